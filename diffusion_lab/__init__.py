@@ -1,0 +1,41 @@
+"""diffusion_lab: diffusion models on a laptop, every step of the way to be seen, run and rebuilt.
+
+Four nouns carry everything: a schedule (how much signal is left at time t), a model (guesses the noise), a Step
+(one point on the path) and a Trajectory (the whole path). Names load when they are first used, so that the import
+itself costs nothing.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "LabError": "errors",
+    "Step": "trajectory", "Steps": "trajectory", "Trajectory": "trajectory", "Recipe": "trajectory",
+    "Schedule": "schedules", "linear": "schedules", "cosine": "schedules", "scaled_linear": "schedules",
+    "noise": "noising", "add_noise": "noising", "one_step": "noising", "forward": "noising",
+    "denoise": "sampling", "ddim_step": "sampling", "ancestral": "sampling", "dpmpp_2m": "sampling",
+    "heun": "sampling", "sample": "sampling",
+    "Guess": "guidance", "guided": "guidance",
+    "Exact": "exact", "LocalExact": "exact",
+    "Toy": "toy", "StableDiffusion": "stable_diffusion", "record": "stable_diffusion",
+    "player": "player", "watch": "player",
+}  # fmt: skip
+_MODULES = ("errors", "exact", "figures", "guidance", "networks", "noising", "sampling", "schedules", "toy",
+            "training", "trajectory", "worlds")  # fmt: skip
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value  # a package of the same name (player) would otherwise hide the function
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, *_MODULES])

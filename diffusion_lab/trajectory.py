@@ -1,0 +1,245 @@
+"""One point on the path between picture and noise (Step), and the whole path (Trajectory).
+
+Everything is kept in one scaling, variance preserving: x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps
+(Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020, equation 4).
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .errors import LabError
+
+FORMAT = "diffusion_lab trajectory 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One point on the path: where we are, and the guess of the noise that was made there.
+
+    Arguments: `x_t` (B, ...) the noisy sample; `eps` (B, ...) the guess of its noise, after guidance; `alpha_bar`
+    the share of signal in the variance, in (0, 1]; `t` the model's own label of the time (-1: the path has arrived);
+    `eps_uncond` (B, ...) the guess without the prompt; `note`, "correction" for a second call within one step;
+    `extras`, tensors that only some paths have. NaN is allowed: a broken sampler is a lesson.
+    """
+
+    x_t: Tensor
+    eps: Tensor
+    alpha_bar: float
+    t: float
+    eps_uncond: Tensor | None = None
+    note: str = ""
+    extras: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self):
+        if not 0 < self.alpha_bar <= 1:
+            raise LabError(f"alpha_bar is a share of signal in (0, 1]; {self.alpha_bar} came; take it from a Schedule")
+        for name, guess in (("eps", self.eps), ("eps_uncond", self.eps_uncond)):
+            if guess is not None and guess.shape != self.x_t.shape:
+                raise LabError(f"{name} has the shape of x_t, {tuple(self.x_t.shape)}; {tuple(guess.shape)} came; "
+                               "predict one noise value for each value of x_t")  # fmt: skip
+
+    def _picture_in(self, eps: Tensor) -> Tensor:
+        return (self.x_t - (1 - self.alpha_bar) ** 0.5 * eps) / self.alpha_bar**0.5
+
+    @property
+    def x0(self) -> Tensor:
+        """The guess of the clean sample, (x_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar) (DDPM, equation 15)."""
+        return self._picture_in(self.eps)
+
+    @property
+    def x0_uncond(self) -> Tensor | None:
+        """The same guess without the prompt, or None where no such guess was made."""
+        return None if self.eps_uncond is None else self._picture_in(self.eps_uncond)
+
+    @property
+    def snr(self) -> float:
+        """Signal-to-noise ratio alpha_bar / (1 - alpha_bar); infinite where no noise is left."""
+        return self.alpha_bar / (1 - self.alpha_bar) if self.alpha_bar < 1 else float("inf")
+
+
+def arrived(x: Tensor) -> Step:
+    """The Step that ends a path: no noise is left, so its x0 is the result `x` (B, ...)."""
+    return Step(x_t=x, eps=torch.zeros_like(x), alpha_bar=1.0, t=-1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a path was made from: enough to tell it, and to make it again."""
+
+    model: str = ""
+    prompt: tuple[str, ...] = ()
+    seed: tuple[int, ...] = ()
+    sampler: str = ""
+    n: int = 0
+    guidance_scale: float | None = None
+    negative_prompt: str = ""
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "Recipe":
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+class Steps(Iterator[Step]):
+    """An iterator of Steps that knows its recipe and how its samples are turned into pictures.
+
+    Arguments: `steps` any iterable of Steps; `recipe`; `to_rgb` as in Trajectory; `decode`, a function from x0
+    (B, ...) to pictures, uint8 (B, H, W, 3), where the samples are not pictures already.
+    """
+
+    def __init__(self, steps, recipe: Recipe, to_rgb: Tensor | None = None,
+                 decode: Callable[[Tensor], Tensor] | None = None):  # fmt: skip
+        self._steps = iter(steps)
+        self.recipe, self.to_rgb, self.decode = recipe, to_rgb, decode
+
+    def __next__(self) -> Step:
+        return next(self._steps)
+
+    def close(self) -> None:
+        """Stop early; what has been yielded stays valid."""
+        if hasattr(self._steps, "close"):
+            self._steps.close()
+
+
+class ForwardSteps(Sequence[Step]):
+    """The forward path, from picture to static: x0 and eps are kept once, each x_t is computed when it is asked for.
+
+    Arguments: `x0` and `eps` (B, ...); `alpha_bars`, one share of signal a step; `ts`, their labels.
+    """
+
+    def __init__(self, x0: Tensor, eps: Tensor, alpha_bars: Sequence[float], ts: Sequence[float]):
+        self.x0, self.eps = x0, eps
+        self.alpha_bars, self.ts = [float(a) for a in alpha_bars], list(ts)
+
+    def __len__(self) -> int:
+        return len(self.alpha_bars)
+
+    def __getitem__(self, i):
+        if isinstance(i, slice):
+            return ForwardSteps(self.x0, self.eps, self.alpha_bars[i], self.ts[i])
+        a = self.alpha_bars[i]
+        return Step(a**0.5 * self.x0 + (1 - a) ** 0.5 * self.eps, self.eps, a, self.ts[i])
+
+
+@dataclass
+class Trajectory:
+    """The whole path, with all that a viewer needs to draw it without the model.
+
+    Arguments: `steps` in the order they happened; `recipe`; `to_rgb` (C + 1, 3), the linear picture of a sample's
+    C channels: rgb = x @ to_rgb[:-1] + to_rgb[-1], in [-1, 1] (the identity for pixels, a preview for latents; None
+    where the samples are points (B, 2)); `pictures`, for chosen steps the decoded x0, uint8 (B, H, W, 3).
+    """
+
+    steps: Sequence[Step]
+    recipe: Recipe = Recipe()
+    to_rgb: Tensor | None = None
+    pictures: dict[int, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, i) -> Step:
+        return self.steps[i]
+
+    @property
+    def direction(self) -> str:
+        """ "forward" (towards noise) or "reverse" (towards the picture), read from the steps themselves."""
+        return "forward" if self.steps[0].alpha_bar > self.steps[-1].alpha_bar else "reverse"
+
+    @property
+    def x0(self) -> Tensor:
+        """The clean sample (B, ...): the picture a reverse path ends in, or the one a forward path began with."""
+        return self.steps[-1].x0 if self.direction == "reverse" else self.steps[0].x0
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one safetensors file: samples in float16, the recipe in its metadata."""
+        path = Path(path)
+        forward = isinstance(self.steps, ForwardSteps)
+        tensors = {f"{k}.picture": v for k, v in _webp(self.pictures).items()}
+        if forward:
+            tensors |= {"x0": self.steps.x0, "eps": self.steps.eps}
+        else:
+            tensors |= {f"{i}.{k}": v for i, s in enumerate(self.steps) for k, v in _tensors(s).items()}
+        if self.to_rgb is not None:
+            tensors["to_rgb"] = self.to_rgb
+        about = {"forward": forward, "recipe": asdict(self.recipe), "steps": [_facts(s) for s in self.steps]}
+        tensors = {k: _stored(v) for k, v in tensors.items()}
+        save_file(tensors, path, metadata={"format": FORMAT, "trajectory": json.dumps(about)})
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Trajectory":
+        """Read a trajectory written by `save`; raises LabError where the file is not one."""
+        advice = "give the path of a file written by Trajectory.save"
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except (OSError, SafetensorError) as error:
+            raise LabError(f"a saved trajectory was expected at {path}; it cannot be read ({error}); {advice}") from None
+        if metadata.get("format") != FORMAT:
+            raise LabError(f"a saved trajectory was expected; {path} holds other tensors; {advice}")
+        about = json.loads(metadata["trajectory"])
+        tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+        facts = about["steps"]
+        if about["forward"]:
+            bars, ts = [f["alpha_bar"] for f in facts], [f["t"] for f in facts]
+            steps = ForwardSteps(tensors["x0"], tensors["eps"], bars, ts)
+        else:
+            steps = [_step(tensors, i, f) for i, f in enumerate(facts)]
+        pictures = {int(k.split(".")[0]): _from_webp(v) for k, v in tensors.items() if k.endswith(".picture")}
+        return cls(steps, Recipe.from_dict(about["recipe"]), tensors.get("to_rgb"), dict(sorted(pictures.items())))
+
+
+def _facts(step: Step) -> dict:
+    return {"alpha_bar": step.alpha_bar, "t": float(step.t), "note": step.note}
+
+
+def _tensors(step: Step) -> dict[str, Tensor]:
+    named = {"x_t": step.x_t, "eps": step.eps, "eps_uncond": step.eps_uncond}
+    return {k: v for k, v in named.items() if v is not None} | {f"extra.{k}": v for k, v in step.extras.items()}
+
+
+def _step(tensors: Mapping[str, Tensor], i: int, facts: Mapping) -> Step:
+    own = {k.removeprefix(f"{i}."): v for k, v in tensors.items() if k.startswith(f"{i}.") and k != f"{i}.picture"}
+    extras = {k.removeprefix("extra."): own.pop(k) for k in list(own) if k.startswith("extra.")}
+    return Step(**own, **facts, extras=extras)
+
+
+def _stored(x: Tensor) -> Tensor:
+    x = x.detach().cpu()
+    return (x.half() if x.is_floating_point() else x).contiguous().clone()
+
+
+def _webp(pictures: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """Pictures (B, H, W, 3) as the bytes of one lossless WebP each, the batch stacked downwards."""
+    packed = {}
+    for i, batch in pictures.items():
+        buffer = io.BytesIO()
+        stacked = batch.cpu().numpy().reshape(-1, batch.shape[2], 3)             # (B * H, W, 3)
+        Image.fromarray(stacked).save(buffer, "WEBP", lossless=True)
+        head = np.array([batch.shape[0]], dtype=np.uint16).view(np.uint8)
+        packed[i] = torch.from_numpy(np.concatenate([head, np.frombuffer(buffer.getvalue(), np.uint8)]))
+    return packed
+
+
+def _from_webp(packed: Tensor) -> Tensor:
+    raw = packed.numpy()
+    batch = int(raw[:2].view(np.uint16)[0])
+    picture = np.asarray(Image.open(io.BytesIO(raw[2:].tobytes())).convert("RGB"))
+    return torch.from_numpy(picture.reshape(batch, -1, picture.shape[1], 3).copy())  # (B, H, W, 3)
+
+
+def with_pictures(trajectory: Trajectory, pictures: Mapping[int, Tensor]) -> Trajectory:
+    """The same path with more decoded pictures beside its steps."""
+    return replace(trajectory, pictures=dict(sorted({**trajectory.pictures, **pictures}.items())))
