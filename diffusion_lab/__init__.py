@@ -19,7 +19,7 @@ _HOME = {
     "Guess": "guidance", "guided": "guidance",
     "Exact": "exact", "LocalExact": "exact",
     "Toy": "toy", "StableDiffusion": "stable_diffusion", "record": "stable_diffusion",
-    "player": "player", "watch": "player",
+    "Player": "player", "watch": "player",
 }  # fmt: skip
 _MODULES = ("errors", "exact", "figures", "guidance", "networks", "noising", "sampling", "schedules", "toy",
             "training", "trajectory", "worlds")  # fmt: skip
@@ -33,7 +33,7 @@ def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value  # a package of the same name (player) would otherwise hide the function
+    globals()[name] = value
     return value
 
 
