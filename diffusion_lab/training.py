@@ -1,0 +1,279 @@
+"""One training loop for every network of the laboratory: a generator that yields after each step.
+
+The loss draws its own pictures and its own noise from a generator seeded by (seed, step). So a training that
+was stopped goes on exactly as if it never had been: there is no data loader whose place must be remembered.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, distributed, nn
+from torch.optim.swa_utils import AveragedModel
+
+from .errors import LabError
+from .schedules import Schedule
+
+
+class Progress(NamedTuple):
+    """Where a training stands: `step` of `steps` are done, the last `loss`, and the moving average of the
+    network."""
+
+    step: int
+    steps: int
+    loss: float
+    ema: nn.Module
+
+
+class Optimisers(NamedTuple):
+    """What moves the weights: torch optimisers; `rate(step, steps)`, the share of their learning rates in use
+    at a step from 0 to steps - 1; `clip`, the largest norm of all gradients together (None: not clipped)."""
+
+    optimisers: list[torch.optim.Optimizer]
+    rate: Callable[[int, int], float]
+    clip: float | None = 1.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A safetensors file that is rewritten every so many seconds, and from which an interrupted training goes
+    on."""
+
+    path: Path
+    every_seconds: float = 120.0
+
+
+def warm_up_and_down(warm_up: int = 50, down: float = 0.5) -> Callable[[int, int], float]:
+    """A learning rate that rises over `warm_up` steps, stays, and falls to zero over the last `down` (0-1] of
+    all."""
+    return lambda step, steps: min(1.0, (step + 1) / warm_up, (steps - step) / max(1.0, down * steps))
+
+
+def adamw(lr: float = 2e-3, rate=None, clip: float | None = 1.0) -> Callable[[nn.Module], Optimisers]:
+    """One AdamW for all weights (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019); `lr`
+    above 0."""
+
+    def build(network: nn.Module) -> Optimisers:
+        optimiser = torch.optim.AdamW(network.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
+        return Optimisers([optimiser], rate or warm_up_and_down(), clip)
+
+    return build
+
+
+def horizon(share: float = 0.05) -> Callable[[int], float]:
+    """The decay of a moving average that looks back over a `share` (0-1) of the steps so far."""
+    return lambda step: max(0.0, 1 - 1 / max(1.0, share * step))
+
+
+def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tensor], steps: int, *,
+          optimizer: Callable[[nn.Module], Optimisers] | None = None,
+          ema: float | Callable[[int], float] = 0.999, seed: int = 0,
+          checkpoint: Checkpoint | None = None) -> Iterator[Progress]:  # fmt: skip
+    """Train a network; yield a Progress after each step, when the optimisers and the moving average have
+    moved.
+
+    Arguments: `network`, changed in place; `loss(network, generator)` a scalar tensor, with all its
+    randomness from the CPU generator it is given; `steps` in all, those of an earlier run in `checkpoint`
+    included; `optimizer`, a function from the network to its Optimisers (default `adamw()`); `ema`, the decay
+    of the moving average, a number in [0, 1) (smaller during the first steps) or a function of the step;
+    `seed`, 0 or more. Where torch.distributed runs, each process draws pictures of its own and the gradients
+    are averaged.
+
+    Yields Progress; a training that had finished already yields its last one again. Raises LabError where the
+    loss is not a finite number or the checkpoint is of another network.
+    """
+    if steps < 1 or int(steps) != steps:
+        raise LabError(f"the number of training steps is a whole number, 1 or more; {steps!r} came; try 1000")
+    rank = distributed.get_rank() if _together() else 0
+    plan = (optimizer or adamw())(network)
+    for group in _groups(plan):
+        group.setdefault("initial_lr", group["lr"])
+    run = _Run(network, _average(network, ema), plan)
+    if checkpoint and Path(checkpoint.path).exists():
+        run.load(Path(checkpoint.path))
+    _share(run.network)
+    if run.step >= steps:
+        yield Progress(run.step, steps, run.loss, run.average.module)
+    saved = time.monotonic()
+    for step in range(run.step, steps):
+        run.advance(loss, _generator(seed, step, rank), steps)
+        last = step + 1 == steps
+        due = checkpoint and rank == 0 and (last or time.monotonic() - saved >= checkpoint.every_seconds)
+        if due:
+            run.save(Path(checkpoint.path))
+            saved = time.monotonic()
+        try:
+            yield Progress(step + 1, steps, run.loss, run.average.module)
+        except GeneratorExit:  # the caller stops here: nothing is lost
+            if checkpoint and rank == 0 and not due:
+                run.save(Path(checkpoint.path))
+            raise
+
+
+class _Run:
+    """All that a training changes: the network, its moving average, the optimisers' memory and the step."""
+
+    def __init__(self, network: nn.Module, average: AveragedModel, plan: Optimisers):
+        self.network, self.average, self.plan = network, average, plan
+        self.step, self.loss = 0, float("nan")
+
+    def advance(self, loss: Callable, generator: torch.Generator, steps: int) -> None:
+        self.network.train()
+        value = loss(self.network, generator)
+        self.loss = float(value.detach())
+        if not np.isfinite(self.loss):
+            raise LabError(f"a finite loss was expected; {self.loss} came at step {self.step + 1}; "
+                           "lower the learning rate, or look for a division by zero in the loss")  # fmt: skip
+        value.backward()
+        parameters = [p for p in self.network.parameters() if p.grad is not None]
+        _average_gradients(parameters)
+        if self.plan.clip is not None:
+            nn.utils.clip_grad_norm_(parameters, self.plan.clip)
+        for group in _groups(self.plan):
+            group["lr"] = group["initial_lr"] * self.plan.rate(self.step, steps)
+        for optimiser in self.plan.optimisers:
+            optimiser.step()
+        self.network.zero_grad(set_to_none=True)
+        self.average.update_parameters(self.network)
+        self.step += 1
+
+    def save(self, path: Path) -> None:
+        """Write beside the old file, then rename: a kill at any moment leaves one whole checkpoint."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        about = {"step": self.step, "loss": self.loss, "numbers": {}}
+        for i, optimiser in enumerate(self.plan.optimisers):
+            for p, memory in optimiser.state_dict()["state"].items():
+                for name, value in memory.items():
+                    place = tensors if isinstance(value, Tensor) else about["numbers"]
+                    place[f"optimiser.{i}.{p}.{name}"] = value
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        save_file(tensors, partial, metadata={"about": json.dumps(about)})
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+
+    def load(self, path: Path) -> None:
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads(file.metadata()["about"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+            self.network.load_state_dict(_under("network.", tensors))
+            self.average.load_state_dict(_under("average.", tensors))
+            for i, optimiser in enumerate(self.plan.optimisers):
+                state: dict[int, dict] = {}
+                for key, value in _under(f"optimiser.{i}.", tensors | about["numbers"]).items():
+                    p, name = key.split(".", 1)
+                    state.setdefault(int(p), {})[name] = value
+                groups = optimiser.state_dict()["param_groups"]
+                optimiser.load_state_dict({"state": state, "param_groups": groups})
+        except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            why = str(error).splitlines()[0]
+            raise LabError(f"a checkpoint of this training was expected in {path}; another file came ({why}); "
+                           "name another file or move this one away") from None  # fmt: skip
+        self.step, self.loss = about["step"], about["loss"]
+
+
+def _groups(plan: Optimisers) -> list[dict]:
+    return [group for optimiser in plan.optimisers for group in optimiser.param_groups]
+
+
+def _under(prefix: str, values: dict) -> dict:
+    return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+
+
+def _generator(seed: int, step: int, rank: int) -> torch.Generator:
+    state = np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) >> 1)
+
+
+def _average(network: nn.Module, ema: float | Callable[[int], float]) -> AveragedModel:
+    """The moving average of the weights: average <- decay * average + (1 - decay) * network."""
+    decay = ema if callable(ema) else lambda step: min(ema, (1 + step) / (10 + step))
+
+    def move(averages, weights, step):
+        torch._foreach_lerp_(averages, weights, 1 - decay(int(step)))
+
+    average = AveragedModel(network, multi_avg_fn=torch.no_grad()(move))
+    average.requires_grad_(False)
+    average.eval()
+    return average
+
+
+def _together() -> bool:
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+def _share(network: nn.Module) -> None:
+    """Every process starts from the weights of the first."""
+    if _together():
+        for tensor in [*network.parameters(), *network.buffers()]:
+            distributed.broadcast(tensor.data, 0)
+
+
+def _average_gradients(parameters: list[nn.Parameter]) -> None:
+    if _together():
+        flat = torch.cat([p.grad.reshape(-1) for p in parameters])
+        distributed.all_reduce(flat)
+        flat /= distributed.get_world_size()
+        for p, piece in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+            p.grad.copy_(piece.view_as(p.grad))
+
+
+def target_of(x0: Tensor, eps: Tensor, alpha_bar: Tensor, target: str) -> Tensor:
+    """What a network is asked for: the noise "eps", the picture "x0", or the velocity "v".
+
+    v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans and Ho, "Progressive Distillation", 2022,
+    section 4). `alpha_bar` is shaped to multiply x0.
+    """
+    if target == "v":
+        return alpha_bar**0.5 * eps - (1 - alpha_bar) ** 0.5 * x0
+    if target not in ("eps", "x0"):
+        raise LabError(f'a network predicts "eps", "x0" or "v"; {target!r} came; choose one of the three')
+    return eps if target == "eps" else x0
+
+
+def eps_of(prediction: Tensor, x_t: Tensor, alpha_bar: Tensor, target: str) -> Tensor:
+    """The noise in x_t according to a network's `prediction` of "eps", "x0" or "v"; all shaped as x_t."""
+    if target == "eps":
+        return prediction
+    if target == "x0":
+        return (x_t - alpha_bar**0.5 * prediction) / (1 - alpha_bar) ** 0.5
+    return alpha_bar**0.5 * prediction + (1 - alpha_bar) ** 0.5 * x_t
+
+
+def noise_prediction_loss(network: nn.Module, x0: Tensor, condition: Tensor | None, schedule: Schedule,
+                          generator: torch.Generator, target: str = "eps") -> Tensor:  # fmt: skip
+    """The loss of diffusion: E |network(x_t, t, condition) - eps|^2, t uniform (DDPM, equation 14 and
+    algorithm 1).
+
+    Arguments: `x0` (B, ...) clean samples; `condition` (B, ...) or None; `target` what the network predicts:
+    "eps", "x0" or "v". Returns the mean over the batch, a scalar.
+    """
+    B = len(x0)
+    t = torch.randint(len(schedule), (B,), generator=generator)                 # (B,)  a time for each
+    eps = torch.randn(x0.shape, generator=generator).to(x0)                     # (B, ...)
+    alpha_bar = schedule.alpha_bars[t].to(x0).view(B, *[1] * (x0.dim() - 1))    # (B, 1, ...)
+    x_t = alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps                    # (B, ...)
+    guess = network(x_t, t.to(x0.device), condition)                            # (B, ...)
+    return (guess - target_of(x0, eps, alpha_bar, target)).square().mean()
+
+
+def drop_condition(condition: Tensor, empty: Tensor, generator: torch.Generator,
+                   share: float = 0.1) -> Tensor:  # fmt: skip
+    """Replace a `share` of the conditions (B, ...) by the `empty` one (1, ...), so that one network learns to
+    guess with and without a prompt (Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022, algorithm
+    1)."""
+    dropped = torch.rand(len(condition), generator=generator) < share           # (B,)
+    dropped = dropped.to(condition.device).view(-1, *[1] * (condition.dim() - 1))
+    return torch.where(dropped, empty.to(condition), condition)                 # (B, ...)
