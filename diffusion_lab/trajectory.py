@@ -86,6 +86,24 @@ class Recipe:
     negative_prompt: str = ""
 
     @classmethod
+    def of(cls, model, prompt: str | Sequence[str], seed: int | Sequence[int], **how) -> "Recipe":
+        """The recipe of a batch: one prompt and one seed for each picture.
+
+        Arguments: `model`, which gives its name and, where `guidance_scale` is None, its own guidance scale;
+        `prompt` and `seed`, one for all pictures or one for each; `how`: sampler, n, guidance_scale, negative_prompt.
+        """
+        prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+        seeds = tuple(seed) if isinstance(seed, Sequence) else (seed,)
+        B = max(len(prompts), len(seeds))
+        if not (len(prompts) in (1, B) and len(seeds) in (1, B) and prompts and seeds):
+            raise LabError(f"one prompt and one seed a picture were expected; {len(prompts)} prompts and "
+                           f"{len(seeds)} seeds came; give one of a kind, or as many of both")  # fmt: skip
+        if how.get("guidance_scale") is None:
+            how["guidance_scale"] = model.guidance_scale
+        prompts, seeds = (each * B if len(each) == 1 else each for each in (prompts, seeds))
+        return cls(model.name, prompts, seeds, **how)
+
+    @classmethod
     def from_dict(cls, values: Mapping) -> "Recipe":
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
@@ -186,7 +204,8 @@ class Trajectory:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
         except (OSError, SafetensorError) as error:
-            raise LabError(f"a saved trajectory was expected at {path}; it cannot be read ({error}); {advice}") from None
+            raise LabError(f"a saved trajectory was expected at {path}; it cannot be read ({error}); "
+                           f"{advice}") from None  # fmt: skip
         if metadata.get("format") != FORMAT:
             raise LabError(f"a saved trajectory was expected; {path} holds other tensors; {advice}")
         about = json.loads(metadata["trajectory"])

@@ -1,0 +1,167 @@
+"""The perfect denoiser of a data set, in closed form: no network, no training.
+
+`Exact` weighs every whole picture of the data set and only ever recites. `LocalExact` weighs them at each pixel by a
+window around it, and composes pictures that never were (Kamb and Ganguli, "An analytic theory of creativity in
+convolutional diffusion models", ICML 2025; Niedoba et al., "Towards a Mechanistic Explanation of Diffusion Model
+Generalization", 2024).
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import LabError
+from .sampling import sample
+from .schedules import Schedule, cosine
+from .trajectory import Recipe, Steps
+
+
+class Exact:
+    """The optimal denoiser of a data set: the mean of the data, weighed by how well each explains x_t.
+
+    x0(x_t) = sum_i w_i x_i  with  w = softmax_i(-|x_t - sqrt(alpha_bar) x_i|^2 / (2 (1 - alpha_bar))),
+    eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar): no function of x_t has a smaller squared error (Karras et
+    al., "Elucidating the Design Space of Diffusion-Based Generative Models", 2022, appendix B.3).
+    Arguments: `data`, pictures uint8 (N, H, W, 3) or points float (N, 2); `captions`, N strings, so that a prompt
+    picks the data whose captions hold all its words; `schedule` (cosine if left out).
+    """
+
+    name = "exact denoiser"
+    guidance_scale = 1.0
+
+    def __init__(self, data, captions: Sequence[str] | None = None, schedule: Schedule | None = None):
+        self.data = as_samples(data)                                              # (N, 3, H, W) or (N, 2)
+        self.captions = [""] * len(self.data) if captions is None else list(captions)
+        if len(self.captions) != len(self.data):
+            raise LabError(f"one caption for each of {len(self.data)} pictures was expected; {len(self.captions)} came; "
+                           "pass both as a world's sample() returns them")  # fmt: skip
+        self.schedule = schedule or cosine()
+        self.shape = tuple(self.data.shape[1:])
+        self.to_rgb = None if len(self.shape) == 1 else torch.cat([torch.eye(3), torch.zeros(1, 3)])
+        self._words = [_words(caption) for caption in self.captions]
+
+    def condition(self, prompts: Sequence[str]) -> Tensor:
+        """For each prompt a mask (B, N) over the data: True where the caption holds all the prompt's words."""
+        known = set().union(*self._words)
+        for prompt in prompts:
+            if unknown := sorted(_words(prompt) - known):
+                raise LabError(f"a prompt of words from the captions was expected; {', '.join(unknown)} came; "
+                               f"known: {', '.join(sorted(known)) or 'no words at all'}")  # fmt: skip
+        mask = torch.tensor([[_words(prompt) <= words for words in self._words] for prompt in prompts])
+        if not mask.any(dim=1).all():
+            raise LabError(f"a prompt that some caption holds was expected; {list(prompts)} came; no picture of the "
+                           "data set has all these words")  # fmt: skip
+        return mask
+
+    def weights(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
+        """How much each of the N pictures counts in the guess: (B, N), each row sums to 1 (posterior probability)."""
+        distance = torch.cdist(x_t.flatten(1).double(), alpha_bar**0.5 * self._flat) ** 2  # (B, N)
+        return _posterior(distance, alpha_bar, condition)
+
+    def guess(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
+        """The posterior mean of the picture, x0 (B, ...), for x_t (B, ...) at a share of signal alpha_bar."""
+        mean = self.weights(x_t, alpha_bar, condition) @ self._flat                # (B, D)
+        return mean.view_as(x_t).to(x_t.dtype)
+
+    @property
+    def _flat(self) -> Tensor:
+        return self.data.flatten(1).double()                                      # (N, D)
+
+    @torch.no_grad()
+    def predict_noise(self, x_t: Tensor, t: int, condition: Tensor | None = None) -> Tensor:
+        """The noise that goes with the guess: eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar), (B, ...)."""
+        if tuple(x_t.shape[1:]) != self.shape:
+            raise LabError(f"samples of shape (B, {', '.join(map(str, self.shape))}) were expected; {tuple(x_t.shape)} "
+                           "came; give them the shape of the data")  # fmt: skip
+        alpha_bar = self.schedule.alpha_bar(t)
+        return (x_t - alpha_bar**0.5 * self.guess(x_t, alpha_bar, condition)) / (1 - alpha_bar) ** 0.5
+
+    def encode(self, image) -> Tensor:
+        """A picture as a clean sample (1, 3, H, W) in [-1, 1], resized to the data's size."""
+        if len(self.shape) == 1:
+            raise LabError("a data set of pictures was expected; this one holds points; use a picture world")
+        size = (self.shape[2], self.shape[1])
+        return as_samples(np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX))[None])
+
+    def picture(self, x: Tensor) -> list[Image.Image]:
+        """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
+        if len(self.shape) == 1:
+            raise LabError("samples that are pictures were expected; these are points; draw them with a scatter plot")
+        pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)  # (B, H, W, 3)
+        return [Image.fromarray(one.numpy()) for one in pixels]
+
+    def steps(self, prompt: str | Sequence[str] = "", *, n: int = 50, guidance_scale: float | None = None,
+              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str = "ddim") -> Steps:  # fmt: skip
+        """The path from static to picture, one Step for each guess; arguments as for every model."""
+        return sample(self, Recipe.of(self, prompt, seed, sampler=sampler, n=n, guidance_scale=guidance_scale,
+                                      negative_prompt=negative_prompt))  # fmt: skip
+
+
+class LocalExact(Exact):
+    """The same denoiser when each pixel sees only a window around itself.
+
+    At pixel p the weights are softmax_i(-sum over q in window(p) of |x_t(q) - sqrt(alpha_bar) x_i(q)|^2 / (2 (1 -
+    alpha_bar))): neighbouring pixels may follow different pictures, so parts of many are put together.
+    Arguments: as for Exact, and `window`: the width of the window in pixels, a number, or a function of alpha_bar
+    (wide at high noise, small at low). A window of twice the picture's size or more sees everything: Exact.
+    """
+
+    name = "local denoiser"
+
+    def __init__(self, data, window: float | Callable[[float], float], captions: Sequence[str] | None = None,
+                 schedule: Schedule | None = None):  # fmt: skip
+        super().__init__(data, captions, schedule)
+        if len(self.shape) == 1:
+            raise LabError("a data set of pictures was expected; points have no windows; use Exact for points")
+        self.window = window if callable(window) else lambda alpha_bar: window
+
+    def guess(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
+        """The local posterior mean x0 (B, 3, H, W): each pixel has its own weights over the data."""
+        reach = max(0, int(self.window(alpha_bar) // 2))
+        condition = torch.ones(len(x_t), len(self.data), dtype=torch.bool) if condition is None else condition
+        return torch.stack([self._local(x, alpha_bar, mask, reach) for x, mask in zip(x_t, condition, strict=True)])
+
+    def _local(self, x: Tensor, alpha_bar: float, mask: Tensor, reach: int) -> Tensor:
+        data = self.data[mask].to(x.dtype)                                        # (N, 3, H, W)
+        error = ((x - alpha_bar**0.5 * data) ** 2).sum(dim=1)                     # (N, H, W)
+        weights = _posterior(_box_sum(error, reach).flatten(1).T, alpha_bar).T    # (N, H * W)
+        return (weights.view(-1, 1, *x.shape[1:]).to(x.dtype) * data).sum(dim=0)  # (3, H, W)
+
+
+def as_samples(data) -> Tensor:
+    """A world's pictures uint8 (N, H, W, 3) as samples (N, 3, H, W) in [-1, 1]; points (N, 2) as they are, float32."""
+    array = np.asarray(data)
+    if array.size == 0:
+        raise LabError("a data set with at least one picture or point was expected; an empty one came; "
+                       "draw one with a world's sample(n, seed)")  # fmt: skip
+    if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
+        return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
+    if np.issubdtype(array.dtype, np.floating) and array.ndim == 2 and array.shape[1] == 2:
+        return torch.from_numpy(array).float()
+    raise LabError(f"pictures uint8 (N, H, W, 3) or points float (N, 2) were expected; {array.dtype} {array.shape} came; "
+                   "pass them as a world's sample() returns them")  # fmt: skip
+
+
+def _words(text: str) -> set[str]:
+    return set(text.lower().replace(".", " ").replace(",", " ").split())
+
+
+def _posterior(distance: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
+    logits = -distance / (2 * (1 - alpha_bar))                                    # (B, N)
+    if condition is not None:
+        logits = logits.masked_fill(~condition, -torch.inf)
+    return logits.softmax(dim=1)
+
+
+def _box_sum(values: Tensor, reach: int) -> Tensor:
+    """The sum of values (N, H, W) over a square of 2 reach + 1 pixels around each pixel, cut off at the edges."""
+    for dim in (1, 2):
+        size = values.shape[dim]
+        total = torch.nn.functional.pad(values.cumsum(dim), (1, 0) if dim == 2 else (0, 0, 1, 0))
+        places = torch.arange(size)
+        upper, lower = (places + reach + 1).clamp(max=size), (places - reach).clamp(min=0)
+        values = total.index_select(dim, upper) - total.index_select(dim, lower)
+    return values

@@ -1,0 +1,77 @@
+"""The forward process: from picture to static, in one jump or in a thousand small steps."""
+
+from collections.abc import Iterator, Sequence
+from numbers import Integral
+
+import torch
+from torch import Tensor
+
+from .errors import LabError
+from .schedules import Schedule
+from .trajectory import ForwardSteps, Recipe, Step, Trajectory
+
+
+def generators(seed: int | Sequence[int]) -> list[torch.Generator]:
+    """One random generator on the CPU for each seed, so that picture k never depends on the rest of its batch."""
+    seeds = list(seed) if isinstance(seed, Sequence) else [seed]
+    for one in seeds:
+        if not isinstance(one, Integral) or isinstance(one, bool) or not 0 <= one < 2**63:
+            raise LabError(f"a seed is a whole number from 0 to 2**63 - 1; {one!r} came; give one number a picture")
+    return [torch.Generator().manual_seed(int(one)) for one in seeds]
+
+
+def randn(shape: Sequence[int], sources: Sequence[torch.Generator]) -> Tensor:
+    """Standard normal noise (B, *shape), picture k drawn from the k-th generator."""
+    return torch.stack([torch.randn(*shape, generator=source) for source in sources])
+
+
+def noise(shape: Sequence[int], seed: int | Sequence[int] = 0) -> Tensor:
+    """Static: standard normal values (B, *shape), float32, one picture for each seed."""
+    return randn(shape, generators(seed))
+
+
+def add_noise(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
+    """Jump to any noise level: x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps (DDPM, equation 4).
+
+    Arguments: `x0` (B, ...) clean, in [-1, 1] for pixels; `alpha_bar` in [0, 1]; `eps` standard normal, shaped like
+    `x0`. Returns x_t, the same shape. Raises LabError where the shapes differ or alpha_bar is no share.
+    """
+    if x0.shape != eps.shape:
+        raise LabError(f"the noise has the shape of the picture, {tuple(x0.shape)}; {tuple(eps.shape)} came; "
+                       "draw it with torch.randn_like(x0)")  # fmt: skip
+    if not 0 <= alpha_bar <= 1:
+        raise LabError(f"alpha_bar is a share of signal from 0 to 1; {alpha_bar} came; take it from a Schedule")
+    return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
+
+
+def small_steps(x0: Tensor, schedule: Schedule, generator: torch.Generator) -> Iterator[Step]:
+    """Walk to static one timestep at a time: x_t = sqrt(alpha_t) x_(t-1) + sqrt(1 - alpha_t) z (DDPM, equation 2).
+
+    alpha_t = alpha_bar_t / alpha_bar_(t-1), and z is fresh noise at every step. Each Step also carries `eps`, all
+    noise so far merged into one standard normal picture: the noise for which one jump gives the same x_t.
+    """
+    x, eps, before = x0, torch.zeros_like(x0), 1.0
+    for t in range(len(schedule)):
+        alpha_bar = schedule.alpha_bar(t)
+        alpha = alpha_bar / before
+        z = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
+        x = alpha**0.5 * x + (1 - alpha) ** 0.5 * z
+        eps = ((alpha * (1 - before)) ** 0.5 * eps + (1 - alpha) ** 0.5 * z) / (1 - alpha_bar) ** 0.5
+        before = alpha_bar
+        yield Step(x, eps, alpha_bar, t)
+
+
+def forward(x0: Tensor, schedule: Schedule, timesteps: Sequence[int] | None = None, eps: Tensor | None = None,
+            to_rgb: Tensor | None = None) -> Trajectory:  # fmt: skip
+    """The forward path with one fixed noise, so that the same static grows over the picture.
+
+    Arguments: `x0` (B, ...); `schedule`; rising `timesteps` (all of them if left out); `eps` (drawn from seed 0 if
+    left out); `to_rgb` as in Trajectory. Returns a Trajectory that begins with the clean picture; its x_t are
+    computed when they are asked for, so that a thousand steps cost no memory.
+    """
+    timesteps = range(len(schedule)) if timesteps is None else timesteps
+    eps = noise(x0.shape[1:], list(range(len(x0)))) if eps is None else eps
+    bars = [1.0, *(schedule.alpha_bar(t) for t in timesteps)]
+    add_noise(x0, bars[-1], eps)  # complains about shapes that do not fit
+    recipe = Recipe(sampler=f"{schedule.name} schedule", n=len(bars) - 1)
+    return Trajectory(ForwardSteps(x0, eps, bars, [-1, *timesteps]), recipe, to_rgb)

@@ -1,0 +1,201 @@
+"""Every sampler against diffusers' scheduler of the same name, and against what the mathematics demands."""
+
+import math
+
+import diffusers
+import pytest
+import torch
+
+from diffusion_lab.errors import LabError
+from diffusion_lab.guidance import Guess, guide
+from diffusion_lab.noising import add_noise, forward, generators, noise, randn, small_steps
+from diffusion_lab.sampling import ancestral, ddim_step, denoise, dpmpp_2m, heun
+from diffusion_lab.schedules import cosine, linear, scaled_linear
+
+SCHEDULE = scaled_linear()
+CONFIG = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing",
+              steps_offset=0)  # fmt: skip
+ORACLES = {
+    "ddim": lambda: diffusers.DDIMScheduler(**CONFIG, clip_sample=False, set_alpha_to_one=True),
+    "ddpm": lambda: diffusers.DDPMScheduler(**CONFIG, clip_sample=False),
+    "dpmpp_2m": lambda: diffusers.DPMSolverMultistepScheduler(**CONFIG, final_sigmas_type="zero", euler_at_final=False),
+    "heun": lambda: diffusers.HeunDiscreteScheduler(**CONFIG),
+    "euler": lambda: diffusers.EulerDiscreteScheduler(**CONFIG),
+}
+
+
+def smooth_model(x_t, t):
+    """A guess that depends on every value and on t, so that any slip shows."""
+    return torch.tanh(0.9 * x_t + 0.1 * x_t.roll(1, -1)) * (0.6 + 0.4 * math.cos(float(t) / 300))
+
+
+def ours(name, x, n):
+    timesteps = SCHEDULE.timesteps(n)
+    if name == "heun":
+        return list(heun(smooth_model, SCHEDULE, x, timesteps))
+    rule = {"ddim": lambda: ddim_step, "euler": lambda: ddim_step, "dpmpp_2m": dpmpp_2m,
+            "ddpm": lambda: ancestral(generators(11))}[name]()  # fmt: skip
+    return list(denoise(smooth_model, SCHEDULE, x, timesteps, rule))
+
+
+def theirs(name, x, n):
+    scheduler = ORACLES[name]()
+    scheduler.set_timesteps(n)
+    (source,) = generators(11)
+    x = x * scheduler.init_noise_sigma
+    if name in ("heun", "euler"):  # our path starts at standard normal x_t, theirs at sigma times it
+        x = x / scheduler.init_noise_sigma / SCHEDULE.alpha_bar(SCHEDULE.timesteps(n)[0]) ** 0.5
+    for t in scheduler.timesteps:
+        seen = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
+        extra = {"generator": source} if name == "ddpm" else {}
+        x = scheduler.step(smooth_model(seen, t), t, x, **extra).prev_sample
+    return x
+
+
+@pytest.mark.parametrize("name", ORACLES)
+@pytest.mark.parametrize(("n", "tolerance"), [(5, 1e-5), (20, 1e-5), (50, 1e-5), (1000, 1e-4)])
+def test_sampler_equals_diffusers(name, n, tolerance):
+    x = noise((3, 8, 8), 4)
+    mine, reference = ours(name, x, n)[-1].x0, theirs(name, x, n)
+    assert float((mine - reference).norm() / reference.norm()) < tolerance
+
+
+@pytest.mark.parametrize("schedule", [linear(), cosine(), scaled_linear()], ids=lambda s: s.name)
+def test_schedule_equals_diffusers(schedule):
+    kind = {"linear": dict(beta_schedule="linear", beta_start=1e-4, beta_end=0.02),
+            "cosine": dict(beta_schedule="squaredcos_cap_v2"),
+            "scaled linear": CONFIG}[schedule.name]  # fmt: skip
+    theirs = diffusers.DDPMScheduler(**kind).alphas_cumprod.double()
+    assert torch.allclose(schedule.alpha_bars, theirs, rtol=3e-4, atol=1e-9)
+    assert (schedule.alpha_bars.diff() < 0).all()
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "leading"])
+def test_timesteps_equal_diffusers(spacing):
+    from dataclasses import replace
+
+    schedule = replace(SCHEDULE, spacing=spacing, offset=1 if spacing == "leading" else 0)
+    for n in (1, 2, 5, 7, 20, 50, 999):
+        scheduler = diffusers.DDIMScheduler(**{**CONFIG, "timestep_spacing": spacing, "steps_offset": 1})
+        scheduler.set_timesteps(n)
+        assert schedule.timesteps(n) == scheduler.timesteps.tolist(), n
+
+
+def test_one_jump_is_a_thousand_small_steps():
+    x0 = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for schedule in (linear(), cosine(), scaled_linear()):
+        for step in small_steps(x0, schedule, torch.Generator().manual_seed(1)):
+            assert (add_noise(x0, step.alpha_bar, step.eps) - step.x_t).abs().max() < 1e-6
+        assert 0.9 < float(step.eps.std()) < 1.1  # the merged noise is standard normal again
+        assert len(schedule) == step.t + 1
+
+
+def test_forward_path_keeps_picture_and_noise():
+    x0 = torch.rand(1, 3, 8, 8) * 2 - 1
+    path = forward(x0, SCHEDULE, range(0, 1000, 10))
+    assert path.direction == "forward" and len(path) == 101 and torch.equal(path.x0, x0)
+    for step in path:
+        assert torch.allclose(step.x0, x0, atol=2e-4 / step.alpha_bar**0.5) and step.eps is path[0].eps
+    assert len(path.steps[3:7]) == 4 and path.steps[3:7][0].t == path[3].t
+
+
+@pytest.mark.parametrize("name", ["ddim", "ddpm", "dpmpp_2m", "heun"])
+@pytest.mark.parametrize("n", [2, 9, 50])
+def test_a_point_mass_lands_on_its_mark(name, n):
+    mark = torch.linspace(-1, 1, 12).view(1, 3, 2, 2)
+
+    def knows(x_t, t):
+        a = SCHEDULE.alpha_bar(t)
+        return (x_t - a**0.5 * mark) / (1 - a) ** 0.5
+
+    x, steps = noise((3, 2, 2), 0), SCHEDULE.timesteps(n)
+    rule = {"ddpm": ancestral(generators(1)), "dpmpp_2m": dpmpp_2m()}.get(name, ddim_step)
+    path = heun(knows, SCHEDULE, x, steps) if name == "heun" else denoise(knows, SCHEDULE, x, steps, rule)
+    assert torch.allclose(list(path)[-1].x0, mark, atol=1e-4)
+
+
+@pytest.mark.parametrize("std", [0.5, 1.0])
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_gaussian_data_keep_their_spread(std, eta):
+    """With the exact guess for N(0, std^2) the result has that spread; leaving the noise out of DDPM collapses it."""
+
+    def exact(x_t, t):
+        a = SCHEDULE.alpha_bar(t)
+        return x_t * (1 - a) ** 0.5 / (a * std**2 + 1 - a)
+
+    x, steps = torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0)), SCHEDULE.timesteps(1000)
+    spread = float(list(denoise(exact, SCHEDULE, x, steps, ancestral(generators(3), eta)))[-1].x0.std())
+    assert abs(spread / std - 1) < 0.03
+
+    shaken_no_more = float(list(denoise(exact, SCHEDULE, x, steps, ddpm_mean))[-1].x0.std())
+    assert shaken_no_more < 0.1 * std
+
+
+def ddpm_mean(x_t, eps, a, a_next):
+    """DDPM's mean alone, its noise left out: a bug, not DDIM."""
+    step = a / a_next
+    return (x_t - (1 - step) / (1 - a) ** 0.5 * eps) / step**0.5
+
+
+def test_eta_one_is_the_posterior_of_ddpm():
+    """Equation 7 of DDPM: mean and variance of q(x_(t-1) | x_t, x0)."""
+    a, a_next = 0.3, 0.45
+    x_t, eps = torch.randn(1, 40_000), torch.zeros(1, 40_000)
+    out = ancestral(generators(5))(x_t, eps, a, a_next)
+    mean = ddpm_mean(x_t, eps, a, a_next)
+    assert float((out - mean).std()) == pytest.approx(((1 - a_next) / (1 - a) * (1 - a / a_next)) ** 0.5, rel=0.02)
+    assert abs(float((out - mean).mean())) < 0.02
+
+
+def test_a_slice_resumes_a_path():
+    x, steps = noise((3, 4, 4), 0), SCHEDULE.timesteps(20)
+    whole = list(denoise(smooth_model, SCHEDULE, x, steps))
+    rest = list(denoise(smooth_model, SCHEDULE, whole[7].x_t, steps[7:]))
+    assert torch.equal(rest[-1].x0, whole[-1].x0) and len(rest) == len(whole) - 7
+
+
+def test_who_stops_early_pays_no_more():
+    calls = []
+
+    def counting(x_t, t):
+        calls.append(t)
+        return x_t
+
+    path = denoise(counting, SCHEDULE, noise((1,), 0), SCHEDULE.timesteps(20))
+    for _ in range(7):
+        next(path)
+    assert len(calls) == 7
+
+
+def test_gradients_stay_on_for_the_caller():
+    path = denoise(smooth_model, SCHEDULE, noise((1,), 0), SCHEDULE.timesteps(5))
+    next(path)
+    assert torch.is_grad_enabled()
+
+
+def test_a_picture_does_not_depend_on_its_batch():
+    assert torch.equal(noise((3, 4), [7, 8, 9])[1], noise((3, 4), 8)[0])
+    rule, alone = ancestral(generators([7, 8])), ancestral(generators(8))
+    x = noise((3, 4), [7, 8])
+    assert torch.equal(rule(x, x, 0.2, 0.4)[1], alone(x[1:], x[1:], 0.2, 0.4)[0])
+    assert randn((2,), generators([1, 2])).shape == (2, 2)
+
+
+def test_guidance_is_a_line_through_two_guesses():
+    without, with_prompt = torch.zeros(1, 3), torch.ones(1, 3)
+    assert [float(guide(without, with_prompt, w)[0, 0]) for w in (0, 1, 2.5)] == [0, 1, 2.5]
+    path = list(denoise(lambda x, t: Guess(x, x / 2), SCHEDULE, noise((3,), 0), [500, 100]))
+    assert torch.equal(path[0].eps_uncond, path[0].eps / 2) and path[-1].eps_uncond is None
+
+
+@pytest.mark.parametrize("call", [
+    lambda: SCHEDULE.alpha_bar(1000), lambda: SCHEDULE.alpha_bar(3.0), lambda: SCHEDULE.alpha_bar(-1),
+    lambda: SCHEDULE.timesteps(0), lambda: SCHEDULE.timesteps(-3), lambda: SCHEDULE.timesteps(2.5),
+    lambda: SCHEDULE.timesteps(1001), lambda: linear(5), lambda: cosine(0), lambda: scaled_linear(1.5),
+    lambda: noise((1,), -1), lambda: noise((1,), 1.5), lambda: ancestral(generators(0), 2),
+    lambda: add_noise(torch.zeros(2), 0.5, torch.zeros(3)), lambda: add_noise(torch.zeros(2), 1.5, torch.zeros(2)),
+])  # fmt: skip
+def test_bad_input_is_one_sentence(call):
+    with pytest.raises(LabError, match=";.*came;") as caught:
+        call()
+    assert "\n" not in str(caught.value)
