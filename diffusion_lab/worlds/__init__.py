@@ -1,0 +1,34 @@
+"""The small worlds that the lessons live in; each offers the same call and loads when it is first used.
+
+`worlds.NAME.sample(n, seed, split="all") -> (images or points, captions, labels)`: images uint8 (n, H, W, 3) or points
+float32 (n, 2), n captions, and a dictionary of n-long arrays of words. The split "train" leaves out the combinations
+that are kept for "held-out". Sample k depends on the seed and on k alone, never on n.
+"""
+
+import importlib
+
+import numpy as np
+
+from ..errors import LabError
+
+NAMES = ("points", "icons", "scenes", "photos")
+SPLITS = ("all", "train", "held-out")
+
+
+def __getattr__(name: str):
+    if name in NAMES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; the worlds are {', '.join(NAMES)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *NAMES])
+
+
+def check_sample(n: int, seed: int, split: str, splits: tuple[str, ...] = SPLITS) -> None:
+    """Raise LabError where the arguments of a `sample` call are not usable."""
+    for name, value, least in (("n, the number of samples,", n, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise LabError(f"{name} is a whole number, {least} or more; {value!r} came; try {least + 7}")
+    if split not in splits:
+        raise LabError(f"split is one of {', '.join(splits)}; {split!r} came; choose one of them")
