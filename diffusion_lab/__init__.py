@@ -20,9 +20,9 @@ _HOME = {
     "Exact": "exact", "LocalExact": "exact",
     "Toy": "toy", "StableDiffusion": "stable_diffusion", "record": "stable_diffusion",
     "Player": "player", "watch": "player",
-}  # fmt: skip
+}
 _MODULES = ("errors", "exact", "figures", "guidance", "networks", "noising", "sampling", "schedules", "toy",
-            "training", "trajectory", "worlds")  # fmt: skip
+            "training", "trajectory", "worlds")
 
 __all__ = sorted(_HOME)
 

@@ -36,8 +36,8 @@ class Exact:
         self.data = as_samples(data)                                              # (N, 3, H, W) or (N, 2)
         self.captions = [""] * len(self.data) if captions is None else list(captions)
         if len(self.captions) != len(self.data):
-            raise LabError(f"one caption for each of {len(self.data)} pictures was expected; {len(self.captions)} came; "
-                           "pass both as a world's sample() returns them")  # fmt: skip
+            raise LabError(f"one caption for each of {len(self.data)} pictures was expected; {len(self.captions)} "
+                           "came; pass both as a world's sample() returns them")
         self.schedule = schedule or cosine()
         self.shape = tuple(self.data.shape[1:])
         self.to_rgb = None if len(self.shape) == 1 else torch.cat([torch.eye(3), torch.zeros(1, 3)])
@@ -49,11 +49,11 @@ class Exact:
         for prompt in prompts:
             if unknown := sorted(_words(prompt) - known):
                 raise LabError(f"a prompt of words from the captions was expected; {', '.join(unknown)} came; "
-                               f"known: {', '.join(sorted(known)) or 'no words at all'}")  # fmt: skip
+                               f"known: {', '.join(sorted(known)) or 'no words at all'}")
         mask = torch.tensor([[_words(prompt) <= words for words in self._words] for prompt in prompts])
         if not mask.any(dim=1).all():
             raise LabError(f"a prompt that some caption holds was expected; {list(prompts)} came; no picture of the "
-                           "data set has all these words")  # fmt: skip
+                           "data set has all these words")
         return mask
 
     def weights(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
@@ -75,29 +75,29 @@ class Exact:
         """The noise that goes with the guess: eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar), (B, ...)."""
         if tuple(x_t.shape[1:]) != self.shape:
             raise LabError(f"samples of shape (B, {', '.join(map(str, self.shape))}) were expected; {tuple(x_t.shape)} "
-                           "came; give them the shape of the data")  # fmt: skip
+                           "came; give them the shape of the data")
         alpha_bar = self.schedule.alpha_bar(t)
         return (x_t - alpha_bar**0.5 * self.guess(x_t, alpha_bar, condition)) / (1 - alpha_bar) ** 0.5
 
     def encode(self, image) -> Tensor:
         """A picture as a clean sample (1, 3, H, W) in [-1, 1], resized to the data's size."""
         if len(self.shape) == 1:
-            raise LabError("a data set of pictures was expected; this one holds points; use a picture world")
+            raise LabError("a data set of pictures was expected; one of points came; use a picture world")
         size = (self.shape[2], self.shape[1])
         return as_samples(np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX))[None])
 
     def picture(self, x: Tensor) -> list[Image.Image]:
         """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
         if len(self.shape) == 1:
-            raise LabError("samples that are pictures were expected; these are points; draw them with a scatter plot")
+            raise LabError("samples that are pictures were expected; points came; draw them with a scatter plot")
         pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)  # (B, H, W, 3)
         return [Image.fromarray(one.numpy()) for one in pixels]
 
     def steps(self, prompt: str | Sequence[str] = "", *, n: int = 50, guidance_scale: float | None = None,
-              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str = "ddim") -> Steps:  # fmt: skip
+              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str = "ddim") -> Steps:
         """The path from static to picture, one Step for each guess; arguments as for every model."""
         return sample(self, Recipe.of(self, prompt, seed, sampler=sampler, n=n, guidance_scale=guidance_scale,
-                                      negative_prompt=negative_prompt))  # fmt: skip
+                                      negative_prompt=negative_prompt))
 
 
 class LocalExact(Exact):
@@ -112,10 +112,10 @@ class LocalExact(Exact):
     name = "local denoiser"
 
     def __init__(self, data, window: float | Callable[[float], float], captions: Sequence[str] | None = None,
-                 schedule: Schedule | None = None):  # fmt: skip
+                 schedule: Schedule | None = None):
         super().__init__(data, captions, schedule)
         if len(self.shape) == 1:
-            raise LabError("a data set of pictures was expected; points have no windows; use Exact for points")
+            raise LabError("a data set of pictures was expected; points came; they have no windows, use Exact for them")
         self.window = window if callable(window) else lambda alpha_bar: window
 
     def guess(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
@@ -136,13 +136,13 @@ def as_samples(data) -> Tensor:
     array = np.asarray(data)
     if array.size == 0:
         raise LabError("a data set with at least one picture or point was expected; an empty one came; "
-                       "draw one with a world's sample(n, seed)")  # fmt: skip
+                       "draw one with a world's sample(n, seed)")
     if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
-        return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return torch.tensor(array).permute(0, 3, 1, 2) / 127.5 - 1
     if np.issubdtype(array.dtype, np.floating) and array.ndim == 2 and array.shape[1] == 2:
-        return torch.from_numpy(array).float()
-    raise LabError(f"pictures uint8 (N, H, W, 3) or points float (N, 2) were expected; {array.dtype} {array.shape} came; "
-                   "pass them as a world's sample() returns them")  # fmt: skip
+        return torch.tensor(array, dtype=torch.float32)
+    raise LabError(f"pictures uint8 (N, H, W, 3) or points float (N, 2) were expected; {array.dtype} {array.shape} "
+                   "came; pass them as a world's sample() returns them")
 
 
 def _words(text: str) -> set[str]:

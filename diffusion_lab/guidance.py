@@ -42,7 +42,7 @@ def as_scale(value: object) -> float:
 
 
 def guided(model, prompt: str | Sequence[str], negative_prompt: str = "",
-           guidance_scale: float | None = None) -> Callable[[Tensor, int], Guess]:  # fmt: skip
+           guidance_scale: float | None = None) -> Callable[[Tensor, int], Guess]:
     """A function predict(x_t, t) -> Guess that asks the model twice in one batch and guides.
 
     Arguments: `model` with condition() and predict_noise(); `prompt`, one for all pictures or one for each;
@@ -57,7 +57,7 @@ def guided(model, prompt: str | Sequence[str], negative_prompt: str = "",
     def each(condition: Tensor, B: int) -> Tensor:
         if len(condition) not in (1, B):
             raise LabError(f"one prompt for each picture was expected; {len(condition)} prompts came for {B} pictures; "
-                           "give one prompt, or as many as there are pictures")  # fmt: skip
+                           "give one prompt, or as many as there are pictures")
         return condition.expand(B, *condition.shape[1:])
 
     def predict(x_t: Tensor, t: int) -> Guess:

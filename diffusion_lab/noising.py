@@ -38,7 +38,7 @@ def add_noise(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
     """
     if x0.shape != eps.shape:
         raise LabError(f"the noise has the shape of the picture, {tuple(x0.shape)}; {tuple(eps.shape)} came; "
-                       "draw it with torch.randn_like(x0)")  # fmt: skip
+                       "draw it with torch.randn_like(x0)")
     if not 0 <= alpha_bar <= 1:
         raise LabError(f"alpha_bar is a share of signal from 0 to 1; {alpha_bar} came; take it from a Schedule")
     return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
@@ -62,7 +62,7 @@ def small_steps(x0: Tensor, schedule: Schedule, generator: torch.Generator) -> I
 
 
 def forward(x0: Tensor, schedule: Schedule, timesteps: Sequence[int] | None = None, eps: Tensor | None = None,
-            to_rgb: Tensor | None = None) -> Trajectory:  # fmt: skip
+            to_rgb: Tensor | None = None) -> Trajectory:
     """The forward path with one fixed noise, so that the same static grows over the picture.
 
     Arguments: `x0` (B, ...); `schedule`; rising `timesteps` (all of them if left out); `eps` (drawn from seed 0 if

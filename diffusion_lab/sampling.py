@@ -87,7 +87,7 @@ def _log_snr(alpha_bar: float) -> float:
 
 @torch.no_grad()
 def denoise(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[int],
-            rule: Rule = ddim_step) -> Iterator[Step]:  # fmt: skip
+            rule: Rule = ddim_step) -> Iterator[Step]:
     """From static to picture: guess the noise, yield the Step, let the rule move x, and again.
 
     Arguments: `predict(x_t, t)` returns the noise (B, ...) or a Guess; `x` (B, ...), standard normal where the path

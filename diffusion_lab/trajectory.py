@@ -47,7 +47,7 @@ class Step:
         for name, guess in (("eps", self.eps), ("eps_uncond", self.eps_uncond)):
             if guess is not None and guess.shape != self.x_t.shape:
                 raise LabError(f"{name} has the shape of x_t, {tuple(self.x_t.shape)}; {tuple(guess.shape)} came; "
-                               "predict one noise value for each value of x_t")  # fmt: skip
+                               "predict one noise value for each value of x_t")
 
     def _picture_in(self, eps: Tensor) -> Tensor:
         return (self.x_t - (1 - self.alpha_bar) ** 0.5 * eps) / self.alpha_bar**0.5
@@ -97,7 +97,7 @@ class Recipe:
         B = max(len(prompts), len(seeds))
         if not (len(prompts) in (1, B) and len(seeds) in (1, B) and prompts and seeds):
             raise LabError(f"one prompt and one seed a picture were expected; {len(prompts)} prompts and "
-                           f"{len(seeds)} seeds came; give one of a kind, or as many of both")  # fmt: skip
+                           f"{len(seeds)} seeds came; give one of a kind, or as many of both")
         if how.get("guidance_scale") is None:
             how["guidance_scale"] = model.guidance_scale
         prompts, seeds = (each * B if len(each) == 1 else each for each in (prompts, seeds))
@@ -116,7 +116,7 @@ class Steps(Iterator[Step]):
     """
 
     def __init__(self, steps, recipe: Recipe, to_rgb: Tensor | None = None,
-                 decode: Callable[[Tensor], Tensor] | None = None):  # fmt: skip
+                 decode: Callable[[Tensor], Tensor] | None = None):
         self._steps = iter(steps)
         self.recipe, self.to_rgb, self.decode = recipe, to_rgb, decode
 
@@ -205,7 +205,7 @@ class Trajectory:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
         except (OSError, SafetensorError) as error:
             raise LabError(f"a saved trajectory was expected at {path}; it cannot be read ({error}); "
-                           f"{advice}") from None  # fmt: skip
+                           f"{advice}") from None
         if metadata.get("format") != FORMAT:
             raise LabError(f"a saved trajectory was expected; {path} holds other tensors; {advice}")
         about = json.loads(metadata["trajectory"])

@@ -14,7 +14,7 @@ from diffusion_lab.schedules import cosine, linear, scaled_linear
 
 SCHEDULE = scaled_linear()
 CONFIG = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing",
-              steps_offset=0)  # fmt: skip
+              steps_offset=0)
 ORACLES = {
     "ddim": lambda: diffusers.DDIMScheduler(**CONFIG, clip_sample=False, set_alpha_to_one=True),
     "ddpm": lambda: diffusers.DDPMScheduler(**CONFIG, clip_sample=False),
@@ -34,7 +34,7 @@ def ours(name, x, n):
     if name == "heun":
         return list(heun(smooth_model, SCHEDULE, x, timesteps))
     rule = {"ddim": lambda: ddim_step, "euler": lambda: ddim_step, "dpmpp_2m": dpmpp_2m,
-            "ddpm": lambda: ancestral(generators(11))}[name]()  # fmt: skip
+            "ddpm": lambda: ancestral(generators(11))}[name]()
     return list(denoise(smooth_model, SCHEDULE, x, timesteps, rule))
 
 
@@ -64,7 +64,7 @@ def test_sampler_equals_diffusers(name, n, tolerance):
 def test_schedule_equals_diffusers(schedule):
     kind = {"linear": dict(beta_schedule="linear", beta_start=1e-4, beta_end=0.02),
             "cosine": dict(beta_schedule="squaredcos_cap_v2"),
-            "scaled linear": CONFIG}[schedule.name]  # fmt: skip
+            "scaled linear": CONFIG}[schedule.name]
     theirs = diffusers.DDPMScheduler(**kind).alphas_cumprod.double()
     assert torch.allclose(schedule.alpha_bars, theirs, rtol=3e-4, atol=1e-9)
     assert (schedule.alpha_bars.diff() < 0).all()
@@ -194,7 +194,7 @@ def test_guidance_is_a_line_through_two_guesses():
     lambda: SCHEDULE.timesteps(1001), lambda: linear(5), lambda: cosine(0), lambda: scaled_linear(1.5),
     lambda: noise((1,), -1), lambda: noise((1,), 1.5), lambda: ancestral(generators(0), 2),
     lambda: add_noise(torch.zeros(2), 0.5, torch.zeros(3)), lambda: add_noise(torch.zeros(2), 1.5, torch.zeros(2)),
-])  # fmt: skip
+])
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=";.*came;") as caught:
         call()

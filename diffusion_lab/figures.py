@@ -1,0 +1,134 @@
+"""Pictures of the mathematics: one look, one palette, and words for whoever cannot see them.
+
+Alt text survives only inside an HTML <figure> (JupyterLab and nbconvert drop it everywhere else), so every figure of
+the course is drawn by `Figure`. Alt text and caption carry the figure's rounded numbers: they are what is compared
+when a stored notebook is run again; the pixels are not.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+from .errors import LabError
+
+PALETTE = {
+    "signal": "#0072B2",  # what is left of the picture
+    "noise": "#D55E00",  # what was added to it
+    "guess": "#009E73",  # what a model says
+    "pull": "#CC79A7",  # where the prompt pulls
+    "reference": "#666666",  # truth to compare with, axes
+}
+MARKS = {"signal": ("-", "o"), "noise": (":", "x"), "guess": ("--", "s"), "pull": ("-.", "D"), "reference": ("-", ".")}
+BOX = "margin:0.6em 0;max-width:100%"
+CAPTION = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin-top:0.35em"
+
+
+class Figure:
+    """A picture with alt text and a caption that a notebook shows as an HTML <figure>.
+
+    Arguments: `image`, a PIL picture or a matplotlib figure (which is closed); `alt`, what is to be seen, for who
+    cannot see it; `caption`, what it means, with its number; `width` on the page in CSS pixels (at most the page's).
+    Small pictures are enlarged with hard pixel edges. Raises LabError where the alt text is missing.
+    """
+
+    def __init__(self, image, alt: str, caption: str = "", width: int | None = None):
+        if not alt.strip():
+            raise LabError("alt text was expected; an empty one came; say what is to be seen in the figure")
+        self.alt, self.caption, self.width = alt, caption, width
+        self.png = _png(image)
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture itself."""
+        return Image.open(io.BytesIO(self.png))
+
+    def _repr_html_(self) -> str:
+        size = f"width:{self.width}px;" if self.width else ""
+        data = base64.b64encode(self.png).decode()
+        caption = f'<figcaption style="{CAPTION}">{escape(self.caption)}</figcaption>' if self.caption else ""
+        return (f'<figure style="{BOX}"><img src="data:image/png;base64,{data}" alt="{escape(self.alt)}" '
+                f'style="{size}max-width:100%;height:auto;image-rendering:pixelated;background:#fff"/>{caption}'
+                "</figure>")
+
+
+def _png(image) -> bytes:
+    buffer = io.BytesIO()
+    if isinstance(image, Image.Image):
+        image.save(buffer, "PNG", optimize=True)
+    else:  # a matplotlib figure
+        from matplotlib import pyplot
+
+        image.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
+        pyplot.close(image)
+        quantised = Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        buffer = io.BytesIO()
+        quantised.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def as_image(picture) -> Image.Image:
+    """A picture of any kind the package knows as a PIL one: PIL, uint8 (H, W, 3), or a sample (3, H, W) in [-1, 1]."""
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB")
+    array = np.asarray(picture)
+    if array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] == 3:
+        return Image.fromarray(array)
+    if array.ndim == 3 and array.shape[0] in (1, 3):
+        pixels = np.nan_to_num((array.astype(np.float64).clip(-1, 1) + 1) * 127.5, nan=127.5).round().astype(np.uint8)
+        return Image.fromarray(np.broadcast_to(pixels.transpose(1, 2, 0), (*pixels.shape[1:], 3)).copy())
+    raise LabError(f"a picture was expected (PIL, uint8 (H, W, 3) or a sample (3, H, W)); {array.dtype} {array.shape} "
+                   "came; take one picture out of its batch")
+
+
+def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[str] = (), rows: int = 1,
+          size: int = 128) -> Figure:
+    """Pictures in a row (or `rows` rows), left to right in the order of time, with a label under each.
+
+    Arguments: `pictures` as in `as_image`, all of one size; `labels`, none, one a column or one a picture; `size`,
+    the height of one picture in pixels: small ones are enlarged by whole factors, so that each pixel stays a square.
+    """
+    images = [as_image(p) for p in pictures]
+    if not images:
+        raise LabError("at least one picture was expected; none came; give a list of pictures")
+    columns = -(-len(images) // rows)
+    factor = max(1, round(size / images[0].height))
+    w, h, gap = images[0].width * factor, images[0].height * factor, 8
+    text = 30 if labels else 0
+    sheet = Image.new("RGB", (columns * (w + gap) - gap, rows * (h + gap + text) - gap), "white")
+    for i, image in enumerate(images):
+        row, column = divmod(i, columns)
+        x, y = column * (w + gap), row * (h + gap + text)
+        sheet.paste(image.resize((w, h), Image.Resampling.NEAREST), (x, y))
+        if labels:
+            _write(sheet, labels[i % len(labels)], x + w / 2, y + h + 4)
+    return Figure(sheet, alt, caption, width=sheet.width)
+
+
+def _write(sheet: Image.Image, text: str, x: float, y: float) -> None:
+    from matplotlib import font_manager
+    from PIL import ImageDraw, ImageFont
+
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 18)
+    ImageDraw.Draw(sheet).text((x, y), text, fill="#222222", font=font, anchor="ma")
+
+
+def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
+    """A matplotlib figure and its axes in the course's look: few ticks, no box, 16-pixel text, time to the right.
+
+    Arguments: `width` and `height` in inches of 96 CSS pixels each; `columns` of plots side by side; `layout`, what
+    pyplot.subplots takes beside them. Returns (figure, axes), axes an array where there are several.
+    """
+    from matplotlib import pyplot
+
+    style = {"font.size": 12, "axes.spines.top": False, "axes.spines.right": False, "lines.linewidth": 2.5,
+             "axes.edgecolor": PALETTE["reference"], "axes.labelcolor": "#333333", "text.color": "#222222",
+             "xtick.color": "#444444", "ytick.color": "#444444", "figure.constrained_layout.use": True}
+    with pyplot.rc_context(style):
+        figure, panels = pyplot.subplots(1, columns, figsize=(width, height), **layout)
+    for panel in np.ravel(panels):
+        panel.locator_params(nbins=5)
+    return figure, panels
