@@ -1,0 +1,71 @@
+"""The commands: `python -m diffusion_lab COMMAND`. Each is loaded when it is asked for."""
+
+import os
+import shutil
+import sys
+
+COMMANDS = {
+    "lab": "open the lessons in JupyterLab (sets the environment up first)",
+    "doctor": "what this machine can do, and what is missing",
+    "noise": "the forward process of your own picture, as one HTML file",
+    "draw": "a picture from a prompt",
+    "train": "train a model of the course from scratch",
+    "evaluate": "measure a model",
+    "setup": "only set the environment up",
+}
+OLDEST = (3, 11)
+
+
+def main(argv=None):
+    """Run one command and return its exit code; what a user can cause ends in one sentence."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help"):
+        print("usage: python -m diffusion_lab COMMAND [options]\n")
+        print("\n".join(f"  {name:9} {text}" for name, text in COMMANDS.items()))
+        print("\n`python -m diffusion_lab COMMAND --help` names a command's options.")
+        return 0
+    name = argv[0]
+    if name not in COMMANDS:
+        return _fail("expected a command, one of {}; came {!r}".format(", ".join(COMMANDS), name))
+    from diffusion_lab.errors import LabError
+
+    try:
+        return _run(name, argv[1:]) or 0
+    except LabError as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(name, rest):
+    import argparse
+    import importlib
+
+    home = {"setup": "environment"}.get(name, name)
+    module = importlib.import_module(f"diffusion_lab.commands.{home}")
+    parser = argparse.ArgumentParser(prog="python -m diffusion_lab " + name, description=COMMANDS[name])
+    module.add_arguments(parser)
+    return module.run(parser.parse_args(rest))
+
+
+def _fail(sentence):
+    print(str(sentence), file=sys.stderr)
+    return 2
+
+
+def _newer_python():
+    """The first newer Python on the path, for machines whose `python3` is an old one."""
+    names = [f"python3.{minor}" for minor in (14, 13, 12, 11)]
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+if __name__ == "__main__":
+    if sys.version_info < OLDEST:
+        newer = _newer_python()
+        if newer:
+            os.execv(newer, [newer, "-m", "diffusion_lab"] + sys.argv[1:])
+        sys.exit(
+            f"expected Python 3.11 or newer; this one is {sys.version.split()[0]}; install a newer "
+            "Python and try again (make takes another one with PYTHON=python3.12)"
+        )
+    sys.exit(main())

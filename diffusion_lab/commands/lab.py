@@ -1,0 +1,143 @@
+"""JupyterLab on the lessons, with nothing between the learner and the first cell.
+
+The settings, trust records and history of this Lab live inside the environment: a learner's own Jupyter is neither
+read nor changed. Only the standard library until the environment is there.
+"""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import webbrowser
+from pathlib import Path
+
+from diffusion_lab.commands import environment
+from diffusion_lab.errors import LabError
+
+LESSONS = environment.ROOT / "lessons"
+SETTINGS = Path(__file__).parent / "jupyter"
+
+
+def add_arguments(parser):
+    parser.add_argument("--port", type=int, help="where to listen (default: the first free one from 8888)")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def run(args):
+    """Set the environment up where needed, step into it, and serve until Ctrl-C."""
+    python = environment.ensure()
+    port = _free_port(args.port)
+    if Path(sys.prefix).resolve() != _prefix(python):
+        options = ["--port", str(port)] + (["--no-browser"] if args.no_browser else [])
+        return _step_into([str(python), "-m", "diffusion_lab", "lab"] + options)
+    state = Path(sys.prefix) / "diffusion_lab_jupyter"
+    os.environ.update(_jupyter_environment(state))
+    _trust(state)
+    token = secrets.token_hex(16)
+    base = f"http://127.0.0.1:{port}"
+    address = f"{base}/lab/tree/{_start_page()}?token={token}"
+    threading.Thread(target=_announce, args=(base, address, not args.no_browser), daemon=True).start()
+    return _serve(port, token)
+
+
+def _prefix(python):
+    return python.parent.parent.resolve() if python != Path(sys.executable) else Path(sys.prefix).resolve()
+
+
+def _step_into(command):
+    os.chdir(str(environment.ROOT))
+    if os.name == "nt":
+        return subprocess.call(command)
+    os.execv(command[0], command)
+
+
+def _free_port(wanted):
+    for port in [wanted] if wanted else range(8888, 8988):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except (OSError, OverflowError):
+                continue
+    raise LabError(
+        "expected a free port for JupyterLab; {} is taken or not allowed; give another one with PORT=8899 "
+        "or --port 8899".format(f"port {wanted}" if wanted else "every port from 8888 to 8987")
+    )
+
+
+def _jupyter_environment(state):
+    """Settings, data and history in `state`, those of other installs out of sight, a quiet kernel."""
+    for name in ("JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_TOKEN"):
+        os.environ.pop(name, None)
+    return {
+        "JUPYTER_CONFIG_DIR": str(state / "config"),
+        "JUPYTER_DATA_DIR": str(state / "data"),
+        "JUPYTER_RUNTIME_DIR": str(state / "runtime"),
+        "JUPYTER_CONFIG_PATH": str(SETTINGS),
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "IPYTHONDIR": str(state / "ipython"),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+
+
+def _start_page():
+    """The address of the first lesson below the course's folder, lesson 00 where there is one."""
+    found = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
+    return found[0].relative_to(environment.ROOT).as_posix() if found else "lessons"
+
+
+def _trust(state):
+    """Sign the notebooks that changed since the last start, so that their players are alive at once."""
+    record = state / "trusted.json"
+    known = json.loads(record.read_text()) if record.is_file() else {}
+    books = {p.name: p.stat().st_mtime_ns for p in sorted(LESSONS.glob("*.ipynb"))}
+    changed = [name for name in books if known.get(name) != books[name]]
+    if not changed:
+        return
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    notary = NotebookNotary(data_dir=str(_made(state / "data")))
+    for name in changed:
+        notary.sign(nbformat.read(LESSONS / name, as_version=4))
+    record.write_text(json.dumps(books))
+
+
+def _made(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _announce(base, address, browse):
+    while True:
+        try:
+            with urllib.request.urlopen(base + "/login", timeout=5):
+                break
+        except OSError:
+            time.sleep(0.1)
+    print("JupyterLab is running at this address; Ctrl-C stops it.\n\n    " + address + "\n", flush=True)
+    if browse:
+        webbrowser.open(address)
+
+
+def _serve(port, token):
+    import warnings
+
+    warnings.simplefilter("ignore")
+    from jupyterlab.labapp import LabApp
+
+    os.chdir(str(environment.ROOT))
+    LabApp.launch_instance(
+        [
+            f"--ServerApp.root_dir={environment.ROOT}",
+            f"--ServerApp.port={port}",
+            f"--IdentityProvider.token={token}",
+        ]
+    )
+    return 0
