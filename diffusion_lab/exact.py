@@ -58,7 +58,7 @@ class Exact:
 
     def weights(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
         """How much each of the N pictures counts in the guess: (B, N), each row sums to 1 (posterior probability)."""
-        distance = torch.cdist(x_t.flatten(1).double(), alpha_bar**0.5 * self._flat) ** 2  # (B, N)
+        distance = torch.cdist(x_t.flatten(1).double(), alpha_bar**0.5 * self._flat) ** 2        # (B, N)
         return _posterior(distance, alpha_bar, condition)
 
     def guess(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
@@ -117,18 +117,22 @@ class LocalExact(Exact):
         if len(self.shape) == 1:
             raise LabError("a data set of pictures was expected; points came; they have no windows, use Exact for them")
         self.window = window if callable(window) else lambda alpha_bar: window
+        self._energy = (self.data**2).sum(dim=1)                                  # (N, H, W)
 
     def guess(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
         """The local posterior mean x0 (B, 3, H, W): each pixel has its own weights over the data."""
         reach = max(0, int(self.window(alpha_bar) // 2))
-        condition = torch.ones(len(x_t), len(self.data), dtype=torch.bool) if condition is None else condition
-        return torch.stack([self._local(x, alpha_bar, mask, reach) for x, mask in zip(x_t, condition, strict=True)])
+        masks = [None] * len(x_t) if condition is None else condition
+        return torch.stack([self._local(x, alpha_bar, mask, reach) for x, mask in zip(x_t, masks, strict=True)])
 
-    def _local(self, x: Tensor, alpha_bar: float, mask: Tensor, reach: int) -> Tensor:
-        data = self.data[mask].to(x.dtype)                                        # (N, 3, H, W)
-        error = ((x - alpha_bar**0.5 * data) ** 2).sum(dim=1)                     # (N, H, W)
-        weights = _posterior(_box_sum(error, reach).flatten(1).T, alpha_bar).T    # (N, H * W)
-        return (weights.view(-1, 1, *x.shape[1:]).to(x.dtype) * data).sum(dim=0)  # (3, H, W)
+    def _local(self, x: Tensor, alpha_bar: float, mask: Tensor | None, reach: int) -> Tensor:
+        data, energy = self.data, self._energy
+        if mask is not None and not mask.all():
+            data, energy = data[mask], energy[mask]
+        # |x - a d|^2 without |x|^2, which is the same for every picture of the data
+        error = alpha_bar * energy - 2 * alpha_bar**0.5 * (x * data).sum(dim=1)   # (N, H, W)
+        weights = _posterior(_box_sum(error, reach), alpha_bar, dim=0)            # (N, H, W)
+        return (weights[:, None] * data).sum(dim=0)                               # (3, H, W)
 
 
 def as_samples(data) -> Tensor:
@@ -149,11 +153,12 @@ def _words(text: str) -> set[str]:
     return set(text.lower().replace(".", " ").replace(",", " ").split())
 
 
-def _posterior(distance: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
-    logits = -distance / (2 * (1 - alpha_bar))                                    # (B, N)
+def _posterior(distance: Tensor, alpha_bar: float, condition: Tensor | None = None, dim: int = 1) -> Tensor:
+    """Weights that sum to 1 along `dim` (the data), from squared distances of the same shape."""
+    logits = -distance / (2 * (1 - alpha_bar))
     if condition is not None:
         logits = logits.masked_fill(~condition, -torch.inf)
-    return logits.softmax(dim=1)
+    return logits.softmax(dim)
 
 
 def _box_sum(values: Tensor, reach: int) -> Tensor:
