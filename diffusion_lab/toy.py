@@ -1,0 +1,143 @@
+"""The toy: a diffusion model small enough to be trained while you watch, and then asked for "a blue star".
+
+Three shipped ones draw nothing but what they were taught; `Toy.load("icons")` and `Toy.load("points")` load them.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from . import networks, schedules
+from .errors import LabError
+from .exact import as_samples
+from .sampling import sample
+from .schedules import Schedule
+from .training import drop_condition, eps_of, noise_prediction_loss
+from .trajectory import Recipe, Steps
+
+WEIGHTS = Path(__file__).parent / "weights"
+FILLERS = {"a", "an", "the"}
+SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "scaled linear": schedules.scaled_linear}
+PARTS = ("config.json", "model.safetensors")
+
+
+class Toy:
+    """A small network with all that makes it a diffusion model: a schedule, words, and what it predicts.
+
+    Arguments: `config`, a dictionary as `config.json` stores it: "name"; "network" and its "arguments" (the class in
+    networks.py); "words" it knows; "shape" of a sample without the batch; "schedule"; "target" ("eps", "x0" or "v");
+    "guidance_scale", the one used where none is given. The new network's weights are drawn from `seed`.
+    """
+
+    def __init__(self, config: dict, seed: int = 0):
+        self.config = config
+        self.name, self.words, self.target = config["name"], list(config["words"]), config["target"]
+        self.shape, self.guidance_scale = tuple(config["shape"]), config["guidance_scale"]
+        self.schedule: Schedule = SCHEDULES[config["schedule"]]()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            build = getattr(networks, config["network"])
+            self.network: nn.Module = build(words=len(self.words), **config["arguments"]).eval()
+        self.to_rgb = torch.cat([torch.eye(3), torch.zeros(1, 3)]) if len(self.shape) == 3 else None
+
+    @classmethod
+    def load(cls, name: str | Path) -> "Toy":
+        """A toy by its name ("icons", "points") or by the folder that `save` or a training wrote."""
+        shipped = WEIGHTS / name
+        folder = shipped if (shipped / PARTS[0]).exists() else Path(name)
+        missing = [part for part in PARTS if not (folder / part).is_file()]
+        if missing:
+            raise LabError(f"a toy, points or icons, or a folder with {' and '.join(PARTS)} was expected; {str(name)!r} "
+                           f"came, without {' and '.join(missing)}; train one with: python -m diffusion_lab train icons")
+        try:
+            toy = cls(json.loads((folder / PARTS[0]).read_text(encoding="utf-8")))
+            weights = {k: v.float() for k, v in load_file(folder / PARTS[1]).items()}
+            toy.network.load_state_dict(weights)
+        except (SafetensorError, RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise LabError(f"the two files of one toy were expected in {folder}; they are damaged or do not fit "
+                           f"({str(error).splitlines()[0]}); train it again or fetch both files again") from None
+        return toy
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the toy as a folder: `config.json` and its weights in float16, `model.safetensors`."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {k: v.detach().half().contiguous() for k, v in self.network.state_dict().items()}
+        save_file(weights, folder / PARTS[1])
+        (folder / PARTS[0]).write_text(json.dumps(self.config, indent=1) + "\n", encoding="utf-8")
+        return folder
+
+    def condition(self, prompts: Sequence[str]) -> Tensor:
+        """The prompts as rows of switches (B, words): 1 for each known word that is in the prompt; "" is all zeros."""
+        rows = torch.zeros(len(prompts), len(self.words))
+        for row, prompt in zip(rows, prompts, strict=True):
+            said = [word for word in _words(prompt) if word not in FILLERS]
+            if unknown := [word for word in said if word not in self.words]:
+                raise LabError(f"words that {self.name} knows were expected; {', '.join(map(repr, unknown))} came; "
+                               f"it knows: {', '.join(self.words)}")
+            row[[self.words.index(word) for word in said]] = 1
+        return rows
+
+    @torch.no_grad()
+    def predict_noise(self, x_t: Tensor, t: int, condition: Tensor | None = None) -> Tensor:
+        """The noise (B, ...) that the network sees in x_t (B, ...) at timestep t (0 to T - 1)."""
+        if tuple(x_t.shape[1:]) != self.shape:
+            raise LabError(f"samples of shape (B, {', '.join(map(str, self.shape))}) were expected; "
+                           f"{tuple(x_t.shape)} came; start from noise(toy.shape, seed)")
+        alpha_bar = torch.tensor(self.schedule.alpha_bar(t))
+        guess = self.network(x_t, torch.full((len(x_t),), t), condition)        # (B, ...)
+        return eps_of(guess, x_t, alpha_bar, self.target)
+
+    def loss(self, samples: np.ndarray, captions: Sequence[str], batch: int = 64, dropout: float = 0.1
+             ) -> Callable[[nn.Module, torch.Generator], Tensor]:  # fmt: skip
+        """The loss that `train` needs, over a data set as a world's sample() returns it.
+
+        Each step draws `batch` of the samples; a share `dropout` (0-1) of them goes without its caption, and of the
+        others each word goes missing as often, so that half a prompt ("blue") is understood too.
+        """
+        x0, known, empty = as_samples(samples), self.condition(captions), self.condition([""])
+
+        def loss(network: nn.Module, generator: torch.Generator) -> Tensor:
+            rows = torch.randint(len(x0), (batch,), generator=generator)        # (B,)
+            heard = torch.rand(batch, len(self.words), generator=generator) >= dropout
+            condition = drop_condition(known[rows] * heard, empty, generator, dropout)
+            return noise_prediction_loss(network, x0[rows], condition, self.schedule, generator, self.target)
+
+        return loss
+
+    def encode(self, image: Image.Image) -> Tensor:
+        """A picture as a clean sample (1, 3, H, W) in [-1, 1], resized to the toy's own size."""
+        self._pictures_only()
+        small = image.convert("RGB").resize(self.shape[:0:-1], Image.Resampling.BOX)
+        return as_samples(np.asarray(small)[None])
+
+    def picture(self, x: Tensor) -> list[Image.Image]:
+        """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
+        self._pictures_only()
+        pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)  # (B, H, W, 3)
+        return [Image.fromarray(one.numpy()) for one in pixels]
+
+    def steps(self, prompt: str | Sequence[str] = "", *, n: int = 50, guidance_scale: float | None = None,
+              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str = "ddim") -> Steps:  # fmt: skip
+        """The path from static to picture, one Step for each guess.
+
+        Arguments: `prompt` and `seed`, one for all samples or one for each; `n` network calls or so, from 1 to 1000;
+        `guidance_scale` (0 without the prompt, 1 with it, above 1 past it); `sampler` ddim, ddpm, dpmpp_2m or heun.
+        """
+        return sample(self, Recipe.of(self, prompt, seed, sampler=sampler, n=n, guidance_scale=guidance_scale,
+                                      negative_prompt=negative_prompt))  # fmt: skip
+
+    def _pictures_only(self) -> None:
+        if len(self.shape) != 3:
+            raise LabError(f"a model of pictures was expected; {self.name} draws points; use Toy.load('icons')")
+
+
+def _words(prompt: str) -> list[str]:
+    return prompt.lower().replace(",", " ").replace(".", " ").split()

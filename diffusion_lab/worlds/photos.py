@@ -1,0 +1,109 @@
+"""Photos: the astronaut, the cat and the rocket that scikit-image ships, and any picture of your own.
+
+The astronaut is Eileen Collins (NASA), the cat is Chelsea (Stefan van der Walt), the rocket is Falcon 9's first stage
+before the DSCOVR launch (SpaceX); all three are free to use (public domain or CC0).
+"""
+
+import importlib.util
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..errors import LabError
+from . import check_sample
+
+FILES = {"astronaut": "astronaut.png", "cat": "chelsea.png", "rocket": "rocket.jpg"}
+LARGEST = 80_000_000  # pixels; a file of a few kilobytes can claim to be many gigabytes of picture
+
+
+def load(picture: str | os.PathLike, size: int | None = None) -> Image.Image:
+    """A photo by its name (astronaut, cat, rocket), or the picture file of your own.
+
+    Arguments: `picture`, a name or a path to any format that Pillow reads (of an animation the first frame, turned
+    upright as its camera says, see-through parts on white); `size`, if given, cuts out the middle square and scales
+    it to size x size pixels. Returns an RGB picture. Raises LabError where there is no readable picture.
+    """
+    if size is not None and (isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1):
+        raise LabError(f"size is a whole number of pixels, 1 or more; {size!r} came; try 64 or 256")
+    image = _open(_path(picture))
+    return image if size is None else ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+
+
+def sample(n: int, seed: int, split: str = "all", size: int = 64
+           ) -> tuple[np.ndarray, list[str], dict[str, np.ndarray]]:  # fmt: skip
+    """Cut n random squares out of the three photos, half of them mirrored.
+
+    Returns images (n, size, size, 3) uint8, captions ("a photo of a cat") and labels {"subject": (n,)}. Nothing is
+    held out, so the split "train" is "all".
+    """
+    check_sample(n, seed, split, splits=("all", "train"))
+    photos = {name: load(name) for name in FILES}
+    u = np.random.default_rng(seed).random((n, 5))                              # (n, 5) uniform
+    subjects = [list(FILES)[int(3 * k)] for k in u[:, 0]]
+    images = [_cut(photos[subject], row, size) for subject, row in zip(subjects, u[:, 1:], strict=True)]
+    captions = [f"a photo of {'an' if subject == 'astronaut' else 'a'} {subject}" for subject in subjects]
+    return np.stack(images), captions, {"subject": np.array(subjects)}
+
+
+def _cut(photo: Image.Image, u: np.ndarray, size: int) -> np.ndarray:
+    side = (0.6 + 0.4 * u[0]) * min(photo.size)
+    left, top = u[1] * (photo.width - side), u[2] * (photo.height - side)
+    square = photo.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+    return np.asarray(ImageOps.mirror(square) if u[3] < 0.5 else square)
+
+
+def _path(picture: str | os.PathLike) -> Path:
+    if not isinstance(picture, (str, os.PathLike)):
+        raise LabError(f"the name of a photo or a path was expected; {type(picture).__name__} came; "
+                       f"give one of {', '.join(FILES)}, or the path of a picture file")  # fmt: skip
+    if picture in FILES:
+        shipped = importlib.util.find_spec("skimage")
+        if shipped is None:
+            raise LabError("the photos come with scikit-image; it is not installed; do: pip install scikit-image")
+        return Path(shipped.origin).parent / "data" / FILES[picture]
+    path = Path(picture).expanduser()
+    if "\0" in str(path) or not path.is_file():
+        raise LabError(f"a picture was expected; there is no file {str(path)!r}; "
+                       f"give the path of a picture file, or one of {', '.join(FILES)}")  # fmt: skip
+    return path
+
+
+def _open(path: Path) -> Image.Image:
+    """Read a picture as RGB; whatever a decoder makes of foreign bytes ends in one sentence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a picture that can be read needs no warning, one that cannot has its error
+        try:
+            with Image.open(path) as image:
+                if image.width * image.height > LARGEST:
+                    raise LabError(f"a picture of at most {LARGEST // 10**6} million pixels was expected; {path.name} "
+                                   f"has {image.width} x {image.height}; make it smaller first")  # fmt: skip
+                return _rgb(ImageOps.exif_transpose(image))
+        except LabError:
+            raise
+        except Image.DecompressionBombError:
+            raise LabError(f"a picture of at most {LARGEST // 10**6} million pixels was expected; {path.name} has far "
+                           "more; make it smaller first") from None  # fmt: skip
+        except Exception as error:  # decoders raise many kinds over damaged bytes
+            raise LabError(f"a picture was expected; {path.name} is none that can be read, or it is damaged "
+                           f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); save it again as "
+                           "PNG or JPEG and give that file") from None  # fmt: skip
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
+    """Grey values of more than 8 bits, or fractions, as 0 to 255: by the range that they were stored in."""
+    values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0).clip(0)
+    ranges = {"F": (1, 255, 65535), "I": (255, 65535)}.get(mode, (65535,))
+    full = next((top for top in ranges if values.max() <= top), values.max())
+    return (values / full * 255).round().astype(np.uint8)
