@@ -17,11 +17,12 @@ _HOME = {
     "denoise": "sampling", "ddim_step": "sampling", "ancestral": "sampling", "dpmpp_2m": "sampling",
     "heun": "sampling", "sample": "sampling",
     "Guess": "guidance", "guided": "guidance",
+    "as_samples": "pixels", "as_pictures": "pixels",
     "Exact": "exact", "LocalExact": "exact",
     "Toy": "toy", "StableDiffusion": "stable_diffusion", "record": "stable_diffusion",
     "Player": "player", "watch": "player",
 }
-_MODULES = ("errors", "exact", "figures", "guidance", "networks", "noising", "sampling", "schedules", "toy",
+_MODULES = ("errors", "exact", "figures", "guidance", "networks", "noising", "pixels", "sampling", "schedules", "toy",
             "training", "trajectory", "worlds")
 
 __all__ = sorted(_HOME)

@@ -8,12 +8,12 @@ Generalization", 2024).
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from .errors import LabError
+from .pixels import TO_RGB, as_pictures, as_samples
 from .sampling import sample
 from .schedules import Schedule, cosine
 from .trajectory import Recipe, Steps
@@ -40,7 +40,7 @@ class Exact:
                            "came; pass both as a world's sample() returns them")
         self.schedule = schedule or cosine()
         self.shape = tuple(self.data.shape[1:])
-        self.to_rgb = None if len(self.shape) == 1 else torch.cat([torch.eye(3), torch.zeros(1, 3)])
+        self.to_rgb = None if len(self.shape) == 1 else TO_RGB
         self._words = [_words(caption) for caption in self.captions]
 
     def condition(self, prompts: Sequence[str]) -> Tensor:
@@ -79,19 +79,15 @@ class Exact:
         alpha_bar = self.schedule.alpha_bar(t)
         return (x_t - alpha_bar**0.5 * self.guess(x_t, alpha_bar, condition)) / (1 - alpha_bar) ** 0.5
 
-    def encode(self, image) -> Tensor:
+    def encode(self, image: Image.Image) -> Tensor:
         """A picture as a clean sample (1, 3, H, W) in [-1, 1], resized to the data's size."""
         if len(self.shape) == 1:
             raise LabError("a data set of pictures was expected; one of points came; use a picture world")
-        size = (self.shape[2], self.shape[1])
-        return as_samples(np.asarray(image.convert("RGB").resize(size, Image.Resampling.BOX))[None])
+        return as_samples(image.resize(self.shape[:0:-1], Image.Resampling.BOX))
 
     def picture(self, x: Tensor) -> list[Image.Image]:
         """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
-        if len(self.shape) == 1:
-            raise LabError("samples that are pictures were expected; points came; draw them with a scatter plot")
-        pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)  # (B, H, W, 3)
-        return [Image.fromarray(one.numpy()) for one in pixels]
+        return as_pictures(x)
 
     def steps(self, prompt: str | Sequence[str] = "", *, n: int = 50, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str = "ddim") -> Steps:
@@ -133,20 +129,6 @@ class LocalExact(Exact):
         error = alpha_bar * energy - 2 * alpha_bar**0.5 * (x * data).sum(dim=1)   # (N, H, W)
         weights = _posterior(_box_sum(error, reach), alpha_bar, dim=0)            # (N, H, W)
         return (weights[:, None] * data).sum(dim=0)                               # (3, H, W)
-
-
-def as_samples(data) -> Tensor:
-    """A world's pictures uint8 (N, H, W, 3) as samples (N, 3, H, W) in [-1, 1]; points (N, 2) as they are, float32."""
-    array = np.asarray(data)
-    if array.size == 0:
-        raise LabError("a data set with at least one picture or point was expected; an empty one came; "
-                       "draw one with a world's sample(n, seed)")
-    if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
-        return torch.tensor(array).permute(0, 3, 1, 2) / 127.5 - 1
-    if np.issubdtype(array.dtype, np.floating) and array.ndim == 2 and array.shape[1] == 2:
-        return torch.tensor(array, dtype=torch.float32)
-    raise LabError(f"pictures uint8 (N, H, W, 3) or points float (N, 2) were expected; {array.dtype} {array.shape} "
-                   "came; pass them as a world's sample() returns them")
 
 
 def _words(text: str) -> set[str]:

@@ -6,14 +6,19 @@ when a stored notebook is run again; the pixels are not.
 """
 
 import base64
+import hashlib
 import io
+import json
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from .errors import LabError
+from .pixels import as_pictures
 
 PALETTE = {
     "signal": "#0072B2",  # what is left of the picture
@@ -78,8 +83,7 @@ def as_image(picture) -> Image.Image:
     if array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] == 3:
         return Image.fromarray(array)
     if array.ndim == 3 and array.shape[0] in (1, 3):
-        pixels = np.nan_to_num((array.astype(np.float64).clip(-1, 1) + 1) * 127.5, nan=127.5).round().astype(np.uint8)
-        return Image.fromarray(np.broadcast_to(pixels.transpose(1, 2, 0), (*pixels.shape[1:], 3)).copy())
+        return as_pictures(torch.as_tensor(picture).expand(3, -1, -1)[None])[0]
     raise LabError(f"a picture was expected (PIL, uint8 (H, W, 3) or a sample (3, H, W)); {array.dtype} {array.shape} "
                    "came; take one picture out of its batch")
 
@@ -132,3 +136,31 @@ def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
     for panel in np.ravel(panels):
         panel.locator_params(nbins=5)
     return figure, panels
+
+
+class Slider:
+    """One slider through a few pictures of one thing; where scripts are stripped, all of them as a strip.
+
+    Arguments: `pictures` as in `as_image`, all of one size; `labels`, what the slider says at each; `alt` and
+    `caption` as for Figure; `title`, what the slider changes; `start`, the picture it rests on; `height` of the one
+    shown, in CSS pixels. It needs no kernel and fetches nothing; keys reach it only while it has the focus.
+    """
+
+    def __init__(self, pictures: Sequence, labels: Sequence[str], alt: str, caption: str = "", *, title: str,
+                 start: int = 0, height: int = 256):
+        if len(pictures) != len(labels):
+            raise LabError(f"one label for each of {len(pictures)} pictures was expected; {len(labels)} came; "
+                           "say in words what each picture stands for")
+        self.images = [as_image(p) for p in pictures]
+        self.labels, self.title, self.start, self.height = list(labels), title, start, height
+        self.still = strip(self.images, alt, caption, labels=labels, rows=len(pictures), size=self.images[0].height)
+
+    def _repr_html_(self) -> str:
+        frames = ["data:image/png;base64," + base64.b64encode(_png(image)).decode() for image in self.images]
+        name = "slider-" + hashlib.sha256("".join([self.title, *self.labels, *frames]).encode()).hexdigest()[:12]
+        setting = {"frames": frames, "labels": self.labels, "title": self.title, "start": self.start,
+                   "height": self.height}
+        script = (Path(__file__).parent / "slider.js").read_text()
+        data = json.dumps(setting).replace("</", "<\\/")
+        still = self.still._repr_html_()
+        return f'<div data-lab-slider="{name}">{still}</div><script>({script})("{name}", {data})</script>'

@@ -1,0 +1,37 @@
+"""Between pictures and samples: what a model computes with are values in [-1, 1], what a learner sees are pixels."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import LabError
+
+TO_RGB = torch.cat([torch.eye(3), torch.zeros(1, 3)])  # (C + 1, 3): samples of pixels are their own preview
+
+
+def as_samples(data) -> Tensor:
+    """A world's pictures, or one PIL picture, as samples (N, 3, H, W) in [-1, 1]; points (N, 2) stay as they are.
+
+    Arguments: `data`, a PIL picture, uint8 (N, H, W, 3), or float (N, 2). Returns float32. Raises LabError for
+    anything else and for an empty data set.
+    """
+    array = np.asarray(data.convert("RGB"))[None] if isinstance(data, Image.Image) else np.asarray(data)
+    if array.size == 0:
+        raise LabError("a data set with at least one picture or point was expected; an empty one came; "
+                       "draw one with a world's sample(n, seed)")
+    if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
+        return torch.tensor(array).permute(0, 3, 1, 2) / 127.5 - 1
+    if np.issubdtype(array.dtype, np.floating) and array.ndim == 2 and array.shape[1] == 2:
+        return torch.tensor(array, dtype=torch.float32)
+    raise LabError(f"pictures uint8 (N, H, W, 3) or points float (N, 2) were expected; {array.dtype} {array.shape} "
+                   "came; pass them as a world's sample() returns them")
+
+
+def as_pictures(x: Tensor) -> list[Image.Image]:
+    """Samples (B, 3, H, W) as PIL pictures: clipped to [-1, 1], rounded to 256 levels; NaN becomes middle grey."""
+    if x.ndim != 4 or x.shape[1] != 3:
+        raise LabError(f"samples of pictures, (B, 3, H, W), were expected; {tuple(x.shape)} came; "
+                       "draw points with a scatter plot")
+    pixels = ((x.detach().cpu().nan_to_num(0).clamp(-1, 1) + 1) * 127.5).round().byte()
+    return [Image.fromarray(one) for one in pixels.permute(0, 2, 3, 1).numpy()]

@@ -1,0 +1,37 @@
+function (name, setting) {
+  "use strict";
+  // Replaces the still strip by one picture and a native range input; every copy on the page works by itself.
+  for (const host of document.querySelectorAll(`[data-lab-slider="${name}"]:not([data-live])`)) {
+    host.dataset.live = "yes";
+    const still = host.querySelector("img"), figure = host.querySelector("figure");
+    const alt = still.alt;
+    const picture = still.cloneNode();
+    picture.style.cssText = `height:${setting.height}px;max-width:100%;object-fit:contain;image-rendering:pixelated`;
+    const line = document.createElement("label");
+    line.style.cssText = "display:flex;gap:.8em;align-items:center;font:16px/1.4 system-ui,sans-serif;margin:.4em 0;flex-wrap:wrap";
+    const range = document.createElement("input");
+    Object.assign(range, {type: "range", min: 0, max: setting.frames.length - 1, step: 1, value: setting.start});
+    range.style.cssText = "flex:1 1 220px;max-width:420px;height:44px;accent-color:#009E73";
+    const title = document.createElement("span"), says = document.createElement("output");
+    title.textContent = setting.title;
+    says.style.cssText = "font-weight:600;min-width:9em";
+    line.append(title, range, says);
+    const show = () => {
+      const k = Number(range.value), words = setting.labels[k];
+      picture.src = setting.frames[k];
+      picture.alt = `${setting.title}: ${words}. ${alt}`;
+      says.textContent = words;
+      range.setAttribute("aria-valuetext", words);
+    };
+    range.addEventListener("input", show);
+    range.setAttribute("aria-label", setting.title);
+    // The page around (a notebook, a deck) must not take the slider's keys for its own.
+    const keys = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
+    window.addEventListener("keydown", (event) => {
+      if (event.target === range && keys.includes(event.key)) event.stopPropagation();
+    }, true);
+    still.replaceWith(picture);
+    figure.insertBefore(line, picture.nextSibling);
+    show();
+  }
+}
