@@ -1,0 +1,145 @@
+"""How pictures of the scenes world are judged: a reader that says what is in them, and the distance of two sets.
+
+The reader sees only pictures, never prompts. It is trained on real scenes alone, on all combinations.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .errors import LabError
+from .worlds import scenes
+
+WEIGHTS = Path(__file__).parent / "weights" / "reader_scenes"
+WORDS = {
+    "subject": scenes.SUBJECTS,
+    "ride": scenes.RIDES,
+    "place": scenes.PLACES,
+    "colour": tuple(sorted({c for group in scenes.SUBJECT_COLOURS.values() for c in group})),
+    "ride_colour": tuple(sorted({c for group in scenes.RIDE_COLOURS.values() for c in group})),
+}
+
+
+class Reader(nn.Module):
+    """A small convolutional network that reads subject, ride, place and both colours from a picture."""
+
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 96, 128)):
+        super().__init__()
+        layers, before = [], 3
+        for width in widths:
+            layers.append(nn.Sequential(nn.Conv2d(before, width, 3, 2, 1), nn.GroupNorm(8, width), nn.SiLU()))
+            before = width
+        self.layers = nn.ModuleList(layers)
+        self.heads = nn.ModuleDict({name: nn.Linear(before, len(words)) for name, words in WORDS.items()})
+
+    def maps(self, pixels: Tensor) -> list[Tensor]:
+        """The feature maps (B, C, h, w) from fine (32 x 32) to coarse (4 x 4); pixels (B, 3, 128, 128) in [-1, 1]."""
+        h, maps = F.avg_pool2d(pixels, 2), []                                   # (B, 3, 64, 64)
+        for layer in self.layers:
+            h = layer(h)                                                        # (B, C, h, w)
+            maps.append(h)
+        return maps
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """One vector (B, 128) for each picture: the space of the Frechet distance."""
+        return self.maps(pixels)[-1].mean((2, 3))                               # (B, 128)
+
+    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
+        """For each of WORDS, the logits (B, number of words)."""
+        h = self.features(pixels)
+        return {name: head(h) for name, head in self.heads.items()}
+
+
+class SecondReader(Reader):
+    """A reader of another kind: patches of 8 x 8 pixels, then blocks that mix neighbours and channels in turn."""
+
+    def __init__(self, width: int = 64, depth: int = 4):
+        super().__init__(())
+        self.layers = nn.ModuleList([nn.Conv2d(3, width, 8, 8)])
+        self.mixers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, 5, padding=2, groups=width), nn.GroupNorm(1, width),
+                nn.Conv2d(width, 4 * width, 1), nn.GELU(), nn.Conv2d(4 * width, width, 1),
+            )
+            for _ in range(depth)
+        )  # fmt: skip
+        self.last = nn.Linear(2 * width, 128)
+        self.heads = nn.ModuleDict({name: nn.Linear(128, len(words)) for name, words in WORDS.items()})
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """One vector (B, 128) for each picture."""
+        h = self.layers[0](pixels)                                              # (B, 64, 16, 16)
+        for mixer in self.mixers:
+            h = h + mixer(h)                                                    # (B, 64, 16, 16)
+        return F.gelu(self.last(torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1)))  # (B, 128)
+
+
+def targets(labels: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    """Labels by word as the numbers (n,) that a reader's logits are compared with."""
+    return {name: torch.tensor([words.index(word) for word in labels[name]]) for name, words in WORDS.items()}
+
+
+def load_reader(which: str = "reader") -> Reader:
+    """The shipped "reader", or the "second" one of another architecture and seed."""
+    path = WEIGHTS / f"{which}.safetensors"
+    if which not in ("reader", "second") or not path.exists():
+        raise LabError(f'a reader is "reader" or "second"; {which!r} came; choose one of the two')
+    reader = Reader() if which == "reader" else SecondReader()
+    reader.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    return reader.eval().requires_grad_(False)
+
+
+def to_pixels(images: np.ndarray) -> Tensor:
+    """uint8 (n, 128, 128, 3) to float32 (n, 3, 128, 128) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def look(reader: Reader, images: np.ndarray, batch: int = 100) -> tuple[dict[str, np.ndarray], Tensor]:
+    """What the reader reads in n pictures, uint8 (n, 128, 128, 3): the words by name, each an array of n words, and
+    the features (n, 128)."""
+    features = torch.cat([reader.features(to_pixels(images[k : k + batch])) for k in range(0, len(images), batch)])
+    read = {name: np.array(words)[reader.heads[name](features).argmax(1)] for name, words in WORDS.items()}
+    return read, features
+
+
+def fidelity(read: dict[str, np.ndarray], asked: dict[str, np.ndarray]) -> dict[str, float]:
+    """The share in [0, 1] of pictures in which all of subject, ride and place ("all three") and both colours
+    ("colours") are as they were asked for; `read` and `asked` hold arrays of n words by name."""
+    same = {name: read[name] == asked[name] for name in WORDS}
+    three = same["subject"] & same["ride"] & same["place"]
+    return {"all three": float(three.mean()), "colours": float((same["colour"] & same["ride_colour"]).mean())}
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """How far two sets of features lie apart, taken as two Gaussians: |mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2))
+    with A and B their covariances (Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
+    Nash Equilibrium", 2017, equation 6).
+
+    Arguments: `a` (n, C) and `b` (m, C), n and m above C. Returns the distance, 0 or more (squared feature units).
+    tr (A B)^(1/2) is the sum of the roots of A B's eigenvalues, which are those of A^(1/2) B A^(1/2).
+    """
+    a, b = a.double(), b.double()
+    A, B = torch.cov(a.T), torch.cov(b.T)                                       # (C, C)
+    values, vectors = torch.linalg.eigh(A)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T                     # (C, C)  A^(1/2)
+    cross = torch.linalg.eigvalsh(root @ B @ root).clamp(min=0).sqrt().sum()
+    distance = (a.mean(0) - b.mean(0)).square().sum() + A.trace() + B.trace() - 2 * cross
+    return max(0.0, float(distance))
+
+
+def nearest(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each of n images the number (n,) of the nearest of m others, and their root mean square difference (n,) in
+    grey levels (0 to 255), compared at 32 x 32."""
+    a, b = (F.avg_pool2d(to_pixels(x), 4).flatten(1) for x in (images, others))  # (n, 3072), (m, 3072)
+    distance, index = torch.cdist(a, b).min(1)
+    return index.numpy(), (distance / a.shape[1] ** 0.5 * 127.5).numpy()
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB of two sets of pictures uint8: 10 log10(255^2 / mean squared difference)."""
+    return float(10 * np.log10(255**2 / np.square(a.astype(np.float32) - b).mean()))

@@ -1,0 +1,1 @@
+"""How each shipped model was made, from nothing: `python -m diffusion_lab train NAME`."""

@@ -1,0 +1,53 @@
+"""The Muon optimiser for weights of two and more dimensions, beside AdamW for the others."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ...training import Optimisers, warm_up_and_down
+
+
+def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
+    """The nearest matrix with all singular values about 1, by Newton-Schulz iterations (Jordan et al., "Muon: An
+    optimizer for hidden layers in neural networks", 2024); matrix (out, in)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    X = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    X = X / (X.norm() + 1e-7)
+    for _ in range(rounds):
+        A = X @ X.T
+        X = a * X + (b * A + c * A @ A) @ X
+    return X.T if matrix.shape[0] > matrix.shape[1] else X
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum whose update is made orthogonal and scaled by sqrt(max(1, out / in)); convolutions count as
+    matrices (out, in * height * width)."""
+
+    def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                memory = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                memory.lerp_(p.grad, 1 - group["momentum"])
+                update = p.grad.lerp(memory, group["momentum"]).flatten(1)      # (out, in)
+                scale = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
+                p.add_(orthogonal(update).view_as(p), alpha=-group["lr"] * scale)
+
+
+def muon_and_adamw(lr: float, adamw_lr: float, by_adamw: Callable[[str], bool], down: float,
+                   warm_up: int = 60) -> Callable[[nn.Module], Optimisers]:  # fmt: skip
+    """Muon at rate `lr` for weights of two and more dimensions, AdamW at `adamw_lr` for the rest and for those whose
+    name `by_adamw` picks; both rise over `warm_up` steps and fall to zero over the last `down` (0-1] of all."""
+
+    def build(network: nn.Module) -> Optimisers:
+        parameters = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+        matrices = [p for name, p in parameters if p.dim() > 1 and not by_adamw(name)]
+        others = [p for name, p in parameters if p.dim() < 2 or by_adamw(name)]
+        adamw = torch.optim.AdamW(others, adamw_lr, betas=(0.9, 0.98), weight_decay=0.0)
+        return Optimisers([Muon(matrices, lr), adamw], warm_up_and_down(warm_up, down), clip=1.0)
+
+    return build
