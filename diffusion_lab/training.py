@@ -177,11 +177,11 @@ class _Run:
                     state.setdefault(int(p), {})[name] = value
                 groups = optimiser.state_dict()["param_groups"]
                 optimiser.load_state_dict({"state": state, "param_groups": groups})
+            self.step, self.loss = int(about["step"]), float(about["loss"])
         except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             why = str(error).splitlines()[0]
             raise LabError(f"a checkpoint of this training was expected in {path}; another file came ({why}); "
                            "name another file or move this one away") from None  # fmt: skip
-        self.step, self.loss = about["step"], about["loss"]
 
 
 def _groups(plan: Optimisers) -> list[dict]:

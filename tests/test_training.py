@@ -1,0 +1,267 @@
+"""The training loop: it learns, it goes on exactly where it was cut, and two processes train one network."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from diffusion_lab.errors import LabError
+from diffusion_lab.schedules import cosine, linear
+from diffusion_lab.training import (
+    Checkpoint,
+    Optimisers,
+    drop_condition,
+    eps_of,
+    horizon,
+    noise_prediction_loss,
+    target_of,
+    train,
+    warm_up_and_down,
+)
+
+SCHEDULE = cosine()
+
+
+class Guess(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(nn.Linear(3, 32), nn.SiLU(), nn.Linear(32, 2))
+
+    def forward(self, x, t, condition=None):
+        return self.net(torch.cat([x, t[:, None] / 1000], dim=1))
+
+
+def loss(network, generator):
+    return noise_prediction_loss(network, torch.randn(32, 2, generator=generator) / 2, None, SCHEDULE, generator)
+
+
+def two_optimisers(network):
+    matrices = [p for p in network.parameters() if p.dim() == 2]
+    vectors = [p for p in network.parameters() if p.dim() < 2]
+    muon = torch.optim.Muon(matrices, lr=0.02, weight_decay=0.0)
+    return Optimisers([muon, torch.optim.AdamW(vectors, 1e-3)], warm_up_and_down(5), clip=0.5)
+
+
+def run(steps, stop=None, optimizer=None, **how):
+    network = Guess()
+    for progress in train(network, loss, steps, optimizer=optimizer, **how):
+        if progress.step == stop:
+            break
+    return network, progress
+
+
+def assert_same(a: nn.Module, b: nn.Module):
+    for (name, x), y in zip(a.state_dict().items(), b.state_dict().values(), strict=True):
+        assert torch.equal(x, y), name
+
+
+def test_it_learns_and_the_average_follows():
+    network, progress = run(300)
+    assert (progress.step, progress.steps) == (300, 300)
+    losses = [float(loss(net, torch.Generator().manual_seed(k)).detach())
+              for k in range(20) for net in (Guess(), network, progress.ema)]  # fmt: skip
+    before, after, average = np.array(losses).reshape(20, 3).mean(axis=0)
+    assert after < 0.8 * before and average < 0.8 * before
+
+
+@pytest.mark.parametrize("optimizer", [None, two_optimisers], ids=["adamw", "muon and adamw"])
+@pytest.mark.parametrize("ema", [0.99, horizon(0.05)], ids=["constant", "horizon"])
+def test_a_resumed_training_is_bit_for_bit_the_uninterrupted_one(tmp_path, optimizer, ema):
+    whole, end = run(40, optimizer=optimizer, ema=ema)
+    keep = Checkpoint(tmp_path / "run.safetensors", every_seconds=1e9)
+    _, early = run(40, stop=7, optimizer=optimizer, ema=ema, checkpoint=keep)
+    _, later = run(40, stop=23, optimizer=optimizer, ema=ema, checkpoint=keep)
+    resumed, last = run(40, optimizer=optimizer, ema=ema, checkpoint=keep)
+    assert (early.step, later.step, last.step) == (7, 23, 40) and last.loss == end.loss
+    assert_same(whole, resumed)
+    assert_same(end.ema, last.ema)
+
+
+def test_a_finished_training_gives_its_last_progress_again(tmp_path):
+    keep = Checkpoint(tmp_path / "run.safetensors")
+    _, first = run(10, checkpoint=keep)
+    _, again = run(10, checkpoint=keep)
+    assert again[:3] == first[:3]
+    assert_same(first.ema, again.ema)
+
+
+SCRIPT = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    from pathlib import Path
+    from test_training import Guess, loss, two_optimisers
+    from diffusion_lab.training import Checkpoint, train
+    for progress in train(Guess(), loss, 4000, optimizer=two_optimisers,
+                          checkpoint=Checkpoint(Path(sys.argv[2]), every_seconds=0)):
+        print(progress.step, flush=True)
+"""
+
+
+def test_a_kill_loses_nothing_that_was_saved(tmp_path):
+    """kill -9 at a moment that the training does not choose, three times; then go on and compare."""
+    path = tmp_path / "run.safetensors"
+    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), os.path.dirname(__file__), str(path)]
+    for last in (15, 40, 70):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                if int(line) >= last:
+                    process.send_signal(signal.SIGKILL)
+                    break
+            process.stdout.close()
+            process.wait()
+    saved = load_file(path)["average.n_averaged"].item()
+    assert 70 <= saved < 4000
+    network, average = Guess(), None
+    for progress in train(network, loss, 4000, optimizer=two_optimisers, checkpoint=Checkpoint(path)):
+        average = progress.ema
+        if progress.step == 100:
+            break
+    whole = Guess()
+    for progress in train(whole, loss, 4000, optimizer=two_optimisers):
+        if progress.step == 100:
+            break
+    assert_same(whole, network)
+    assert_same(progress.ema, average)
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:-5], lambda raw: b"", lambda raw: b"\x80\x04" + raw,
+                                    lambda raw: raw[:40] + b"x" + raw[41:]])  # fmt: skip
+def test_a_damaged_checkpoint_is_told_and_kept(tmp_path, damage):
+    path = tmp_path / "run.safetensors"
+    run(5, checkpoint=Checkpoint(path))
+    path.write_bytes(damage(path.read_bytes()))
+    kept = path.read_bytes()
+    with pytest.raises(LabError, match="checkpoint of this training was expected"):
+        run(5, checkpoint=Checkpoint(path))
+    assert path.read_bytes() == kept
+
+
+def test_a_checkpoint_of_another_network_is_told(tmp_path):
+    path = tmp_path / "run.safetensors"
+    run(5, checkpoint=Checkpoint(path))
+    other = nn.Linear(2, 2)
+    with pytest.raises(LabError, match="checkpoint of this training was expected"):
+        next(train(other, lambda net, g: net.weight.sum(), 9, checkpoint=Checkpoint(path)))
+
+
+def test_a_loss_that_is_no_number_stops_at_once():
+    network = Guess()
+    before = [p.detach().clone() for p in network.parameters()]
+    with pytest.raises(LabError, match="step 1; lower the learning rate"):
+        next(train(network, lambda net, g: loss(net, g) * float("nan"), 10))
+    assert all(torch.equal(p, q) for p, q in zip(before, network.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("steps", [0, -1, 2.5])
+def test_steps_are_a_positive_whole_number(steps):
+    with pytest.raises(LabError, match="whole number"):
+        next(train(Guess(), loss, steps))
+
+
+def test_the_callers_random_numbers_are_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    network = nn.Linear(2, 2)
+    torch.manual_seed(5)
+    list(train(network, lambda net, g: net(torch.randn(4, 2, generator=g)).square().mean(), 3))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_rates_rise_stay_and_fall():
+    rate = warm_up_and_down(warm_up=10, down=0.5)
+    values = [rate(step, 100) for step in range(100)]
+    assert values[0] == 0.1 and values[9:51] == [1.0] * 42 and 0 < values[-1] <= 0.02
+    assert values[50:] == sorted(values[50:], reverse=True)
+
+
+def test_a_horizon_looks_back_over_its_share():
+    decay = horizon(0.05)
+    assert decay(1) == 0 and decay(2000) == pytest.approx(1 - 1 / 100)
+
+
+@pytest.mark.parametrize("target", ["eps", "x0", "v"])
+@pytest.mark.parametrize("t", [0, 300, 900])
+def test_every_target_tells_the_same_noise(target, t):
+    g = torch.Generator().manual_seed(0)
+    x0, eps = torch.randn(6, 3, 4, 4, generator=g).double(), torch.randn(6, 3, 4, 4, generator=g).double()
+    alpha_bar = linear().alpha_bars[t]
+    x_t = alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
+    torch.testing.assert_close(eps_of(target_of(x0, eps, alpha_bar, target), x_t, alpha_bar, target), eps)
+
+
+def test_a_perfect_guess_has_no_loss_and_an_empty_one_has_the_target_s_variance():
+    g = torch.Generator().manual_seed(0)
+    x0 = torch.zeros(4096, 2)
+
+    def perfect(x_t, t, condition):
+        return x_t / (1 - SCHEDULE.alpha_bars[t].float()[:, None]) ** 0.5       # with x0 = 0 all of x_t is noise
+
+    assert noise_prediction_loss(perfect, x0, None, SCHEDULE, g).item() < 1e-8
+    nothing = noise_prediction_loss(lambda x, t, c: torch.zeros_like(x), x0, None, SCHEDULE, g)
+    assert nothing.item() == pytest.approx(1, abs=0.05)
+
+
+def test_an_unknown_target_is_told():
+    with pytest.raises(LabError, match='"eps", "x0" or "v"; \'score\' came'):
+        noise_prediction_loss(Guess(), torch.zeros(2, 2), None, SCHEDULE, torch.Generator(), target="score")
+
+
+def test_conditions_are_dropped_by_their_share():
+    condition, empty = torch.ones(20000, 3), torch.zeros(1, 3)
+    kept = drop_condition(condition, empty, torch.Generator().manual_seed(0), share=0.1)
+    assert set(kept.unique().tolist()) == {0.0, 1.0} and (kept.sum(dim=1) % 3 == 0).all()
+    assert (kept[:, 0] == 0).float().mean().item() == pytest.approx(0.1, abs=0.01)
+
+
+TOGETHER = """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    import torch
+    from pathlib import Path
+    from torch import distributed
+    from safetensors.torch import save_file
+    from test_training import Guess, loss, two_optimisers
+    from diffusion_lab.training import Checkpoint, train
+    distributed.init_process_group("gloo")
+    rank, network = distributed.get_rank(), Guess()
+    if rank:
+        torch.nn.init.zeros_(network.net[0].weight)
+    keep = Checkpoint(Path(sys.argv[2]) / "run.safetensors", 1e9)
+    for progress in train(network, loss, 12, optimizer=two_optimisers, checkpoint=keep):
+        if progress.step == int(sys.argv[3]):
+            break
+    distributed.barrier()
+    save_file(network.state_dict(), Path(sys.argv[2]) / f"rank{rank}.safetensors")
+    distributed.destroy_process_group()
+"""
+
+
+def together(folder, stop: int) -> dict[str, torch.Tensor]:
+    script = folder / "together.py"
+    script.write_text(textwrap.dedent(TOGETHER))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script),
+               os.path.dirname(__file__), str(folder), str(stop)]  # fmt: skip
+    subprocess.run(command, check=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    first, second = (load_file(folder / f"rank{rank}.safetensors") for rank in (0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    return first
+
+
+def test_two_processes_train_one_network_and_resume_exactly(tmp_path):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    whole = together(tmp_path / "whole", 12)
+    together(tmp_path / "cut", 5)
+    resumed = together(tmp_path / "cut", 12)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    alone, _ = run(12, optimizer=two_optimisers)
+    assert not torch.equal(alone.net[0].weight, whole["net.0.weight"])  # the other process's pictures count
