@@ -1,0 +1,266 @@
+"""`check` says what is wrong by its name, never prints the solution, and always hands back something that runs."""
+
+import inspect
+import linecache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from IPython.display import display
+from torch import Tensor
+
+from ..errors import LabError
+from .box import Box
+from .exercises import Code, Diagnoses, Value, find
+from .limits import GIGABYTES, SECONDS, Outcome, limited
+
+RIGHT = 1e-4  # relative difference from the reference that still is right: another order of float32 operations
+NEAR = 1e-3  # relative difference from a known mistake that still is that mistake
+GO_ON = "The lesson goes on with the course's own version."
+YOURS = "The lesson goes on with your version: watch what it does to the pictures."
+
+
+class NotYet(LabError):
+    """What `todo()` raises: the function is still a stub."""
+
+
+def todo() -> None:
+    """Stands where your code will be; a check that meets it says "not yet" and the lesson goes on."""
+    raise NotYet("your code was expected here; todo() came; replace `return todo()` and run the cell again")
+
+
+def check(name: str, answer: Any) -> Any:
+    """Check an answer, display the verdict, and return what the lesson goes on with.
+
+    Arguments: `name` of the exercise, such as "04.ddim"; `answer`, your function, number, choice or dict. Returns
+    your own function wherever it gives numbers of the right shape, be they wrong; the course's own where yours is a
+    stub, raises, or is stopped. Of a value it returns yours, or the right one while yours is `...`.
+    Raises LabError for a name that is no exercise.
+    """
+    exercise = find(name)
+    judge = {Code: judge_code, Value: judge_value, Diagnoses: judge_diagnoses}[type(exercise)]
+    verdict = judge(exercise, answer)
+    display(verdict.box)
+    return verdict.goes_on
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: the box to show, what goes on, and the name of the slip (empty where there is none)."""
+
+    box: Box
+    goes_on: Any
+    slip: str = ""
+
+
+# --- functions ---------------------------------------------------------------------------------------------------
+
+
+def judge_code(exercise: Code, answer: Any) -> Verdict:
+    """The verdict on a function: not yet, stopped, raised, unusable, right, a slip by name, or unrecognised."""
+    if not callable(answer):
+        return _unusable(exercise, f"A function was expected, `{exercise.call}`; {_kind(answer)} came.")
+    cases = exercise.cases()
+    outcome = limited(lambda: [_call(answer, case) for case in cases])
+    if isinstance(outcome.error, NotYet):
+        lines = (f"Write `{exercise.call}` in the cell above, then run it again. {GO_ON}",)
+        return Verdict(Box("not yet", "Not yet", lines), exercise.reference, "not yet")
+    if outcome.stopped:
+        return _stopped(exercise, outcome)
+    if outcome.error is not None:
+        return _raised(exercise, answer, outcome.error)
+    expected = [_call(exercise.reference, case) for case in cases]
+    for (result, _), (wanted, _) in zip(outcome.value, expected, strict=True):
+        if complaint := misfit(result, wanted):
+            return _unusable(exercise, complaint)
+    return _judge_numbers(exercise, answer, outcome.value, expected, cases)
+
+
+def _judge_numbers(exercise: Code, answer: Callable, results, expected, cases) -> Verdict:
+    got = [flat(result) for result, _ in results]
+    true = [flat(result) for result, _ in expected]
+    if worst(got, true) <= RIGHT:
+        if any(changed for _, changed in results):
+            lines = ("The numbers are right, but the function writes into one of its arguments: whoever calls it still "
+                     "needs the old values. Look for `+=`, `*=` or a method that ends in `_`.", YOURS)
+            return Verdict(Box("wrong", "Almost: it changes its arguments", lines), answer, "changes its arguments")
+        return Verdict(Box("right", "Right", (exercise.right,)), answer)
+    slips = {slip: worst(got, [flat(_call(slip.code, case)[0]) for case in cases]) for slip in exercise.slips}
+    slip = min(slips, key=slips.get)
+    if slips[slip] <= NEAR:
+        return Verdict(Box("wrong", f"Not right: {slip.name}", (slip.says, YOURS)), answer, slip.name)
+    share = max(distance(g, t) for g, t in zip(got, true, strict=True))
+    off = "it gives values that are not numbers (NaN or infinite)" if share == float("inf") else (
+        f"it is off by {share:.0%} of the right answer's size where it is furthest off")
+    lines = (f"The shape is right and the numbers are not: {off}. This is none of the mistakes known here, so read "
+             "your formula term by term, or open the first hint.", YOURS)
+    return Verdict(Box("wrong", "Not right: a mistake not seen before", lines), answer, "unrecognised")
+
+
+def _call(function: Callable, case: tuple) -> tuple[Any, bool]:
+    """The result for copies of a case's arguments, and whether the function changed one of them."""
+    arguments = tuple(a.clone() if isinstance(a, Tensor) else a for a in case)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # fresh noise, where a mistake draws some, is the same noise each time
+        result = function(*arguments)
+    tensors = [(a, b) for a, b in zip(arguments, case, strict=True) if isinstance(b, Tensor)]
+    return result, any(not torch.equal(a, b) for a, b in tensors)
+
+
+def flat(result: Any) -> Tensor:
+    """All numbers of a result, a tensor, a number or a tuple of them, in one row of float64."""
+    parts = result if isinstance(result, tuple | list) else (result,)
+    return torch.cat([torch.as_tensor(part, dtype=torch.float64).detach().flatten() for part in parts])
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """How far a is from b, relative to the size of b; infinite where only one of them has NaN, 0 where both agree."""
+    if not torch.equal(a.isfinite(), b.isfinite()):
+        return float("inf")
+    a, b = a.nan_to_num(), b.nan_to_num()
+    return float((a - b).norm() / (b.norm() + 1e-9))
+
+
+def worst(results: list[Tensor], wanted: list[Tensor]) -> float:
+    """The largest distance over all cases."""
+    return max(distance(a, b) for a, b in zip(results, wanted, strict=True))
+
+
+def misfit(result: Any, wanted: Any) -> str:
+    """One sentence where a result is not even of the kind, shape and type that was expected, otherwise ""."""
+    if result is None:
+        return "It returns nothing (None). Is there a `return` at its end?"
+    if isinstance(wanted, tuple):
+        if not isinstance(result, tuple | list) or len(result) != len(wanted):
+            return f"It should return {len(wanted)} things; {_kind(result)} came."
+        return next((found for pair in zip(result, wanted, strict=True) if (found := misfit(*pair))), "")
+    if not isinstance(wanted, Tensor):
+        single = isinstance(result, int | float) or (isinstance(result, Tensor) and result.numel() == 1)
+        return "" if single else f"One number was expected; {_kind(result)} came."
+    if not isinstance(result, Tensor):
+        return f"It should return {_kind(wanted)}; {_kind(result)} came."
+    if result.shape != wanted.shape:
+        return (f"It should return {_kind(wanted)}; {_kind(result)} came. Look for a sum, a mean or an index that "
+                "drops or adds a dimension.")
+    if result.dtype != wanted.dtype:
+        return f"It should return {wanted.dtype} values like its arguments; {result.dtype} came."
+    return ""
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    if value is ...:
+        return "`...`"
+    return f"{value!r}" if isinstance(value, int | float | str) else f"a {type(value).__name__}"
+
+
+def _unusable(exercise: Code, complaint: str) -> Verdict:
+    return Verdict(Box("wrong", "It cannot be used yet", (complaint, GO_ON)), exercise.reference, "unusable")
+
+
+def _stopped(exercise: Code, outcome: Outcome) -> Verdict:
+    if outcome.stopped == "time":
+        head = "Stopped: it did not come to an end"
+        line = (f"After {SECONDS:.0f} seconds it was still running; it should take a blink. Look for a loop whose end "
+                "never comes.")
+    else:
+        head = "Stopped: it asked for too much memory"
+        line = (f"It wanted more than {GIGABYTES} GB for a few numbers. Look for a list or a tensor that grows, or for "
+                "a shape with a factor too many.")
+    last = "A part of it still runs in the background: restart the kernel to be rid of it. " if outcome.running else ""
+    return Verdict(Box("stopped", head, (line, last + GO_ON)), exercise.reference, "stopped")
+
+
+def _raised(exercise: Code, answer: Callable, error: BaseException) -> Verdict:
+    message = str(error).strip().splitlines()
+    what = f"`{type(error).__name__}`" + (f": {message[0][:240]}" if message else "")
+    lines = tuple(filter(None, (what + ".", _where(answer, error), _advice(exercise, error), GO_ON)))
+    return Verdict(Box("wrong", "It stops with an error", lines), exercise.reference, "raised")
+
+
+def _where(answer: Callable, error: BaseException) -> str:
+    """The learner's own line in which the error arose, where it can be found."""
+    file = getattr(getattr(inspect.unwrap(answer), "__code__", None), "co_filename", None)
+    own, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            own = trace.tb_lineno
+        trace = trace.tb_next
+    line = linecache.getline(file, own).strip() if own else ""
+    return f"It happened in your line `{line}`." if line else ""
+
+
+def _advice(exercise: Code, error: BaseException) -> str:
+    if isinstance(error, NameError):
+        return "A name is used that does not exist here: is it spelled as in the first line of the function?"
+    if isinstance(error, TypeError) and "argument" in str(error):
+        return f"It is called as `{exercise.call}`: compare the number and the order of the arguments."
+    if "size of tensor" in str(error) or "shape" in str(error):
+        return "Two tensors do not fit together: print their shapes just before that line."
+    return ""
+
+
+# --- numbers, choices, diagnoses ---------------------------------------------------------------------------------
+
+
+def judge_value(exercise: Value, answer: Any) -> Verdict:
+    """The verdict on a number or a choice; a wrong one that is known is answered by its own sentence."""
+    if answer is ...:
+        lines = ("Put your answer in the place of `...` and run the cell again.",)
+        return Verdict(Box("not yet", "Not yet", lines), exercise.truth, "not yet")
+    if exercise.is_choice:
+        return _judge_choice(exercise, answer)
+    try:
+        number = float(answer)
+    except (TypeError, ValueError):
+        lines = (f"A number was expected; {_kind(answer)} came.",)
+        return Verdict(Box("wrong", "It cannot be used yet", lines), exercise.truth, "unusable")
+    if abs(number - exercise.truth) <= exercise.tolerance:
+        return Verdict(Box("right", "Right", (exercise.right,)), answer)
+    for value, says in exercise.wrong.items():
+        if abs(number - value) <= exercise.tolerance:
+            return Verdict(Box("wrong", "Not right", (says,)), answer, str(value))
+    side = "too large" if number > exercise.truth else "too small"
+    return Verdict(Box("wrong", f"Not right: {side}", ("Open the first hint.",)), answer, "unrecognised")
+
+
+def _judge_choice(exercise: Value, answer: Any) -> Verdict:
+    said = answer.strip().lower() if isinstance(answer, str) else answer
+    if said == exercise.truth:
+        return Verdict(Box("right", "Right", (exercise.right,)), answer)
+    if said in exercise.wrong:
+        return Verdict(Box("wrong", f"Not {said}", (exercise.wrong[said],)), answer, said)
+    options = ", ".join(f'"{option}"' for option in sorted([exercise.truth, *exercise.wrong]))
+    lines = (f"One of {options} was expected; {_kind(answer)} came.",)
+    return Verdict(Box("wrong", "It cannot be used yet", lines), exercise.truth, "unusable")
+
+
+def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
+    """The verdict on a dict of diagnoses, one line for each patient."""
+    if not isinstance(answer, Mapping) or set(answer) != set(exercise.truth):
+        lines = (f"A dict with the patients {', '.join(exercise.truth)} was expected; {_kind(answer)} came.",)
+        return Verdict(Box("wrong", "It cannot be used yet", lines), dict(exercise.truth), "unusable")
+    if all(said is ... for said in answer.values()):
+        lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
+        return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")
+    lines, right, open_ = [], 0, 0
+    for patient, truth in exercise.truth.items():
+        said = answer[patient]
+        if said is ...:
+            open_ += 1
+        elif said == truth:
+            right += 1
+            lines.append(f"✓ {patient}: {said}. {exercise.signs[truth]}")
+        elif said in exercise.signs:
+            lines.append(f"✗ {patient}: not {said!r}. {exercise.signs[said]} Look at {patient} again.")
+        else:
+            lines.append(f"✗ {patient}: {said!r} is none of the names in the list.")
+    if right == len(exercise.truth):
+        return Verdict(Box("right", "All of them right", (*lines, exercise.right)), answer)
+    wrong = len(exercise.truth) - right - open_
+    head = f"{right} right, {wrong} not right, {open_} still open"
+    return Verdict(Box("wrong" if wrong else "not yet", head, tuple(lines)), answer, "unrecognised" if wrong else "")

@@ -1,0 +1,91 @@
+"""What an exercise is: the answer that is right, the mistakes that are known by name, and three hints."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import LabError
+
+LESSONS = ("01", "02")
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A known mistake: its name, one sentence that points at it without giving the solution, and what it computes."""
+
+    name: str
+    says: str
+    code: Callable
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function to write.
+
+    Arguments: `call`, its signature in words; `reference`, the package's own function; `cases()`, seeded arguments
+    chosen so that no two of the `slips` agree on them; `right`, what a right answer has just shown; three `hints`;
+    `source`, what the worked solution shows (the reference, and what it rests on).
+    """
+
+    call: str
+    reference: Callable
+    cases: Callable[[], list[tuple]]
+    slips: tuple[Slip, ...]
+    right: str
+    hints: tuple[str, str, str]
+    source: tuple[Callable, ...]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number or a choice to give.
+
+    Arguments: `truth`, the right value; `wrong`, for other values the sentence that answers them (for a choice: all
+    of its other options); `right`, why it is right; `hints`; `solution` in words; `tolerance`, how far off a number
+    may be; `unit` of the number.
+    """
+
+    truth: Any
+    wrong: Mapping[Any, str]
+    right: str
+    hints: tuple[str, str, str]
+    solution: str
+    tolerance: float = 0.0
+
+    @property
+    def is_choice(self) -> bool:
+        return isinstance(self.truth, str)
+
+
+@dataclass(frozen=True)
+class Diagnoses:
+    """Several patients, one illness each: a dict {patient: name of the bug} to give.
+
+    Arguments: `truth`, the right name for each patient; `signs`, for every name what that bug does to the pictures;
+    `right`; `hints`; `solution` in words.
+    """
+
+    truth: Mapping[str, str]
+    signs: Mapping[str, str]
+    right: str
+    hints: tuple[str, str, str]
+    solution: str
+
+
+Exercise = Code | Value | Diagnoses
+
+
+def exercises(lesson: str) -> dict[str, Exercise]:
+    """All exercises of a lesson ("01", "02", ...), by name."""
+    return importlib.import_module(f"{__package__}.lesson_{lesson}").EXERCISES
+
+
+def find(name: str) -> Exercise:
+    """The exercise of a name such as "04.ddim"; raises LabError where there is none."""
+    lesson = str(name).split(".")[0]
+    known = exercises(lesson) if lesson in LESSONS else {}
+    if name not in known:
+        near = ", ".join(known) or f"those of the lessons {', '.join(LESSONS)}"
+        raise LabError(f"the name of an exercise was expected; {name!r} came; there are: {near}")
+    return known[name]
