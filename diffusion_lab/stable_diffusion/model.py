@@ -1,0 +1,160 @@
+"""Stable Diffusion behind the protocol that all models here share, with diffusers' own pipeline inside."""
+
+import functools
+import inspect
+from collections.abc import Iterator, Sequence
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import LabError
+from ..guidance import as_scale, guide
+from ..noising import generators, randn
+from ..trajectory import Recipe, Step, Steps, arrived
+from . import pictures
+from .load import read_pipeline
+from .prompts import token_ids
+from .schedulers import eps_from, fresh, reader, schedule_of
+
+
+class StableDiffusion:
+    """A Stable Diffusion: latents are its samples, a U-Net guesses their noise, a VAE turns them into pictures.
+
+    `pipeline` is diffusers' own; `shape` (C, h, w) of one latent; `schedule`; `name`; `guidance_scale` and `sampler`,
+    what `steps` takes where nothing else is said.
+    """
+
+    def __init__(self, pipeline, name: str):
+        about = pictures.about(pipeline)
+        self.pipeline, self.name = pipeline, about.get("name", name)
+        self.guidance_scale = as_scale(about.get("guidance_scale", 7.5))
+        self.sampler = about.get("sampler", "own")
+        self.schedule = schedule_of(pipeline.scheduler, self.name)
+        width, height = pictures.picture_size(pipeline)
+        factor = pipeline.vae_scale_factor
+        self.shape = (pipeline.vae.config.latent_channels, height // factor, width // factor)
+
+    @classmethod
+    def load(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "StableDiffusion":
+        """The model in a folder of diffusers' standard layout; raises LabError where a part is missing or broken.
+
+        A file diffusion_lab.json beside it may name its own name, guidance_scale, sampler and to_rgb.
+        """
+        folder = Path(folder)
+        return cls(read_pipeline(folder, dtype), folder.resolve().name)
+
+    def condition(self, prompts: Sequence[str]) -> Tensor:
+        """What the U-Net reads of B prompts, (B, tokens, width); [""] is the empty prompt.
+
+        Raises LabError for a word that the model does not know, and for a prompt longer than it reads.
+        """
+        text = self.pipeline.text_encoder
+        longest = min(self.pipeline.tokenizer.model_max_length, text.config.max_position_embeddings)
+        ids = token_ids(self.pipeline.tokenizer, prompts, longest, self.name)     # (B, tokens)
+        with torch.no_grad():
+            return text(ids.to(text.device))[0]                                   # (B, tokens, width)
+
+    @torch.no_grad()
+    def predict_noise(self, x_t: Tensor, t: int, condition: Tensor) -> Tensor:
+        """The guess of the noise in x_t (B, C, h, w) at timestep t, the same shape, also where the U-Net predicts v.
+
+        `condition` (B, tokens, width) comes from `condition(prompts)`. Raises LabError for a t or a shape that does
+        not fit.
+        """
+        alpha_bar = self.schedule.alpha_bar(t)
+        if x_t.ndim != 4 or x_t.shape[1] != self.shape[0]:
+            raise LabError(f"latents of shape (B, {self.shape[0]}, h, w) were expected; {tuple(x_t.shape)} came; "
+                           "make them with encode(image) or noise(model.shape, seed)")  # fmt: skip
+        unet = self.pipeline.unet
+        x = x_t.to(unet.device, unet.dtype)
+        guess = unet(x, t, encoder_hidden_states=condition.to(x), return_dict=False)[0]
+        return eps_from(guess.to(x_t), x_t, alpha_bar, self.pipeline.scheduler.config.prediction_type)
+
+    def steps(self, prompt: str | Sequence[str], *, n: int = 20, guidance_scale: float | None = None,
+              negative_prompt: str = "", seed: int | Sequence[int] = 0,
+              sampler: str | None = None) -> Steps:  # fmt: skip
+        """The reverse path from static to picture, one Step for each call of the U-Net, then the Step of arrival.
+
+        Arguments: `prompt`, one or a list; `n` steps; `guidance_scale` w (with w = 1 the U-Net is asked once); what
+        the guess is pushed away from, `negative_prompt`; `seed`, one or a list: the longer of prompts and seeds is
+        the batch; `sampler`, a name in schedulers.SAMPLERS or "own" for the folder's. Its pictures are those of
+        `pipeline(...)`, bit for bit on a CPU. Raises LabError at once for what it cannot draw.
+        """
+        scale = as_scale(self.guidance_scale if guidance_scale is None else guidance_scale)
+        prompts, seeds = _batch(prompt, seed)
+        scheduler = fresh(self.pipeline.scheduler, sampler or self.sampler)
+        _set_timesteps(scheduler, n, self.pipeline.unet.device)
+        sources = generators(seeds)
+        condition = self.condition(prompts)
+        if scale != 1:
+            condition = torch.cat([self.condition([negative_prompt] * len(prompts)), condition])  # (2 B, tokens, width)
+        x = randn(self.shape, sources).to(condition) * scheduler.init_noise_sigma
+        recipe = Recipe(self.name, tuple(prompts), tuple(seeds), sampler or self.sampler, n, scale, negative_prompt)
+        return Steps(self._walk(scheduler, x, condition, scale, sources), recipe, self.to_rgb, self.decode)
+
+    @torch.no_grad()
+    def _walk(self, scheduler, x: Tensor, condition: Tensor, scale: float, sources: list) -> Iterator[Step]:
+        """The pipeline's loop, opened: look, guess, guide, step."""
+        read, own = reader(scheduler), _own_arguments(scheduler, sources)
+        for i, t in enumerate(scheduler.timesteps):
+            seen = scheduler.scale_model_input(torch.cat([x] * (len(condition) // len(x))), t)
+            guess = self.pipeline.unet(seen, t, encoder_hidden_states=condition, return_dict=False)[0]
+            uncond = None
+            if scale != 1:
+                uncond, cond = guess.chunk(2)                                     # (B, C, h, w) each
+                guess = guide(uncond, cond, scale)
+            yield read.step(i, seen[: len(x)], guess, uncond)
+            x = scheduler.step(guess, t, x, **own, return_dict=False)[0]
+        yield arrived(x.float())
+
+    def encode(self, image: Image.Image | np.ndarray) -> Tensor:
+        """The latent x0 (1, C, h, w) of a picture (PIL, or uint8 (H, W, 3)), cut to the model's size; float32, CPU."""
+        return pictures.encode(self.pipeline, image)
+
+    def decode(self, x0: Tensor) -> Tensor:
+        """The pictures uint8 (B, H, W, 3), on the CPU, of latents x0 (B, C, h, w), as the pipeline would show them."""
+        return pictures.decode(self.pipeline, x0)
+
+    def picture(self, x: Tensor) -> list[Image.Image]:
+        """The pictures of latents x (B, C, h, w)."""
+        return [Image.fromarray(one) for one in self.decode(x).numpy()]
+
+    @functools.cached_property
+    def to_rgb(self) -> Tensor:
+        """The linear preview of a latent (C + 1, 3): rgb = x0 @ to_rgb[:-1] + to_rgb[-1], in [-1, 1]."""
+        return pictures.to_rgb(self.pipeline)
+
+    def fit_to_rgb(self, images: Sequence[np.ndarray]) -> Tensor:
+        """The linear preview (C + 1, 3) fitted to what the VAE makes of pictures, each uint8 (H, W, 3)."""
+        return pictures.fit_to_rgb(self.pipeline, images)
+
+
+def _batch(prompt: str | Sequence[str], seed: int | Sequence[int]) -> tuple[list[str], list[int]]:
+    """One prompt and one seed for each picture; a single one serves all."""
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    seeds = [seed] if isinstance(seed, Integral) else list(seed)
+    B = max(len(prompts), len(seeds))
+    if len(prompts) not in (1, B) or len(seeds) not in (1, B) or not prompts or not seeds:
+        raise LabError(f"as many prompts as seeds were expected, or one for all; {len(prompts)} prompts and "
+                       f"{len(seeds)} seeds came; give one of each for each picture")  # fmt: skip
+    return prompts * (B // len(prompts)), seeds * (B // len(seeds))
+
+
+def _set_timesteps(scheduler, n: int, device: torch.device) -> None:
+    T = scheduler.config.num_train_timesteps
+    if not isinstance(n, Integral) or isinstance(n, bool) or not 1 <= n <= T:
+        raise LabError(f"the number of steps is a whole number from 1 to {T}; {n!r} came; try 20 or 50")
+    try:
+        scheduler.set_timesteps(n, device=device)
+    except ValueError as error:
+        raise LabError(f"{type(scheduler).__name__} takes other numbers of steps; {n} came ({error})") from None
+
+
+def _own_arguments(scheduler, sources: list[torch.Generator]) -> dict:
+    """What this scheduler's step wants beyond the rest: its share of fresh noise, and where that comes from."""
+    known = inspect.signature(scheduler.step).parameters
+    return {name: value for name, value in {"eta": 0.0, "generator": sources}.items() if name in known}

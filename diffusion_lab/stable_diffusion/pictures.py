@@ -1,0 +1,90 @@
+"""Between pictures and latents: the VAE's two directions, and the linear preview that costs nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from ..errors import LabError
+from .load import read_json
+
+# Red, green and blue of each of Stable Diffusion 1.x's four latent channels, and no bias: numbers measured by the user
+# keturn and published on discuss.huggingface.co in 2022.
+_SD1_TO_RGB = [[0.298, 0.207, 0.208], [0.187, 0.286, 0.173], [-0.158, 0.189, 0.264], [-0.184, -0.271, -0.473],
+               [0.0, 0.0, 0.0]]  # fmt: skip
+_SD1_CHANNELS = [128, 256, 512, 512]
+
+
+@torch.no_grad()
+def encode(pipeline, image: Image.Image | np.ndarray) -> Tensor:
+    """The latent x0 (1, C, h, w) of a picture (PIL, or uint8 (H, W, 3)), cut to the model's size; float32, CPU."""
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3:
+        image = Image.fromarray(image)
+    if not isinstance(image, Image.Image):
+        raise LabError(f"a picture was expected (PIL, or uint8 (H, W, 3)); {_told(image)} came; open it with PIL")
+    vae = pipeline.vae
+    fitted = ImageOps.fit(image.convert("RGB"), picture_size(pipeline), Image.Resampling.LANCZOS)
+    pixels = pipeline.image_processor.preprocess(fitted)                          # (1, 3, H, W) in [-1, 1]
+    latent = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
+    return (latent * vae.config.scaling_factor).float().cpu()                     # (1, C, h, w)
+
+
+@torch.no_grad()
+def decode(pipeline, x0: Tensor) -> Tensor:
+    """The pictures, uint8 (B, H, W, 3) on the CPU, of latents x0 (B, C, h, w), as the pipeline itself shows them."""
+    vae = pipeline.vae
+    latent = x0.to(vae.device, vae.dtype)
+    pixels = vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0]  # (B, 3, H, W) in [-1, 1]
+    return as_uint8(pipeline, pixels)
+
+
+def as_uint8(pipeline, pixels: Tensor) -> Tensor:
+    """What the VAE decoded, (B, 3, H, W) in [-1, 1], as uint8 (B, H, W, 3) on the CPU; NaN becomes black."""
+    shown = pipeline.image_processor.postprocess(pixels, output_type="np")        # (B, H, W, 3) in [0, 1]
+    return torch.from_numpy((np.nan_to_num(shown) * 255).round().astype(np.uint8))
+
+
+def picture_size(pipeline) -> tuple[int, int]:
+    """Width and height in pixels of the pictures that a pipeline draws."""
+    size = pipeline.unet.config.sample_size
+    h, w = (size, size) if isinstance(size, int) else size
+    return w * pipeline.vae_scale_factor, h * pipeline.vae_scale_factor
+
+
+def about(pipeline) -> dict:
+    """What the file diffusion_lab.json beside the weights says, where there is one."""
+    path = Path(str(pipeline.config.get("_name_or_path", ""))) / "diffusion_lab.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def to_rgb(pipeline) -> Tensor:
+    """The linear preview of a latent (C + 1, 3): rgb = x0 @ to_rgb[:-1] + to_rgb[-1], in [-1, 1].
+
+    Stored beside the weights, or published (Stable Diffusion 1.x), or else fitted on random blots of colour.
+    """
+    if "to_rgb" in (stored := about(pipeline)):
+        return torch.tensor(stored["to_rgb"], dtype=torch.float32)
+    if list(pipeline.vae.config.block_out_channels) == _SD1_CHANNELS:
+        return torch.tensor(_SD1_TO_RGB, dtype=torch.float32)
+    small = torch.rand(16, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    blots = torch.nn.functional.interpolate(small, picture_size(pipeline)[::-1], mode="bicubic").clamp(0, 1)
+    return fit_to_rgb(pipeline, (blots * 255).round().byte().permute(0, 2, 3, 1).numpy())
+
+
+def fit_to_rgb(pipeline, pictures: Sequence[np.ndarray]) -> Tensor:
+    """The linear preview (C + 1, 3) that fits, in least squares, what the VAE makes of uint8 pictures (H, W, 3)."""
+    latents = torch.cat([encode(pipeline, picture) for picture in pictures])      # (B, C, h, w)
+    decoded = torch.cat([decode(pipeline, x[None]) for x in latents])             # (B, H, W, 3)
+    pixels = (decoded.float() / 127.5 - 1).permute(0, 3, 1, 2)                    # (B, 3, H, W)
+    small = torch.nn.functional.adaptive_avg_pool2d(pixels, latents.shape[2:])    # (B, 3, h, w)
+    x = latents.permute(0, 2, 3, 1).flatten(0, 2)                                 # (B h w, C)
+    x = torch.cat([x, torch.ones(len(x), 1)], dim=1)                              # (B h w, C + 1)
+    y = small.permute(0, 2, 3, 1).flatten(0, 2)                                   # (B h w, 3)
+    return torch.linalg.lstsq(x.double(), y.double()).solution.float()
+
+
+def _told(value: object) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -1,0 +1,58 @@
+"""What a model reads of a prompt: its tokens, or one sentence about the words it cannot read."""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ..errors import LabError
+
+_CLOSED = 10_000  # a vocabulary below this has no pieces to spell a new word with; CLIP's own has 49,408
+_WORD = re.compile(r"[^\W\d_]+|\d")
+
+
+def token_ids(tokenizer, prompts: Sequence[str], longest: int, name: str) -> Tensor:
+    """The tokens of each prompt (B, longest), padded; raises LabError for unknown words or a prompt too long."""
+    for prompt in prompts:
+        if not isinstance(prompt, str):
+            raise LabError(f"a prompt is text; {prompt!r} came; write it in quotes")
+        _check_words(tokenizer, prompt, name)
+        _check_length(tokenizer, prompt, longest, name)
+    padded = tokenizer(list(prompts), padding="max_length", max_length=longest, truncation=True, return_tensors="pt")
+    return padded.input_ids                                                       # (B, longest)
+
+
+def known_words(tokenizer) -> list[str] | None:
+    """The words of a tokenizer with a closed world, in alphabetical order; None where any word can be spelt."""
+    if len(tokenizer) >= _CLOSED:
+        return None
+    whole = (token.removesuffix("</w>") for token in tokenizer.get_vocab() if token.endswith("</w>"))
+    return sorted(word for word in whole if word.isalpha() and (len(word) > 1 or word == "a"))
+
+
+def _check_words(tokenizer, prompt: str, name: str) -> None:
+    known = known_words(tokenizer)
+    if known is None:
+        return
+    words = dict.fromkeys(_WORD.findall(prompt.lower()))
+    unknown = [word for word in words if not _is_known(tokenizer, word)]
+    if unknown:
+        near = list(dict.fromkeys(n for word in unknown for n in difflib.get_close_matches(word, known, n=2)))
+        hint = f"try {' or '.join(near)}; " if near else ""
+        named = " and ".join(f"'{word}'" for word in unknown)
+        verb = "is" if len(unknown) == 1 else "are"
+        raise LabError(f"{named} {verb} not in {name}'s world; {hint}it knows: {', '.join(known)}")
+
+
+def _is_known(tokenizer, word: str) -> bool:
+    ids = tokenizer.encode(word, add_special_tokens=False)
+    return len(ids) == 1 and ids[0] != tokenizer.unk_token_id
+
+
+def _check_length(tokenizer, prompt: str, longest: int, name: str) -> None:
+    ids = tokenizer.encode(prompt)
+    if len(ids) > longest:
+        cut = tokenizer.decode(ids[longest - 1 : -1], clean_up_tokenization_spaces=False).strip()
+        raise LabError(f"{name} reads a prompt of at most {longest - 2} tokens; {len(ids) - 2} came; "
+                       f"shorten it, for the end would be cut: '{cut}'")  # fmt: skip

@@ -1,0 +1,159 @@
+"""A recorder for any Stable Diffusion pipeline: it listens at the U-Net and at the scheduler, and changes nothing."""
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from ..errors import LabError
+from ..trajectory import Recipe, Step, Trajectory, arrived
+from .pictures import about, as_uint8, to_rgb
+from .schedulers import reader
+
+
+@contextlib.contextmanager
+def record(pipeline) -> Iterator[Trajectory]:
+    """`with record(pipeline) as trajectory: pipeline(...)` keeps every step of that call; the picture stays the same.
+
+    Works for text-to-image, image-to-image, inpainting and a compiled U-Net. The trajectory is filled when the block
+    ends (also when it is interrupted; then without the Step of arrival) and holds the last call made in it. Where
+    something is pasted between two steps (inpainting), the Step after it holds in extras["proposal"] what the
+    scheduler had proposed. Raises LabError where nothing was drawn in the block.
+    """
+    trajectory, tape, finished = Trajectory([]), _Tape(pipeline.scheduler), False
+    hook = pipeline.unet.register_forward_hook(tape.hear_network, with_kwargs=True)
+    with contextlib.ExitStack() as listening:
+        listening.callback(hook.remove)
+        listening.enter_context(_listen(pipeline, "encode_prompt", tape.hear_prompt))
+        listening.enter_context(_listen(pipeline.vae, "decode", tape.hear_vae))
+        listening.enter_context(_listen(pipeline.scheduler, "step", tape.hear_step))
+        try:
+            yield trajectory
+            finished = True
+        finally:
+            if tape.rows:
+                _fill(trajectory, tape, pipeline, finished)
+    if not tape.rows:
+        raise LabError("a call of the pipeline was expected inside `with record(pipeline)`; none came; call it there")
+
+
+@contextlib.contextmanager
+def _listen(owner: object, name: str, hear: Callable) -> Iterator[None]:
+    """Let `hear(given, call)` make the calls of owner.name, where `given` are its arguments by name.
+
+    The stand-in keeps the signature, for a pipeline reads it to learn whether a scheduler takes a generator.
+    """
+    method, own = getattr(owner, name), name in vars(owner)
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def stand_in(*args, **kwargs):
+        return hear(signature.bind(*args, **kwargs).arguments, lambda: method(*args, **kwargs))
+
+    setattr(owner, name, stand_in)
+    try:
+        yield
+    finally:
+        setattr(owner, name, method) if own else delattr(owner, name)
+
+
+@dataclass
+class _Row:
+    seen: Tensor
+    guess: Tensor
+    uncond: Tensor | None
+    t: Tensor | float
+    extras: dict[str, Tensor]
+
+
+@dataclass
+class _Tape:
+    """What was heard, left where it is (no number is fetched from a GPU while the path runs)."""
+
+    scheduler: object
+    rows: list[_Row] = field(default_factory=list)
+    first: int = 0
+    timesteps: object = None
+    seen: Tensor | None = None
+    answer: Tensor | None = None
+    latest: Tensor | None = None
+    decoded: tuple[Tensor, Tensor] | None = None
+    prompt: dict = field(default_factory=dict)
+
+    def hear_network(self, network, args: tuple, kwargs: dict, output) -> None:
+        self.seen = args[0] if args else kwargs["sample"]
+        self.answer = output[0] if isinstance(output, tuple) else output.sample
+
+    def hear_prompt(self, given: dict, call: Callable):
+        self.prompt = given
+        return call()
+
+    def hear_vae(self, given: dict, call: Callable):
+        out = call()
+        self.decoded = (given["z"], out[0])
+        return out
+
+    def hear_step(self, given: dict, call: Callable):
+        if self.scheduler.timesteps is not self.timesteps:  # set anew: another run begins
+            self.rows, self.timesteps, self.decoded = [], self.scheduler.timesteps, None
+        x, guess = given["sample"], given["model_output"]
+        B, C = x.shape[:2]
+        extras = {}
+        if self.rows and x is not self.latest:
+            extras["proposal"] = self.scheduler.scale_model_input(self.latest, given["timestep"])
+        # clones: a compiled network writes its next answer into the same memory
+        uncond = self.answer[:B].clone() if len(self.answer) == 2 * B else None
+        self.rows.append(_Row(self.seen[:B, :C], guess.clone(), uncond, given["timestep"], extras))
+        out = call()
+        if len(self.rows) == 1:
+            self.first = (getattr(self.scheduler, "step_index", None) or 1) - 1
+        self.latest = out[0] if isinstance(out, tuple) else out.prev_sample
+        return out
+
+
+def _fill(trajectory: Trajectory, tape: _Tape, pipeline, finished: bool) -> None:
+    """Turn what was heard into Steps."""
+    rows = tape.rows
+    read = reader(tape.scheduler, [float(row.t) for row in rows], tape.first)
+    steps = []
+    for i, row in enumerate(rows):
+        extras = {name: _cpu(x) for name, x in row.extras.items()}
+        steps.append(read.step(i, _cpu(row.seen), _cpu(row.guess), _cpu(row.uncond), **extras))
+    if finished:
+        steps.append(_arrival(tape, pipeline))
+        if tape.decoded and pipeline.safety_checker is None:
+            trajectory.pictures = {len(rows): as_uint8(pipeline, tape.decoded[1].detach())}
+    trajectory.steps, trajectory.recipe, trajectory.to_rgb = steps, _recipe(tape, pipeline), to_rgb(pipeline)
+
+
+def _arrival(tape: _Tape, pipeline) -> Step:
+    """The last Step: what the scheduler arrived at or, where pasting went on, what the VAE was given."""
+    latest = _cpu(tape.latest)
+    if tape.decoded is None or not any(row.extras for row in tape.rows):
+        return arrived(latest)
+    return replace(arrived(_cpu(tape.decoded[0]) * pipeline.vae.config.scaling_factor), extras={"proposal": latest})
+
+
+def _recipe(tape: _Tape, pipeline) -> Recipe:
+    def words(name: str) -> tuple[str, ...]:
+        value = tape.prompt.get(name) or ()
+        return (value,) if isinstance(value, str) else tuple(value)
+
+    folder = Path(str(pipeline.config.get("_name_or_path", "")))
+    scale = float(pipeline.guidance_scale) if tape.rows[0].uncond is not None else 1.0
+    return Recipe(
+        model=about(pipeline).get("name", folder.name),
+        prompt=words("prompt"),
+        sampler=type(tape.scheduler).__name__.removesuffix("Scheduler"),
+        n=tape.scheduler.num_inference_steps,
+        guidance_scale=scale,
+        negative_prompt=" | ".join(dict.fromkeys(words("negative_prompt"))),
+    )
+
+
+def _cpu(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.detach().float().cpu()

@@ -1,0 +1,118 @@
+"""diffusers' schedulers, by name, and what their steps mean in this laboratory's one scaling.
+
+A scheduler keeps its samples in a space of its own (some divide by sqrt(1 + sigma^2) before the U-Net sees them), and
+a U-Net guesses the noise, the picture or a mix of both. What the U-Net *sees* is always variance preserving, so a
+Step is read there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import diffusers
+import torch
+from diffusers import SchedulerMixin
+from torch import Tensor
+
+from ..errors import LabError
+from ..schedules import Schedule
+from ..trajectory import Step
+
+SAMPLERS = {
+    "ddim": ("DDIMScheduler", {}),
+    "ddpm": ("DDPMScheduler", {}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "euler_ancestral": ("EulerAncestralDiscreteScheduler", {}),
+    "heun": ("HeunDiscreteScheduler", {}),
+    "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
+    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    "dpmpp_1s": ("DPMSolverSinglestepScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+    "deis": ("DEISMultistepScheduler", {}),
+    "lms": ("LMSDiscreteScheduler", {}),
+    "kdpm2": ("KDPM2DiscreteScheduler", {}),
+    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
+    "lcm": ("LCMScheduler", {}),
+}
+
+
+def fresh(scheduler: SchedulerMixin, sampler: str = "own") -> SchedulerMixin:
+    """A new scheduler of the sampler's kind with this one's numbers, so that no two paths share a state.
+
+    `sampler` is a name in SAMPLERS, or "own" for the same kind. Without clip_sample=False some kinds would cut
+    latents off at 1, and say nothing.
+    """
+    if sampler == "own":
+        return type(scheduler).from_config(scheduler.config, clip_sample=False)
+    if sampler not in SAMPLERS:
+        raise LabError(f"the sampler is one of {', '.join(SAMPLERS)}, own; {sampler!r} came; choose one of these")
+    name, settings = SAMPLERS[sampler]
+    return getattr(diffusers, name).from_config(scheduler.config, clip_sample=False, **settings)
+
+
+def schedule_of(scheduler: SchedulerMixin, name: str) -> Schedule:
+    """The noise schedule of a model's scheduler, as its DDIM sampler would walk it."""
+    ddim = fresh(scheduler, "ddim")
+    spacing = "leading" if ddim.config.timestep_spacing == "leading" else "trailing"
+    bars, final = ddim.alphas_cumprod.double(), float(ddim.final_alpha_cumprod)
+    return Schedule(name, bars, final, spacing, ddim.config.steps_offset)
+
+
+def eps_from(guess: Tensor, x: Tensor, alpha_bar: float, kind: str) -> Tensor:
+    """The noise in what a network guessed about x = sqrt(a) x0 + sqrt(1 - a) eps, a = alpha_bar; shapes (B, ...).
+
+    `kind` is "epsilon" (the guess is the noise), "v_prediction" (v = sqrt(a) eps - sqrt(1 - a) x0; Salimans and Ho,
+    "Progressive Distillation for Fast Sampling of Diffusion Models", 2022, section 4) or "sample" (it is x0).
+    """
+    if kind == "epsilon":
+        return guess
+    if kind == "v_prediction":
+        return alpha_bar**0.5 * guess + (1 - alpha_bar) ** 0.5 * x
+    if kind == "sample":
+        return (x - alpha_bar**0.5 * guess) / (1 - alpha_bar) ** 0.5
+    raise LabError(f"the network predicts epsilon, v_prediction or sample; {kind!r} came; mend scheduler_config.json")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Turns what one U-Net call saw and guessed into a Step; its tables are made before the first call.
+
+    Arguments: for each call of the path `alpha_bars`, `ts` and `notes`; `kind`, what the network predicts.
+    """
+
+    alpha_bars: list[float]
+    ts: list[float]
+    notes: list[str]
+    kind: str
+
+    def step(self, i: int, seen: Tensor, guess: Tensor, uncond: Tensor | None, **extras: Tensor) -> Step:
+        """The Step of call i: `seen` (B, ...) what the U-Net saw, `guess` what it answered after guidance."""
+        a = self.alpha_bars[i]
+        x = seen.float()
+        eps_uncond = None if uncond is None else eps_from(uncond.float(), x, a, self.kind)
+        return Step(x, eps_from(guess.float(), x, a, self.kind), a, self.ts[i], eps_uncond, self.notes[i], extras)
+
+
+def reader(scheduler: SchedulerMixin, ts: Sequence[float] | None = None, first: int = 0) -> Reader:
+    """The Reader of a scheduler whose timesteps are set.
+
+    `ts` are the times of the calls, `first` the place of the first among the scheduler's own (all of them, if left
+    out). A scheduler that counts in sigma has alpha_bar = 1 / (1 + sigma^2) (its integer t is only the nearest one);
+    the others look alpha_bar up at t.
+    """
+    ts = torch.as_tensor(scheduler.timesteps).tolist() if ts is None else list(ts)
+    if hasattr(scheduler, "sigmas"):
+        sigmas = scheduler.sigmas.tolist()
+        if hasattr(scheduler, "sigmas_interpol"):  # every second call is made between two times
+            sigmas[1::2] = scheduler.sigmas_interpol.tolist()[1::2]
+        bars = [1 / (1 + sigma**2) for sigma in sigmas[first : first + len(ts)]]
+    else:
+        alphas = scheduler.alphas_cumprod.tolist()
+        bars = [alphas[int(t)] for t in ts]
+    notes = ["correction" if _is_second(scheduler, i, first) else "" for i in range(len(ts))]
+    return Reader(bars, [float(t) for t in ts], notes, scheduler.config.prediction_type)
+
+
+def _is_second(scheduler: SchedulerMixin, i: int, first: int) -> bool:
+    """Whether call i is the second one within a step: every odd one of a second-order scheduler, PNDM's call 1."""
+    return (first + i) % 2 == 1 if scheduler.order == 2 else isinstance(scheduler, diffusers.PNDMScheduler) and i == 1
