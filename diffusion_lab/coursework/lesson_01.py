@@ -27,7 +27,7 @@ Q_SAMPLE = Code(
     hints=(
         "Two things are added: a faded picture and some static. Each has a factor of its own. Which of your letters "
         "says how much picture is left, and which factor would make the static vanish when all of it is left?",
-        "alpha_bar is a share of the *variance*, that is, of squared size. A factor in front of a picture acts on its "
+        "alpha_bar is a share of variance, that is, of squared size. A factor in front of a picture acts on its "
         "size. What turns a share of squared size into a share of size?",
         "Test yourself on three values: at alpha_bar = 1 you must get x0 back, at alpha_bar = 0 only eps, and at "
         "alpha_bar = 0.5 both factors are equal, about 0.71. In Python `a**0.5` is the square root of a.",

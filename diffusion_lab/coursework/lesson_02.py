@@ -175,7 +175,7 @@ WHY = Value(
     wrong={
         "a": "Nothing was trained here: there is no network and no training. Look at the formula of the guess.",
         "c": "Try it: with 10, 50 or 1,000 steps the last guess is a stored picture. Look at the weights instead.",
-        "d": "The static was drawn without looking at any picture. It only decides *which* one wins. Look at the bars.",
+        "d": "The static was drawn without looking at any picture. It only decides which one wins. Look at the bars.",
     },
     hints=(
         "Look at the bars under the training pictures: how many are left at the end?",

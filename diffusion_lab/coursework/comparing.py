@@ -1,0 +1,73 @@
+"""Predict, then run: a guess and the truth on one axis."""
+
+import math
+
+from ..errors import LabError
+from ..figures import PALETTE, Figure, axes
+from .box import Box
+
+
+def compare(guess, truth: float, *, what: str, low: float, high: float, unit: str = "", digits: int = 0) -> Box:
+    """Draw a guess beside the truth, and say in words how far apart they are.
+
+    Arguments: `guess`, a number, or `...` while none is made: then the axis carries a question mark and the truth
+    stays folded shut; `truth`; `what` is guessed, in a few words; `low` and `high`, the ends of the axis; `unit`;
+    `digits` after the point. Raises LabError for a guess that is no number.
+    """
+    truth = float(truth)
+    if guess is ...:
+        said = f"The truth: {_number(truth, digits, unit)}"
+        answer = _line(None, truth, what, low, high, unit, digits)._repr_html_()
+        fold = ('<details><summary style="cursor:pointer;font-weight:600">Show me without a guess</summary>'
+                f"<p>{said}.</p>{answer}</details>")
+        asked = _line(None, None, what, low, high, unit, digits)._repr_html_()
+        lines = (f"What is your guess: {what}? Write a number from {low:g} to {high:g} in the place of `...` and run "
+                 "the cell again.",)
+        return Box("not yet", "Guess first", lines, asked + fold)
+    try:
+        number = float(guess)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise LabError(f"a guess is a number from {low:g} to {high:g}; {guess!r} came; write one, a rough one will do")
+    picture = _line(number, truth, what, low, high, unit, digits)._repr_html_()
+    return Box("guess", _verdict(number, truth, high - low, digits, unit), (), picture)
+
+
+def _number(value: float, digits: int, unit: str) -> str:
+    return f"{value:,.{digits}f}{' ' if unit and unit != '%' else ''}{unit}"
+
+
+def _verdict(guess: float, truth: float, span: float, digits: int, unit: str) -> str:
+    you, it = _number(guess, digits, unit), _number(truth, digits, unit)
+    if you == it:
+        return f"You said {you}, and {it} it is: exactly"
+    off = abs(guess - truth)
+    near = "close" if off <= 0.05 * span else "not far" if off <= 0.15 * span else "a surprise"
+    side = "too low" if guess < truth else "too high"
+    return f"You said {you}; it is {it}: {_number(off, digits, unit)} {side}, {near}"
+
+
+def _line(guess: float | None, truth: float | None, what: str, low: float, high: float, unit: str,
+          digits: int) -> Figure:
+    """A number line with a green square for the guess and a grey dot for the truth."""
+    figure, panel = axes(8, 1.7)
+    panel.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel=f"{what}{f' ({unit})' if unit else ''}")
+    panel.spines["left"].set_visible(False)
+    alt = f"A number line from {low:g} to {high:g}, {what}."
+    if guess is None and truth is None:
+        panel.text((low + high) / 2, 0.1, "?", ha="center", va="center", fontsize=40, color=PALETTE["reference"])
+        return Figure(figure, f"{alt} A question mark: no guess yet.", width=640)
+    if guess is not None and truth is not None:
+        panel.plot([guess, truth], [0, 0], color=PALETTE["noise"], linestyle=":")
+    for value, mark, name, colour, up in ((guess, "s", "your guess", PALETTE["guess"], 0.45),
+                                          (truth, "o", "truth", PALETTE["reference"], -0.85)):
+        if value is None:
+            continue
+        shown = min(max(value, low), high)
+        share = (shown - low) / (high - low)
+        side = "left" if share < 0.12 else "right" if share > 0.88 else "center"
+        panel.plot([shown], [0], mark, color=colour, markersize=13, clip_on=False, zorder=3)
+        panel.text(shown, up, f"{name} {_number(value, digits, unit)}", ha=side, color=colour, fontsize=13)
+        alt += f" {name.capitalize()} at {_number(value, digits, unit)}."
+    return Figure(figure, alt, width=640)

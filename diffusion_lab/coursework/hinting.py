@@ -1,0 +1,48 @@
+"""Three hints, each a click deeper, then a worked solution folded shut: plain HTML, alive without a kernel."""
+
+import inspect
+import textwrap
+from html import escape
+
+from .box import BOX, with_code
+from .exercises import Code, Exercise, find
+
+FOLD = "margin:0.4em 0 0.2em 0.2em"
+CLICK = "cursor:pointer;font-weight:600;padding:0.2em 0"
+CODE = ("background:var(--jp-layout-color2,#f3f3f3);color:inherit;padding:0.7em;overflow-x:auto;font-size:14px;"
+        "line-height:1.45;white-space:pre")
+
+
+class Hints:
+    """What `hints` shows: nested <details>, which need no script and open with Enter or Space."""
+
+    def __init__(self, name: str, exercise: Exercise):
+        self.name, self.exercise = name, exercise
+
+    def __repr__(self) -> str:
+        return f"Three hints and a solution for {self.name}, folded shut"
+
+    def _repr_html_(self) -> str:
+        inner = _fold("Show the solution", _solution(self.exercise))
+        for number in (3, 2, 1):
+            hint = f"<p>{with_code(self.exercise.hints[number - 1])}</p>"
+            inner = _fold(f"Hint {number} of 3", hint + inner)
+        return f'<div class="dl-hints" style="{BOX};border-style:dashed">{inner}</div>'
+
+
+def hints(name: str) -> Hints:
+    """The hints of an exercise such as "04.ddim". The solution's code is read from the function the package runs."""
+    return Hints(name, find(name))
+
+
+def _fold(title: str, inside: str) -> str:
+    return f'<details style="{FOLD}"><summary style="{CLICK}">{escape(title)}</summary>{inside}</details>'
+
+
+def _solution(exercise: Exercise) -> str:
+    if not isinstance(exercise, Code):
+        return f"<p>{with_code(exercise.solution)}</p>"
+    return "".join(
+        f"<p>From <code>{escape(function.__module__)}</code>:</p>"
+        f'<pre style="{CODE}" tabindex="0"><code>{escape(textwrap.dedent(inspect.getsource(function)))}</code></pre>'
+        for function in exercise.source)
