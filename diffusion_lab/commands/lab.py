@@ -135,6 +135,7 @@ def _serve(port, token):
     os.chdir(str(environment.ROOT))
     LabApp.launch_instance(
         [
+            "--Application.log_level=40",
             f"--ServerApp.root_dir={environment.ROOT}",
             f"--ServerApp.port={port}",
             f"--IdentityProvider.token={token}",

@@ -1,0 +1,52 @@
+"""What all tests share: no network, and a notebook check that sees a display's last state."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+
+os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel `python3` is this environment's
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT / "tests" / "loopback"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+
+def pytest_configure(config):
+    _let_nbval_follow_display_updates()
+
+
+def _let_nbval_follow_display_updates():
+    """Teach nbval what a front end does with `update_display_data`: the display it names shows the new content.
+
+    nbval 0.11 drops that message, so a display that counts while it works and ends as a picture would be compared
+    in its first state.
+    """
+    from nbformat import from_dict
+    from nbval.plugin import IPyNbFile
+
+    plain = IPyNbFile.get_kernel_message
+
+    def get_kernel_message(self, timeout=None, stream="iopub"):
+        message = plain(self, timeout=timeout, stream=stream)
+        kind, content = message["msg_type"], message["content"]
+        shown = self.__dict__.setdefault("_displays", {})
+        name = content.get("transient", {}).get("display_id")
+        if kind == "display_data" and name:
+            content.update(from_dict({"data": content["data"], "metadata": content["metadata"]}))
+            shown[name] = content  # as notebook nodes, nbval keeps the very objects: changed here, changed there
+        elif kind == "update_display_data":
+            if name in shown:
+                for part in ("data", "metadata"):
+                    shown[name][part].clear()
+                    shown[name][part].update(content[part])
+            return get_kernel_message(self, timeout=timeout, stream=stream)
+        return message
+
+    IPyNbFile.get_kernel_message = get_kernel_message
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT

@@ -1,0 +1,125 @@
+"""Build the lessons: text (jupytext's MyST Markdown) in, executed notebook out.
+
+    python lessons/text/build.py [NUMBER ...] [--force]
+
+A notebook is built again when its text, the package or the pinned versions changed since this machine built it. Cell
+ids come from the cells' text, and nothing in a notebook tells the time or the machine, so that building an unchanged
+lesson changes nothing. Where a machine builds a lesson for the first time and only the pixels come out differently,
+the stored notebook stays.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+ROOT = Path(__file__).resolve().parents[2]
+LESSONS = ROOT / "lessons"
+PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]*")
+SECONDS_A_CELL = 300
+
+
+def texts(numbers=()) -> list[Path]:
+    """The lessons' texts in order, all or those whose number is named."""
+    found = sorted((LESSONS / "text").glob("[0-9][0-9]_*.md"))
+    return [path for path in found if not numbers or path.name[:2] in numbers]
+
+
+def notebook_path(text: Path) -> Path:
+    return LESSONS / f"{text.stem}.ipynb"
+
+
+def cells_from(text: Path) -> nbformat.NotebookNode:
+    """The notebook that a text stands for, not yet run: cells with stable ids, and a kernel that needs no choice."""
+    notebook = jupytext.read(text, fmt="md:myst")
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        slide = cell.metadata.setdefault("slideshow", {"slide_type": "-"})  # "-" continues the slide before it
+        if slide["slide_type"] == "notes":
+            cell.source = f"<!-- speaker notes\n\n{cell.source}\n\n-->"
+        digest = hashlib.sha256(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:10]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+    return notebook
+
+
+def executed(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """Run every cell in a fresh kernel, in the lessons' folder; refuse errors and whatever reaches stderr."""
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    client = NotebookClient(
+        notebook, timeout=SECONDS_A_CELL, kernel_name="python3", record_timing=False, coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=40"], resources={"metadata": {"path": str(LESSONS)}},
+    )  # fmt: skip
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        sys.exit(f"{name}: a cell failed\n{error}")
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                sys.exit(f"{name}: a learner would see this on stderr:\n{output.text}\nfrom the cell\n{cell.source}")
+    notebook.metadata["language_info"] = {"name": "python"}
+    nbformat.validate(notebook)
+    return notebook
+
+
+def stored(notebook: nbformat.NotebookNode) -> str:
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def state(text: Path) -> str:
+    """What a notebook depends on, as one digest."""
+    package = ROOT / "diffusion_lab"
+    parts = [p for p in sorted(package.rglob("*")) if p.suffix in {".py", ".html", ".css", ".json", ".toml", ".safetensors"}]
+    parts = [p for p in parts if "commands" not in p.parts and p.name != "__main__.py"]
+    digest = hashlib.sha256()
+    for path in [text, Path(__file__), ROOT / "constraints.txt", *parts]:
+        digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def build(text: Path, built: dict[str, str], force: bool) -> str:
+    """Build one lesson; return what was done in one word."""
+    target = notebook_path(text)
+    before = target.read_text(encoding="utf-8") if target.exists() else ""
+    fingerprint = hashlib.sha256((state(text) + before).encode()).hexdigest()
+    if not force and built.get(text.stem) == fingerprint:
+        return "unchanged"
+    after = stored(executed(cells_from(text), text.stem))
+    same_but_pixels = PICTURE.sub("", after) == PICTURE.sub("", before)
+    if same_but_pixels and text.stem not in built and not force:
+        after = before
+    if after != before:
+        target.write_text(after, encoding="utf-8")
+    built[text.stem] = hashlib.sha256((state(text) + after).encode()).hexdigest()
+    return "built" if after != before else "the same again"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build the lessons whose text or package changed.")
+    parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="only these lessons, such as 01")
+    parser.add_argument("--force", action="store_true", help="build even what did not change")
+    args = parser.parse_args()
+    record = Path(sys.prefix) / "diffusion_lab_lessons.json"
+    built = json.loads(record.read_text()) if record.exists() else {}
+    for text in texts(args.numbers):
+        print(f"{text.stem}: {build(text, built, args.force)}", flush=True)
+        record.write_text(json.dumps(built, indent=1))
+
+
+if __name__ == "__main__":
+    main()
