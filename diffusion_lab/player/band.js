@@ -1,0 +1,87 @@
+// The band: the schedule as the scrubber. Drawn in CSS pixels, again whenever its width changes.
+
+const SVG = "http://www.w3.org/2000/svg";
+const PAD = 14;
+
+function svg(parent, name, attributes, text) {
+  const node = document.createElementNS(SVG, name);
+  for (const key in attributes) node.setAttribute(key, attributes[key]);
+  if (text) node.textContent = text;
+  parent.append(node);
+  return node;
+}
+
+// One line along the shares of picture of `path`, at the places `index` picks for it.
+function outline(pairs, path, which, at) {
+  return pairs.map((pair, k) => at(k, path.alpha[pair[which]]).map((v) => v.toFixed(1)).join(" "));
+}
+
+function drawBand(root, state) {
+  const { data, paths, N, pairs } = state;
+  const box = root.querySelector(".dl-band"), drawing = box.querySelector("svg");
+  const width = box.clientWidth, height = box.clientHeight;
+  if (!width) return;
+  const barred = paths.some((path) => path.change), words = barred ? 18 : 0, bars = barred ? 26 : 0, ticks = 6;
+  const area = height - words - bars - ticks;
+  const at = (k, share) => [PAD + (N > 1 ? k / (N - 1) : 0.5) * (width - 2 * PAD), (1 - share) * area];
+  drawing.replaceChildren();
+  drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg(drawing, "rect", { class: "dl-noise", x: PAD, y: 0, width: width - 2 * PAD, height: area });
+  for (let y = 7, row = 0; y < area; y += 9, row++) {
+    const x = PAD + 4 + (row % 2) * 5.5;
+    svg(drawing, "path", { class: "dl-dots", d: `M${x} ${y}H${width - PAD}` });
+  }
+  // Of two reverse paths, aligned by noise level, the one with more steps draws the border.
+  const forward = paths[0].direction === "forward";
+  const finest = !forward && paths[1] && paths[1].alpha.length === N ? 1 : 0;
+  const border = outline(pairs, paths[finest], finest, at);
+  svg(drawing, "path", { class: "dl-picture", d: `M${at(0, 0).join(" ")}L${border.join("L")}L${at(N - 1, 0).join(" ")}Z` });
+  if (paths[1] && forward) svg(drawing, "path", { class: "dl-other", d: "M" + outline(pairs, paths[1], 1, at).join("L") });
+  const places = { noise: [forward ? width - PAD - 8 : PAD + 8, 20], picture: [forward ? PAD + 8 : width - PAD - 8, area - 8] };
+  for (const word in places) {
+    const anchor = (word === "noise") === forward ? "end" : "start";
+    svg(drawing, "text", { class: `dl-word-${word}`, x: places[word][0], y: places[word][1], "text-anchor": anchor }, word);
+  }
+  const spacing = (width - 2 * PAD) / Math.max(1, N - 1);
+  const marks = [];
+  if (spacing >= 3) for (let k = 0; k < N; k++) marks.push(`M${at(k, 0)[0].toFixed(1)} ${area}v${ticks - 1}`);
+  svg(drawing, "path", { class: "dl-ticks", d: `M${PAD} ${area}H${width - PAD}` + marks.join("") });
+  drawBars(drawing, state, at, spacing, height - words);
+  if (barred) svg(drawing, "text", { class: "dl-word-bars", x: PAD, y: height - 3 }, "bars: how much the guess changed");
+  if (forward) drawHalf(drawing, state, at, width);
+  state.veil = svg(drawing, "rect", { class: "dl-veil", y: 0, height, width: 0 });
+  state.flagMark = svg(drawing, "g", { class: "dl-flag", hidden: "" });
+  svg(state.flagMark, "path", { d: `M0 ${area}V2l16 7l-16 7` });
+  state.line = svg(drawing, "path", { class: "dl-line" });
+  state.dot = svg(drawing, "circle", { class: "dl-dot", r: 9 });
+  state.place = (k) => ({ x: at(k, 0)[0], y: at(k, paths[finest].alpha[pairs[k][finest]])[1], height, width });
+  state.nearest = (x) => Math.round(((x - PAD) / (width - 2 * PAD)) * (N - 1));
+}
+
+// Small green bars: how much the guess changed. The second path's are outlined.
+function drawBars(drawing, { paths, pairs, N }, at, spacing, height) {
+  for (const [which, path] of paths.entries()) {
+    if (!path.change) continue;
+    const most = path.change.reduce((a, b) => Math.max(a, b), 1e-12);
+    const width = Math.max(1, Math.min(12, spacing * 0.6)) / paths.length;
+    let before = -1;
+    for (let k = 0; k < N; k++) {
+      const step = pairs[k][which];
+      const tall = Math.max(0.5, (path.change[step] / most) * 24);
+      const x = at(k, 0)[0] - (width * paths.length) / 2 + which * width;
+      if (step !== before) {
+        svg(drawing, "rect", { class: "dl-bar", "data-step": k, "data-path": which, x, width, y: height - tall, height: tall });
+      }
+      before = step;
+    }
+  }
+}
+
+// On a forward path: where picture and noise are even.
+function drawHalf(drawing, { paths, pairs, N }, at, width) {
+  svg(drawing, "path", { class: "dl-half", d: `M${PAD} ${at(0, 0.5)[1]}H${width - PAD}` });
+  paths.forEach((path, which) => {
+    const k = pairs.findIndex((pair) => path.alpha[pair[which]] <= 0.5);
+    if (k >= 0) svg(drawing, "circle", { class: "dl-even", cx: at(k, 0)[0], cy: at(k, 0.5)[1], r: 4 });
+  });
+}

@@ -1,0 +1,178 @@
+// Frames: from packed levels to values, and from values to canvas pixels. Level 128 is the value 0, level 0 is NaN.
+
+const bytesOf = (address) => Uint8Array.from(atob(address.slice(address.indexOf(",") + 1)), (c) => c.charCodeAt(0));
+const floatsOf = (address) => (address ? new Float32Array(bytesOf(address).buffer) : null);
+const NAMED = { x_t: ["x", "t"], x0: ["x", "0"], eps: ["ε", ""], x0_uncond: ["x", "0"] };
+
+async function imageOf(address) {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  return image;
+}
+
+// A sprite holds each frame as its difference from the one before, modulo 256: add them up again.
+async function unpack(sprite) {
+  const [w, h] = sprite.size;
+  const image = await imageOf(sprite.src);
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+  const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
+  context.drawImage(image, 0, 0);
+  const frames = [];
+  for (let k = 0; k < sprite.count; k++) {
+    const pixels = context.getImageData((k % sprite.columns) * w, Math.floor(k / sprite.columns) * h, w, h).data;
+    const frame = new Uint8Array(w * h * 3);
+    for (let i = 0, j = 0; i < frame.length; i++, j += i % 3 ? 1 : 2) {
+      frame[i] = k ? frames[k - 1][i] + pixels[j] - 128 : pixels[j];
+    }
+    frames.push(frame);
+  }
+  return frames;
+}
+
+function shorts(address, count) {
+  const all = new Int16Array(bytesOf(address).buffer);
+  const frames = [];
+  for (let i = 0; i < all.length; i += 2 * count) frames.push(all.subarray(i, i + 2 * count));
+  return frames;
+}
+
+// A path with its frames unpacked. values(what, k): colours (without the bias) or coordinates of step k.
+async function openPath(packed) {
+  const path = { ...packed, change: floatsOf(packed.change), moved: floatsOf(packed.moved), frames: {} };
+  const units = floatsOf(packed.units);
+  const [zero, nan] = packed.points ? [0, -32768] : [128, 0];
+  for (const what of ["x0", "eps", "x0_uncond"]) {
+    if (!packed[what]) continue;
+    path.frames[what] = packed.points ? shorts(packed[what], packed.count) : await unpack(packed[what]);
+  }
+  path.size = packed.points ? [480, 480] : packed.x0.size;
+  path.bias = packed.points ? null : units.subarray(2, 5);
+  path.reach = packed.points ? units[2] : 1;
+  if (packed.pictures) path.sprite = await imageOf(packed.pictures.src);
+
+  const stored = (what, k) => {
+    const frame = path.frames[what][Math.min(k, path.frames[what].length - 1)];
+    const unit = units[what === "eps" ? 1 : 0];
+    return Float32Array.from(frame, (q) => (q === nan ? NaN : (q - zero) * unit));
+  };
+  path.values = (what, k) => {
+    if (what !== "x_t") return stored(what, k);
+    const x0 = stored("x0", k), eps = stored("eps", k);
+    const signal = Math.sqrt(path.alpha[k]), noise = Math.sqrt(1 - path.alpha[k]);
+    for (let i = 0; i < x0.length; i++) x0[i] = signal * x0[i] + (noise ? noise * eps[i] : 0);
+    return x0;
+  };
+  // Where two guesses of one step, or the guesses of two steps, differ: rms over the colours, a value a pixel.
+  path.distance = (a, b) => {
+    const d = new Float32Array(a.length / 3);
+    for (let i = 0; i < d.length; i++) {
+      for (let c = 0; c < 3; c++) d[i] += (a[3 * i + c] - b[3 * i + c]) ** 2 / 3;
+      d[i] = Math.sqrt(d[i]) || 0;
+    }
+    return d;
+  };
+  path.pull = (k) => path.distance(path.values("x0", k), path.values("x0_uncond", k));
+  path.news = (k) => path.distance(path.values("x0", k), path.values("x0", Math.max(0, k - 1)));
+  const scales = {};
+  path.scale = (of) => {
+    if (!scales[of]) {
+      scales[of] = 1e-6;
+      for (let k = 0; k < path.alpha.length; k++) scales[of] = path[of](k).reduce((a, b) => Math.max(a, b), scales[of]);
+    }
+    return scales[of];
+  };
+  return path;
+}
+
+function sized(canvas, w, h) {
+  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+  canvas.classList.toggle("dl-hard", w < 160);
+  return canvas.getContext("2d");
+}
+
+// Values to pixels, one fixed scale for every panel and step: -1 black, 1 white. NaN is hatched.
+function paint(canvas, values, [w, h], bias) {
+  const context = sized(canvas, w, h);
+  const image = context.createImageData(w, h);
+  for (let p = 0; p < w * h; p++) {
+    const broken = Number.isNaN(values[3 * p]) || Number.isNaN(values[3 * p + 1]) || Number.isNaN(values[3 * p + 2]);
+    const stripe = (((p % w) + Math.floor(p / w)) >> 1) % 2 ? 235 : 102;
+    for (let c = 0; c < 3; c++) {
+      image.data[4 * p + c] = broken ? stripe : 127.5 * (values[3 * p + c] + bias[c] + 1);
+    }
+    image.data[4 * p + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function paintPicture(canvas, path, place) {
+  const [w, h] = path.pictures.size;
+  const column = place % path.pictures.columns, row = Math.floor(place / path.pictures.columns);
+  sized(canvas, w, h).drawImage(path.sprite, column * w, row * h, w, h, 0, 0, w, h);
+}
+
+// Mark places in one colour, as strongly as they differ; `scale` is one for the whole path.
+function mark(canvas, distance, [w, h], scale, colour) {
+  const layer = Object.assign(document.createElement("canvas"), { width: w, height: h });
+  const context = layer.getContext("2d");
+  const image = context.createImageData(w, h);
+  for (let p = 0; p < w * h; p++) image.data.set([...colour, 200 * Math.min(1, distance[p] / scale)], 4 * p);
+  context.putImageData(image, 0, 0);
+  const target = canvas.getContext("2d");
+  target.imageSmoothingEnabled = false;
+  target.drawImage(layer, 0, 0, canvas.width, canvas.height);
+}
+
+// Points: dots on one fixed square; the followed one ringed; on x_t, arrows towards the guess.
+function scatter(canvas, path, k, what, colour, ink) {
+  const side = path.size[0], context = sized(canvas, side, side), reach = path.reach;
+  const place = (v, i) => [(side / 2) * (1 + v[2 * i] / reach), (side / 2) * (1 - v[2 * i + 1] / reach)];
+  context.clearRect(0, 0, side, side);
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, side, side);
+  context.strokeStyle = "#ddd";
+  context.lineWidth = 2;
+  context.beginPath();
+  context.moveTo(side / 2, 0);
+  context.lineTo(side / 2, side);
+  context.moveTo(0, side / 2);
+  context.lineTo(side, side / 2);
+  context.stroke();
+  const values = path.values(what, k), N = values.length / 2;
+  if (what === "x_t" && path.direction === "reverse") arrows(context, values, path.values("x0", k), place);
+  dots(context, values, place, colour);
+  if (path.follow >= N) return;
+  context.strokeStyle = ink;
+  context.lineWidth = 4;
+  context.beginPath();
+  context.arc(...place(values, path.follow), 11, 0, 7);
+  context.stroke();
+}
+
+function dots(context, values, place, colour) {
+  const radius = values.length > 1600 ? 2.5 : values.length > 200 ? 4 : 6;
+  context.fillStyle = colour;
+  context.beginPath();
+  for (let i = 0; i < values.length / 2; i++) {
+    const [x, y] = place(values, i);
+    if (Number.isNaN(x + y)) continue;
+    context.moveTo(x + radius, y);
+    context.arc(x, y, radius, 0, 7);
+  }
+  context.fill();
+}
+
+function arrows(context, from, to, place) {
+  const every = Math.max(1, Math.ceil(from.length / 2 / 80));
+  context.strokeStyle = "#009E73";
+  context.lineWidth = 2;
+  context.globalAlpha = 0.55;
+  context.beginPath();
+  for (let i = 0; i < from.length / 2; i += every) {
+    context.moveTo(...place(from, i));
+    context.lineTo(...place(to, i));
+  }
+  context.stroke();
+  context.globalAlpha = 1;
+}

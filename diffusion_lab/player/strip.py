@@ -1,0 +1,154 @@
+"""The static strip: what remains of a player where scripts are stripped, and in print. It must teach alone.
+
+Only tables, pictures and inline styles: JupyterLab strips style sheets and classes' rules from untrusted outputs.
+"""
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ..trajectory import Trajectory
+from . import frames, paths
+
+SIDE = 112  # pixels of one picture
+CELL = "border:0;padding:2px 4px;text-align:center;vertical-align:bottom;background:transparent"
+COLOURS = {
+    "black": (20, 20, 20), "white": (245, 245, 245), "grey": (128, 128, 128), "red": (200, 40, 40),
+    "orange": (225, 130, 50), "yellow": (235, 215, 70), "brown": (125, 80, 50), "green": (60, 150, 70),
+    "blue": (50, 90, 190), "light blue": (140, 190, 235), "purple": (130, 70, 160), "pink": (230, 150, 180),
+}  # fmt: skip
+
+
+def strip(trajectory: Trajectory, index: int, title: str, notes: list[str]) -> str:
+    """Five columns nearest 0, 10, 35, 70 and 100 % picture; rows x_t and x0; the small band; caption lines."""
+    stops = paths.stops(trajectory)
+    share = [percent(trajectory[i].alpha_bar) for i in stops]
+    head = "".join(f'<td style="{CELL}"><b>{s} %</b> picture</td>' for s in share)
+    reverse = trajectory.direction == "reverse"
+    rows = [
+        ("what it sees, x_t" if reverse else "picture and noise together, x_t", "x_t"),
+        ("its guess of the picture, x0", "x0") if reverse else ("the noise that is added", "eps"),
+    ]
+    body = f"<tr>{head}</tr>"
+    for label, what in rows:
+        cells = "".join(f'<td style="{CELL}">{_cell(trajectory, i, index, what, stops)}</td>' for i in stops)
+        body += f"<tr>{cells}</tr>" + _line(escape(label), len(stops))
+    body += _line(_band(trajectory), len(stops))
+    caption = "<br>".join(escape(line) for line in notes if line)
+    table = ("width:100%;max-width:720px;table-layout:fixed;border-collapse:collapse;border:0;margin:0 auto;"
+             "font-size:16px;line-height:1.4")  # fmt: skip
+    return (f'<p style="font-size:18px;font-weight:bold;text-align:center;margin:8px 0">{escape(title)}</p>'
+            f'<table style="{table}" role="presentation"><tbody>{body}</tbody></table>'
+            f'<p style="font-size:16px;text-align:center;margin:8px 0">{caption}</p>')  # fmt: skip
+
+
+def percent(share: float) -> str:
+    """A share as a percentage: whole from 1 % on, with a decimal below and just under 100."""
+    value = 100 * share
+    return f"{value:.1f}" if 0.05 <= value < 1 or 99 < value < 99.95 else f"{value:.0f}"
+
+
+def _line(content: str, columns: int) -> str:
+    return f'<tr><td colspan="{columns}" style="{CELL};padding-bottom:8px">{content}</td></tr>'
+
+
+def _cell(trajectory: Trajectory, i: int, index: int, what: str, stops: list[int]) -> str:
+    step = trajectory[i]
+    if frames.is_points(trajectory):
+        points = getattr(step, what).detach().float().cpu().numpy()
+        pixels, seen = scatter(points, float(trajectory.x0.nan_to_num().abs().max()), what), ""
+    elif what == "x0" and i in trajectory.pictures:
+        pixels = trajectory.pictures[i][index].cpu().numpy()
+        seen = colours(pixels)
+    else:
+        to_rgb = trajectory.to_rgb
+        values = frames.linear(getattr(step, what)[index], to_rgb)
+        broken = ~np.isfinite(values).all(-1)
+        pixels = hatch(frames.shown(values + frames.bias(to_rgb)), broken)
+        seen = "not a number (NaN)" if broken.all() else colours(pixels)
+    alt = _alt(trajectory, i, index, what, seen)
+    return f'<img src="{frames.picture(pixels, SIDE)}" alt="{escape(alt)}" width="{SIDE}" style="width:100%;height:auto"/>'
+
+
+def _alt(trajectory: Trajectory, i: int, index: int, what: str, seen: str) -> str:
+    step = trajectory[i]
+    where = f"{percent(step.alpha_bar)} % picture"
+    if what == "x_t":
+        return f"{where}: {_grain(step.alpha_bar)}"
+    if what == "eps":
+        return f"{where}: the noise, the same static at every step, with a weight of {(1 - step.alpha_bar) ** 0.5:.2f}"
+    prompt = paths.prompt_of(trajectory, index)
+    result = f" of “{prompt}”" if prompt else ""
+    like = _likeness(step.x0, trajectory.x0, index, frames.is_points(trajectory))
+    return f"{where}: the guess, {like}{result}" + (f"; mainly {seen}" if seen else "")
+
+
+def _grain(alpha_bar: float) -> str:
+    words = ((0.03, "static only"), (0.2, "static, the picture hardly shows"), (0.6, "the picture under strong grain"),
+             (0.97, "the picture under light grain"))  # fmt: skip
+    return next((text for limit, text in words if alpha_bar < limit), "the picture without grain")
+
+
+def _likeness(guess, final, index: int, points: bool) -> str:
+    a, b = (paths.own(x, index, points).detach().float().cpu().numpy().ravel() for x in (guess, final))
+    if not np.isfinite(a).all() or not np.isfinite(b).all():
+        return "which is broken"
+    a, b = a - a.mean(), b - b.mean()
+    alike = float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))
+    words = ((0.3, "not yet like the result"), (0.75, "a blurred idea of the result"), (0.97, "close to the result"))
+    return next((text for limit, text in words if alike < limit), "the result")
+
+
+def colours(pixels: np.ndarray) -> str:
+    """The one or two colour words that cover most of a picture (H, W, 3)."""
+    small = np.asarray(Image.fromarray(pixels).resize((12, 12), Image.Resampling.BOX)).reshape(-1, 3).astype(float)
+    names, table = list(COLOURS), np.array(list(COLOURS.values()), float)
+    nearest = ((small[:, None] - table) ** 2).sum(-1).argmin(1)
+    counts = np.bincount(nearest, minlength=len(names))
+    first, second = np.argsort(-counts, kind="stable")[:2]
+    return f"{names[first]} and {names[second]}" if counts[second] >= 0.2 * len(small) else names[first]
+
+
+def hatch(pixels: np.ndarray, broken: np.ndarray) -> np.ndarray:
+    """Diagonal stripes where a value is not a number."""
+    y, x = np.indices(broken.shape)
+    stripes = np.where(((x + y) // 2 % 2)[..., None], 235, 102).astype(np.uint8)
+    return np.where(broken[..., None], stripes, pixels).astype(np.uint8)
+
+
+def scatter(points: np.ndarray, reach: float, what: str) -> np.ndarray:
+    side, reach = 2 * SIDE, max(3.0, 1.1 * reach)
+    image = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(image)
+    draw.line([(side / 2, 0), (side / 2, side)], "#dddddd")
+    draw.line([(0, side / 2), (side, side / 2)], "#dddddd")
+    colour = {"x_t": "#333333", "x0": "#009E73", "eps": "#D55E00"}[what]
+    for x, y in points[np.isfinite(points).all(1)][:600]:
+        u, v = side / 2 * (1 + x / reach), side / 2 * (1 - y / reach)
+        draw.ellipse([u - 2, v - 2, u + 2, v + 2], colour)
+    return np.asarray(image)
+
+
+def _band(trajectory: Trajectory) -> str:
+    """The schedule as a small picture: blue, the share of picture; dotted vermilion, the share of noise."""
+    alphas = np.array([f[0] for f in paths._facts(trajectory)])
+    width, height = 1200, 96
+    image = Image.new("RGB", (width, height), "#FBEAE0")
+    draw = ImageDraw.Draw(image)
+    for y in range(8, height, 16):
+        for x in range(8 + (y // 16 % 2) * 8, width, 16):
+            draw.ellipse([x - 2, y - 2, x + 2, y + 2], "#D55E00")
+    x = np.linspace(0, width - 1, len(alphas))
+    draw.polygon([(0, height), *zip(x, (1 - alphas) * height, strict=True), (width - 1, height)], "#0072B2")
+    for i in paths.stops(trajectory):
+        draw.line([(x[i], 0), (x[i], height)], "#222222", 4)
+    buffer = io.BytesIO()
+    image.quantize(8, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    half = int(np.abs(alphas - 0.5).argmin())
+    alt = (f"The share of picture over {len(alphas)} points of the path: {percent(alphas[0])} % at first, half at "
+           f"point {half + 1}, {percent(alphas[-1])} % at last; black lines mark the pictures above")  # fmt: skip
+    src = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return f'<img src="{src}" alt="{alt}" style="width:100%;height:40px"/><br>blue: picture · dotted: noise · time →'

@@ -1,0 +1,93 @@
+"""`watch`: look at a path while it is made; keep it as a Trajectory; end as the player."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from IPython import get_ipython
+from IPython.display import HTML, display
+from torch import Tensor
+
+from ..errors import LabError
+from ..trajectory import Recipe, Step, Trajectory
+from . import frames, paths, strip
+from .player import Player
+
+EVERY = 0.2  # seconds from one preview to the next
+ALL_DECODED = 256  # pixels: up to this side every step's guess is decoded, beyond it a few chosen ones
+EMPTY = "<span></span>"
+
+
+def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[str] | None = None,
+          caption: str = "", index: int = 0) -> Trajectory:  # fmt: skip
+    """Run a path to its end under your eyes: a preview of x0 as it comes, then the player.
+
+    Arguments: `steps`, what model.steps(...) or denoise(...) returns; `model`, which tells how to draw samples where
+    `steps` is a plain generator (without it, 3 channels are colours in [-1, 1], 1 channel is grey, (B, 2) are
+    points); the rest as for Player. Stopped by hand, it keeps what there is. Returns the Trajectory. Raises LabError
+    where no step comes or samples cannot be drawn.
+    """
+    recipe = getattr(steps, "recipe", Recipe())
+    to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))
+    decode = getattr(steps, "decode", None) or _decoder(model)
+    made = Trajectory([], recipe, to_rgb)
+    stopped = _collect(steps, made, index)
+    if not made.steps:
+        raise LabError("at least one step was expected; none came; give what model.steps(...) returns, unused")
+    if decode:
+        made.pictures = _decoded(made, decode)
+    if stopped:
+        of = f" of {recipe.n}" if recipe.n else ""
+        caption = " ".join([caption, f"Stopped by hand after {len(made)}{of} steps."]).strip()
+    player = Player(made, ask=ask, views=views, caption=caption, index=index)
+    if get_ipython() is not None:
+        display(player)
+    return made
+
+
+def _collect(steps: Iterable[Step], made: Trajectory, index: int) -> bool:
+    """Put every step into the trajectory, showing the newest guess; True where a keyboard interrupt ended it."""
+    handle = display(HTML(EMPTY), display_id=True) if get_ipython() is not None else None
+    last = 0.0
+    try:
+        for step in steps:
+            made.steps.append(step)
+            if handle is not None and time.monotonic() - last > EVERY:
+                handle.update(HTML(_preview(made, index)))
+                last = time.monotonic()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        if handle is not None:
+            handle.update(HTML(EMPTY))  # as it began: a stored notebook and a new run show the same
+    return False
+
+
+def _preview(made: Trajectory, index: int) -> str:
+    step, n = made[-1], max(made.recipe.n, len(made))
+    if frames.is_points(made):
+        pixels = strip.scatter(step.x0.detach().float().cpu().numpy(), 3.0, "x0")
+    else:
+        values = frames.linear(step.x0[index], made.to_rgb) + frames.bias(made.to_rgb)
+        pixels = strip.hatch(frames.shown(values), ~np.isfinite(values).all(-1))
+    return (f'<div style="font:16px system-ui,sans-serif"><img src="{frames.picture(pixels, 192)}" width="192" '
+            f'alt="the guess of the picture at step {len(made)}"/><br>'
+            f'<progress value="{len(made)}" max="{n}" style="width:192px" aria-label="steps"></progress> '
+            f"step {len(made)} of {n} · {strip.percent(step.alpha_bar)} % picture</div>")  # fmt: skip
+
+
+def _decoder(model) -> Callable[[Tensor], Tensor] | None:
+    """For a model of latents, x0 (B, C, h, w) to pictures, uint8 (B, H, W, 3); pixels and points need none."""
+    if model is None or len(model.shape) != 3 or model.shape[0] in (1, 3):
+        return None
+    return lambda x0: torch.from_numpy(np.stack([np.asarray(p.convert("RGB")) for p in model.picture(x0)]))
+
+
+def _decoded(made: Trajectory, decode: Callable[[Tensor], Tensor]) -> dict[int, Tensor]:
+    """The decoded guesses: of every step where pictures are small, else of the strip's steps and every eighth."""
+    N = len(made)
+    pictures = {N - 1: decode(made[N - 1].x0)}
+    small = max(pictures[N - 1].shape[1:3]) <= ALL_DECODED
+    chosen = range(N) if small else {*paths.stops(made), *range(0, N, max(1, N // 8))}
+    return {i: pictures[i] if i in pictures else decode(made[i].x0) for i in sorted({*chosen, N - 1})}
