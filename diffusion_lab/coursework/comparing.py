@@ -35,7 +35,7 @@ def compare(guess, truth: float, *, what: str, low: float, high: float, unit: st
 
 
 def _number(value: float, digits: int, unit: str) -> str:
-    return f"{value:,.{digits}f}{' ' if unit and unit != '%' else ''}{unit}"
+    return f"{value:,.{digits}f} {unit.strip()}".strip()
 
 
 def _verdict(guess: float, truth: float, span: float, digits: int, unit: str) -> str:
@@ -52,7 +52,7 @@ def _line(guess: float | None, truth: float | None, what: str, low: float, high:
           digits: int) -> Figure:
     """A number line with a green square for the guess and a grey dot for the truth."""
     figure, panel = axes(8, 1.7)
-    panel.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel=f"{what}{f' ({unit})' if unit else ''}")
+    panel.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel=f"{what} ({unit.strip()})" if unit else what)
     panel.spines["left"].set_visible(False)
     alt = f"A number line from {low:g} to {high:g}, {what}."
     if guess is None and truth is None:
