@@ -41,7 +41,7 @@ def _run(name, rest):
     import argparse
     import importlib
 
-    home = {"setup": "environment"}.get(name, name)
+    home = {"setup": "environment", "train": "recipe", "evaluate": "recipe"}.get(name, name)
     module = importlib.import_module(f"diffusion_lab.commands.{home}")
     parser = argparse.ArgumentParser(prog="python -m diffusion_lab " + name, description=COMMANDS[name])
     module.add_arguments(parser)
