@@ -27,6 +27,10 @@ PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]*")
 SECONDS_A_CELL = 300
 
 
+class LessonError(Exception):
+    """A lesson that must not be stored: what went wrong, and in which cell."""
+
+
 def texts(numbers=()) -> list[Path]:
     """The lessons' texts in order, all or those whose number is named."""
     found = sorted((LESSONS / "text").glob("[0-9][0-9]_*.md"))
@@ -56,7 +60,7 @@ def cells_from(text: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def executed(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Run every cell in a fresh kernel, in the lessons' folder; refuse errors and whatever reaches stderr."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     client = NotebookClient(
@@ -66,15 +70,25 @@ def executed(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNod
     try:
         client.execute()
     except CellExecutionError as error:
-        sys.exit(f"{name}: a cell failed\n{error}")
+        raise LessonError(f"a cell failed with {error.ename}: {error.evalue}\n{_where(notebook)}") from None
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
-                sys.exit(f"{name}: a learner would see this on stderr:\n{output.text}\nfrom the cell\n{cell.source}")
+                raise LessonError(f"a learner would see this on stderr:\n{output.text}\nfrom the cell\n\n{cell.source}")
     notebook.metadata["language_info"] = {"name": "python"}
     nbformat.validate(notebook)
     return notebook
+
+
+def _where(notebook: nbformat.NotebookNode) -> str:
+    """The cell that failed, and the last lines of its traceback."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", []):
+                trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(output.traceback)).replace("Traceback", "trace")
+                return "\n".join([*trace.splitlines()[-12:], "", "in the cell", "", cell.source])
+    return ""
 
 
 def stored(notebook: nbformat.NotebookNode) -> str:
@@ -84,8 +98,8 @@ def stored(notebook: nbformat.NotebookNode) -> str:
 def state(text: Path) -> str:
     """What a notebook depends on, as one digest."""
     package = ROOT / "diffusion_lab"
-    parts = [p for p in sorted(package.rglob("*")) if p.suffix in {".py", ".html", ".css", ".json", ".toml", ".safetensors"}]
-    parts = [p for p in parts if "commands" not in p.parts and p.name != "__main__.py"]
+    away = {"commands", "__pycache__", "__main__.py"}
+    parts = [p for p in sorted(package.rglob("*")) if p.is_file() and not away & set(p.relative_to(package).parts)]
     digest = hashlib.sha256()
     for path in [text, Path(__file__), ROOT / "constraints.txt", *parts]:
         digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
@@ -99,7 +113,7 @@ def build(text: Path, built: dict[str, str], force: bool) -> str:
     fingerprint = hashlib.sha256((state(text) + before).encode()).hexdigest()
     if not force and built.get(text.stem) == fingerprint:
         return "unchanged"
-    after = stored(executed(cells_from(text), text.stem))
+    after = stored(executed(cells_from(text)))
     same_but_pixels = PICTURE.sub("", after) == PICTURE.sub("", before)
     if same_but_pixels and text.stem not in built and not force:
         after = before
@@ -114,11 +128,16 @@ def main() -> None:
     parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="only these lessons, such as 01")
     parser.add_argument("--force", action="store_true", help="build even what did not change")
     args = parser.parse_args()
-    record = Path(sys.prefix) / "diffusion_lab_lessons.json"
+    record = Path(os.environ.get("DIFFUSION_LAB_BUILT", Path(sys.prefix) / "diffusion_lab_lessons.json"))
     built = json.loads(record.read_text()) if record.exists() else {}
+    failures = []
     for text in texts(args.numbers):
-        print(f"{text.stem}: {build(text, built, args.force)}", flush=True)
+        try:
+            print(f"{text.stem}: {build(text, built, args.force)}", flush=True)
+        except LessonError as error:
+            failures.append(f"{text.stem}: {error}")
         record.write_text(json.dumps(built, indent=1))
+    sys.exit("\n\n".join(failures) or None)
 
 
 if __name__ == "__main__":
