@@ -55,7 +55,42 @@ def reverse_by_parts(x_t, x0, a, b):
     return torch.lerp(unit * 0, x0, b**0.5) + unit.mul((1 - b) ** 0.5)
 
 
+def ddim_by_velocity(x_t, eps, a, b):
+    """Rotate by an angle: x_t and its velocity span the plane of x0 and eps."""
+    here, there = math.acos(a**0.5), math.acos(b**0.5)
+    x0 = (x_t - math.sin(here) * eps) / math.cos(here)
+    v = math.cos(here) * eps - math.sin(here) * x0
+    turn = there - here
+    return math.cos(turn) * x_t + math.sin(turn) * v
+
+
+def ddim_by_ratio(x_t, eps, a, b):
+    scale = math.sqrt(b / a)
+    return torch.add(x_t * scale, eps, alpha=math.sqrt(1 - b) - scale * math.sqrt(1 - a))
+
+
+def ancestral_by_ddpm(x_t, eps, a, b, eta):
+    """DDPM's posterior, equation 7, where eta is 1; DDIM's own form elsewhere."""
+    beta = 1 - a / b
+    variance = eta**2 * (1 - b) / (1 - a) * beta
+    x0 = (x_t - math.sqrt(1 - a) * eps) / math.sqrt(a)
+    if eta == 1:
+        mean = (math.sqrt(b) * beta * x0 + math.sqrt(a / b) * (1 - b) * x_t) / (1 - a)
+    else:
+        mean = math.sqrt(b) * x0 + math.sqrt(1 - b - variance) * eps
+    return mean, math.sqrt(variance)
+
+
+def ancestral_by_tensors(x_t, eps, a, b, eta):
+    a, b, eta = (torch.tensor(v, dtype=torch.float64) for v in (a, b, eta))
+    sigma = eta * ((1 - b) / (1 - a)).sqrt() * (1 - a / b).sqrt()
+    kept = (1 - b - sigma.square()).clamp(min=0).sqrt()
+    return [ddim_by_ratio(x_t, eps, a, b) + (kept - (1 - b).sqrt()).float() * eps, sigma]
+
+
 RIGHT_ANSWERS = {
+    "04.ddim": (ddim_by_velocity, ddim_by_ratio),
+    "04.ancestral": (ancestral_by_ddpm, ancestral_by_tensors),
     "01.q_sample": (q_sample_in_place, q_sample_by_angle),
     "02.posterior": (posterior_by_exp, posterior_by_sigmoid),
     "02.reverse": (reverse_by_ratio, reverse_by_parts),

@@ -108,21 +108,21 @@ def _call(function: Callable, case: tuple) -> tuple[Any, bool]:
     return result, any(not torch.equal(a, b) for a, b in tensors)
 
 
-def flat(result: Any) -> Tensor:
-    """All numbers of a result, a tensor, a number or a tuple of them, in one row of float64."""
+def flat(result: Any) -> list[Tensor]:
+    """The parts of a result, a tensor, a number or a tuple of them, each in one row of float64."""
     parts = result if isinstance(result, tuple | list) else (result,)
-    return torch.cat([torch.as_tensor(part, dtype=torch.float64).detach().flatten() for part in parts])
+    return [torch.as_tensor(part, dtype=torch.float64).detach().flatten() for part in parts]
 
 
-def distance(a: Tensor, b: Tensor) -> float:
-    """How far a is from b, relative to the size of b; infinite where only one of them has NaN, 0 where both agree."""
-    if not torch.equal(a.isfinite(), b.isfinite()):
+def distance(a: list[Tensor], b: list[Tensor]) -> float:
+    """How far a is from b, relative to the size of b, in the part where it is farthest; infinite where only one of
+    them has NaN."""
+    if not all(torch.equal(x.isfinite(), y.isfinite()) for x, y in zip(a, b, strict=True)):
         return float("inf")
-    a, b = a.nan_to_num(), b.nan_to_num()
-    return float((a - b).norm() / (b.norm() + 1e-9))
+    return max(float((x - y).nan_to_num().norm() / (y.nan_to_num().norm() + 1e-2)) for x, y in zip(a, b, strict=True))
 
 
-def worst(results: list[Tensor], wanted: list[Tensor]) -> float:
+def worst(results: list[list[Tensor]], wanted: list[list[Tensor]]) -> float:
     """The largest distance over all cases."""
     return max(distance(a, b) for a, b in zip(results, wanted, strict=True))
 

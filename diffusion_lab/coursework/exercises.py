@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import LabError
 
-LESSONS = ("01", "02")
+LESSONS = ("01", "02", "04")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,178 @@
+"""The exercises of lesson 04, sampling step by step."""
+
+import torch
+from torch import Tensor
+
+from ..noising import noise
+from ..sampling import ddim_step, predicted_x0
+from .clinic import PATIENTS
+from .exercises import Code, Diagnoses, Slip
+
+
+def ancestral_parts(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float,
+                    eta: float) -> tuple[Tensor, float]:
+    """The two parts of a shaken step, x_next = mean + sigma z (DDIM, equations 12 and 16).
+
+    sigma = eta sqrt((1 - alpha_bar_next) / (1 - alpha_bar)) sqrt(1 - alpha_bar / alpha_bar_next) and
+    mean = sqrt(alpha_bar_next) x0 + sqrt(1 - alpha_bar_next - sigma^2) eps; returns (mean (B, ...), sigma).
+    """
+    sigma = eta * ((1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)) ** 0.5
+    x0 = predicted_x0(x_t, eps, alpha_bar)
+    return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next - sigma**2) ** 0.5 * eps, sigma
+
+
+def _steps() -> list[tuple]:
+    x_t, eps = noise((3, 4, 4), [51, 52]), noise((3, 4, 4), [53, 54])
+    return [(x_t, eps, *bars) for bars in ((0.07, 0.31), (0.45, 0.8), (0.9, 1.0))]
+
+
+def _shaken() -> list[tuple]:
+    x_t, eps = noise((3, 4, 4), [61, 62]), noise((3, 4, 4), [63, 64])
+    return [(x_t, eps, *rest) for rest in ((0.07, 0.31, 1.0), (0.45, 0.8, 0.5), (0.3, 0.6, 0.0), (0.9, 1.0, 1.0))]
+
+
+def _mixed(x0, eps, b) -> Tensor:
+    return b**0.5 * x0 + (1 - b) ** 0.5 * eps
+
+
+DDIM = Code(
+    call="ddim_step(x_t, eps, alpha_bar, alpha_bar_next)",
+    reference=ddim_step,
+    source=(ddim_step, predicted_x0),
+    cases=_steps,
+    right="This is the step of DDIM. In lesson 08 the very same function draws with Stable Diffusion.",
+    hints=(
+        "Two beats: guess the clean picture, then mix it again, at a level with a little less noise. The first beat "
+        "uses only alpha_bar, the second only alpha_bar_next.",
+        "First beat: take lesson 01's formula for x_t and solve it for x0. What do you subtract, and what do you "
+        "divide by?",
+        "Second beat: lesson 01's formula once more, with your x0, the *same* eps, and alpha_bar_next. Test: at "
+        "alpha_bar_next = 1 you must get x0, at alpha_bar_next = alpha_bar you must get x_t back.",
+    ),
+    slips=(
+        Slip("jumps to the end", "The result is the guess itself, at every step. Look at the second beat: how much "
+             "noise should be left at alpha_bar_next?", lambda x, e, a, b: predicted_x0(x, e, a)),
+        Slip("stays where it is", "The result is x_t again: look at which alpha_bar the second beat mixes with.",
+             lambda x, e, a, b: x + 0 * e),
+        Slip("the two levels changed places", "alpha_bar is where you are, alpha_bar_next is where you go: look at "
+             "which of them finds x0.", lambda x, e, a, b: _mixed(predicted_x0(x, e, b), e, a)),
+        Slip("no square root in the guess", "Too little noise is taken out of x_t: look at what stands before eps in "
+             "the first beat.", lambda x, e, a, b: _mixed((x - (1 - a) * e) / a**0.5, e, b)),
+        Slip("divided by the whole share", "The guess comes out too strong: look at what you divide by in the first "
+             "beat.", lambda x, e, a, b: _mixed((x - (1 - a) ** 0.5 * e) / a, e, b)),
+        Slip("not scaled up", "The guess stays as faint as the picture is in x_t: look for the division that is "
+             "missing in the first beat.", lambda x, e, a, b: _mixed(x - (1 - a) ** 0.5 * e, e, b)),
+        Slip("noise added to the guess", "The noise is put in a second time instead of being taken out: look at the "
+             "sign in the first beat.", lambda x, e, a, b: _mixed((x + (1 - a) ** 0.5 * e) / a**0.5, e, b)),
+        Slip("no square roots in the mix", "The second beat uses the shares of variance as they stand: look at lesson "
+             "01's formula.", lambda x, e, a, b: b * predicted_x0(x, e, a) + (1 - b) * e),
+        Slip("no noise put back", "A faded guess comes back without noise, but the model expects noise at the next "
+             "level: look at the second beat.", lambda x, e, a, b: b**0.5 * predicted_x0(x, e, a)),
+        Slip("fresh noise put back", "New static is mixed in instead of the eps that was found, so the path jumps "
+             "about: look for a random call.",
+             lambda x, e, a, b: _mixed(predicted_x0(x, e, a), torch.randn_like(e), b)),
+        Slip("all of the noise is kept", "The noise stays as strong as it was: look at which alpha_bar stands beside "
+             "eps in the second beat.",
+             lambda x, e, a, b: b**0.5 * predicted_x0(x, e, a) + (1 - a) ** 0.5 * e),
+        Slip("noise put back with its sign turned", "The eps you put back is the opposite of the one you took out: "
+             "look at the sign in the second beat.",
+             lambda x, e, a, b: b**0.5 * predicted_x0(x, e, a) - (1 - b) ** 0.5 * e),
+        Slip("alpha for alpha_bar", "The guess uses the share that one step keeps, where the share that all steps "
+             "have kept belongs: look for a ratio of the two.",
+             lambda x, e, a, b: _mixed((x - (1 - a / b) ** 0.5 * e) / (a / b) ** 0.5, e, b)),
+        Slip("the guess is clipped", "Values beyond -1 and 1 are cut off. Some samplers do that on purpose; this step "
+             "does not: look for clamp or clip.",
+             lambda x, e, a, b: _mixed(predicted_x0(x, e, a).clamp(-1, 1), e, b)),
+    ),
+)
+
+
+def _sigma(a: float, b: float, eta: float) -> float:
+    return eta * ((1 - b) / (1 - a) * (1 - a / b)) ** 0.5
+
+
+def _parts(sigma=_sigma, kept=lambda b, s: (1 - b - s**2), said=lambda s: s):
+    """The two parts with one of their pieces exchanged: how slips are made."""
+    def parts(x, e, a, b, eta):
+        s = sigma(a, b, eta)
+        return b**0.5 * predicted_x0(x, e, a) + max(kept(b, s), 0.0) ** 0.5 * e, said(s)
+
+    return parts
+
+
+ANCESTRAL = Code(
+    call="ancestral_parts(x_t, eps, alpha_bar, alpha_bar_next, eta)",
+    reference=ancestral_parts,
+    source=(ancestral_parts, predicted_x0),
+    cases=_shaken,
+    right="With eta = 0 this is your DDIM step, with eta = 1 it is DDPM: one knob between the two.",
+    hints=(
+        "Start from your DDIM step. A shaken step puts back exactly as much noise as a DDIM step does, but a part of "
+        "it is fresh. What is fresh cannot be old as well.",
+        "Sizes of independent noises add up in squares: (old noise) squared + sigma squared = 1 - alpha_bar_next. So "
+        "first compute sigma from the formula of the lesson, then what is left for eps.",
+        "Three lines: `sigma`, the same x0 as in ddim_step, and a mean that is ddim_step's result with a smaller "
+        "factor at eps. At eta = 0 the mean must equal ddim_step, at alpha_bar_next = 1 sigma must be 0.",
+    ),
+    slips=(
+        Slip("variance for sigma", "The second part is sigma squared; the noise is multiplied by sigma itself: look "
+             "for a root that is missing.", _parts(said=lambda s: s**2)),
+        Slip("eta is ignored", "The shaking is the same for every eta: look at where eta enters.",
+             _parts(sigma=lambda a, b, eta: _sigma(a, b, 1.0))),
+        Slip("eta under the root", "eta = 0.5 shakes more than half as much: look at whether eta stands inside or "
+             "outside of the root.", _parts(sigma=lambda a, b, eta: eta**0.5 * _sigma(a, b, 1.0))),
+        Slip("the larger variance", "A factor is missing in sigma: what you have ends with noise in the picture. At "
+             "alpha_bar_next = 1 sigma must be 0.", _parts(sigma=lambda a, b, eta: eta * (1 - a / b) ** 0.5)),
+        Slip("shaken on top", "All of the old noise is kept and fresh noise comes on top, so every step adds noise: "
+             "look at the factor of eps.", _parts(kept=lambda b, s: 1 - b)),
+        Slip("sigma is not squared in the mean", "The old noise is reduced by sigma where its square belongs: look "
+             "under the root in the mean.", _parts(kept=lambda b, s: 1 - b - s)),
+        Slip("noise left out", "The old noise is reduced to make room, but then sigma is 0 and nothing fills it. The "
+             "path loses noise that the model counts on: look at the second part.", _parts(said=lambda s: 0.0)),
+        Slip("no old noise at all", "All of the noise is to be fresh, but eta asks only for a part: look for the term "
+             "with eps in the mean.", _parts(kept=lambda b, s: 0.0)),
+        Slip("a ratio upside down", "One of the fractions in sigma is turned over: at the last step sigma must be 0, "
+             "not large.", _parts(sigma=lambda a, b, eta: eta * ((1 - a) / (1 - b + 1e-3) * (1 - a / b)) ** 0.5)),
+        Slip("the step's own share is missing", "sigma has the ratio of the noises, but not how much this very step "
+             "changes: look at the second factor.",
+             _parts(sigma=lambda a, b, eta: eta * ((1 - b) / (1 - a)) ** 0.5)),
+        Slip("half the mean of DDPM", "The mean scales x_t up and subtracts all of the guessed noise, but puts no eps "
+             "back: look at what is left under the root.",
+             lambda x, e, a, b, eta: ((b / a) ** 0.5 * (x - (1 - a) ** 0.5 * e) + (1 - b) * e, _sigma(a, b, eta))),
+    ),
+)
+
+SIGNS = {
+    "timesteps ascending": "The path is walked towards more noise: what comes out is static, and the guess gets "
+                           "blurrier from step to step.",
+    "noise left out": "A DDPM step makes room for fresh noise that never comes: the picture turns smooth and flat, "
+                      "details and spread are lost.",
+    "clipped to 0 and 1": "Everything darker than middle grey is cut off at every step: no black, no deep colour.",
+    "noise in the last step": "The picture is right, with a fine static over it: the last step still shakes.",
+    "wrong sign": "The noise is put in a second time instead of being taken out: values explode.",
+    "guidance on the wrong side": "A clean picture of anything but the prompt: the push goes away from it.",
+    "stepped twice": "Each guess is used for two steps, so x is always cleaner than the model is told: it takes away "
+                     "noise that is no longer there.",
+    "alpha for alpha_bar": "The guess hardly differs from x_t, so the static never leaves.",
+    "off by one in t": "The model is told a time that x has not reached yet: it takes away too little noise each "
+                       "time, and a grain remains.",
+    "wrong variance": "The shaking is too strong for the model to follow: blotches and grain.",
+    "no square root": "Too little noise is taken out of every guess.",
+}
+
+CLINIC = Diagnoses(
+    truth=PATIENTS,
+    signs=SIGNS,
+    right="All of them are found. Each of these bugs has been taught somewhere, and each leaves its own mark.",
+    hints=(
+        "Sort them first: which end in static, which in a picture with a flaw, which in a clean picture of the wrong "
+        "thing?",
+        "Watch the guess, not the noisy picture. Does it sharpen, stay, or get worse from step to step? And look at "
+        "the very last step alone: what does it change?",
+        "Two patients may look alike in the end and not on the way. Step with the arrow keys, and compare with the "
+        "healthy path at the same noise level.",
+    ),
+    solution=", ".join(f"{letter}: {name}" for letter, name in PATIENTS.items()) + ".",
+)
+
+EXERCISES = {"04.ddim": DDIM, "04.ancestral": ANCESTRAL, "04.clinic": CLINIC}
