@@ -37,11 +37,6 @@ function drawBand(root, state) {
   const border = outline(pairs, paths[finest], finest, at);
   svg(drawing, "path", { class: "dl-picture", d: `M${at(0, 0).join(" ")}L${border.join("L")}L${at(N - 1, 0).join(" ")}Z` });
   if (paths[1] && forward) svg(drawing, "path", { class: "dl-other", d: "M" + outline(pairs, paths[1], 1, at).join("L") });
-  const places = { noise: [forward ? width - PAD - 8 : PAD + 8, 20], picture: [forward ? PAD + 8 : width - PAD - 8, area - 8] };
-  for (const word in places) {
-    const anchor = (word === "noise") === forward ? "end" : "start";
-    svg(drawing, "text", { class: `dl-word-${word}`, x: places[word][0], y: places[word][1], "text-anchor": anchor }, word);
-  }
   const spacing = (width - 2 * PAD) / Math.max(1, N - 1);
   const marks = [];
   if (spacing >= 3) for (let k = 0; k < N; k++) marks.push(`M${at(k, 0)[0].toFixed(1)} ${area}v${ticks - 1}`);
@@ -49,12 +44,18 @@ function drawBand(root, state) {
   drawBars(drawing, state, at, spacing, height - words);
   if (barred) svg(drawing, "text", { class: "dl-word-bars", x: PAD, y: height - 3 }, "bars: how much the guess changed");
   if (forward) drawHalf(drawing, state, at, width);
-  state.veil = svg(drawing, "rect", { class: "dl-veil", y: 0, height, width: 0 });
+  state.veil = svg(drawing, "rect", { class: "dl-veil", y: 0, height: height - words, width: 0 });
+  const places = { noise: [forward ? width - PAD - 8 : PAD + 8, 20], picture: [forward ? PAD + 8 : width - PAD - 8, area - 8] };
+  for (const word in places) {
+    const anchor = (word === "noise") === forward ? "end" : "start";
+    svg(drawing, "text", { class: `dl-word-${word}`, x: places[word][0], y: places[word][1], "text-anchor": anchor }, paths[0].points && word === "picture" ? "data" : word);
+  }
   state.flagMark = svg(drawing, "g", { class: "dl-flag", hidden: "" });
   svg(state.flagMark, "path", { d: `M0 ${area}V2l16 7l-16 7` });
   state.line = svg(drawing, "path", { class: "dl-line" });
+  state.dot2 = paths[1] && forward ? svg(drawing, "circle", { class: "dl-dot dl-second", r: 7 }) : null;
   state.dot = svg(drawing, "circle", { class: "dl-dot", r: 9 });
-  state.place = (k) => ({ x: at(k, 0)[0], y: at(k, paths[finest].alpha[pairs[k][finest]])[1], height, width });
+  state.place = (k, which = finest) => ({ x: at(k, 0)[0], y: at(k, paths[which].alpha[pairs[k][which]])[1], bottom: height - words, width });
   state.nearest = (x) => Math.round(((x - PAD) / (width - 2 * PAD)) * (N - 1));
 }
 
@@ -82,6 +83,9 @@ function drawHalf(drawing, { paths, pairs, N }, at, width) {
   svg(drawing, "path", { class: "dl-half", d: `M${PAD} ${at(0, 0.5)[1]}H${width - PAD}` });
   paths.forEach((path, which) => {
     const k = pairs.findIndex((pair) => path.alpha[pair[which]] <= 0.5);
-    if (k >= 0) svg(drawing, "circle", { class: "dl-even", cx: at(k, 0)[0], cy: at(k, 0.5)[1], r: 4 });
+    if (k < 0) return;
+    const [x, y] = at(k, 0.5);
+    svg(drawing, "circle", { class: "dl-even", cx: x, cy: y, r: 4 });
+    if (paths[1]) svg(drawing, "text", { class: "dl-word-even", x: x + 9, y: y - 7 }, "AB"[which]);
   });
 }

@@ -46,8 +46,8 @@ def is_points(trajectory: Trajectory) -> bool:
     channels = x.shape[1] if x.ndim == 4 else None
     if channels in (1, 3) if trajectory.to_rgb is None else channels == len(trajectory.to_rgb) - 1:
         return False
-    raise LabError(f"samples that can be drawn were expected: pictures (B, 1 or 3, H, W), points (B, 2), or latents with "
-                   f"a to_rgb for their channels; {tuple(x.shape)} came; pass model= or give the Trajectory a to_rgb")  # fmt: skip
+    raise LabError("samples that can be drawn were expected: pictures (B, 1 or 3, H, W), points (B, 2), or latents and "
+                   f"the to_rgb of their channels; {tuple(x.shape)} came; pass model=")  # fmt: skip
 
 
 def linear(x: Tensor, to_rgb: Tensor | None) -> np.ndarray:
@@ -68,7 +68,7 @@ def shown(values: np.ndarray) -> np.ndarray:
 
 
 def kept(trajectory: Trajectory, most: int) -> list[int]:
-    """Which steps are packed: all of a forward path, and of a reverse one at most `most`, evenly, both ends included."""
+    """Which steps are packed: all of a forward path, of a reverse one at most `most`, evenly, with both ends."""
     N = len(trajectory)
     if isinstance(trajectory.steps, ForwardSteps) or N <= most:
         return list(range(N))
@@ -85,7 +85,7 @@ def sprite(frames: np.ndarray) -> dict:
     """Frames of levels (N, H, W, 3) as differences in one grid, one lossless WebP."""
     N, H, W, _ = frames.shape
     differences = frames.copy()
-    differences[1:] = frames[1:] - frames[:-1] + 128                               # modulo 256
+    differences[1:] = frames[1:] - frames[:-1] + 128  # modulo 256
     return {"count": N, "size": [W, H], "columns": _columns(N), "src": _webp(_grid(differences), lossless=True)}
 
 
@@ -125,7 +125,7 @@ def _grid(frames: np.ndarray) -> np.ndarray:
     rows = math.ceil(N / columns)
     cells = np.full((rows * columns, H, W, C), 128, np.uint8)
     cells[:N] = frames
-    cells = cells.reshape(rows, columns, H, W, C).transpose(0, 2, 1, 3, 4)         # (rows, H, columns, W, C)
+    cells = cells.reshape(rows, columns, H, W, C).transpose(0, 2, 1, 3, 4)  # (rows, H, columns, W, C)
     return cells.reshape(rows * H, columns * W, C)
 
 

@@ -27,8 +27,8 @@ def own(x: Tensor, index: int, points: bool) -> Tensor:
 def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail) -> dict:
     """One path as JSON can hold it: per kept step alpha_bar, t, its number; and its frames as data: addresses.
 
-    Arguments: `at`, the steps to keep; `index`, which picture of the batch; `detail`, how finely. Numbers that another CPU computes a little
-    differently (how much the guess changed, the frames) are kept as data: addresses, exact ones as numbers.
+    Arguments: `at`, the steps to keep; `index`, which picture of the batch; `detail`, how finely. Numbers that another
+    CPU computes a little differently (how much the guess changed, frames) are data: addresses, exact ones are numbers.
     """
     points = frames.is_points(trajectory)
     facts = _facts(trajectory)
@@ -82,7 +82,7 @@ def _moved(steps: Sequence[Step], index: int, points: bool) -> np.ndarray:
 
 def _pictures(trajectory, steps, at, index, detail, guided) -> dict:
     to_rgb, k = trajectory.to_rgb, detail.every
-    x0 = np.stack([frames.linear(s.x0[index], to_rgb)[::k, ::k] for s in steps])   # (N, H, W, 3)
+    x0 = np.stack([frames.linear(s.x0[index], to_rgb)[::k, ::k] for s in steps])  # (N, H, W, 3)
     eps = np.stack([frames.linear(s.eps[index], to_rgb)[::k, ::k] for s in steps])
     reach = np.quantile(np.abs(np.nan_to_num(x0[:, ::2, ::2])), 0.999)
     unit = detail.x0 * float(np.clip(reach, 1, 2))
@@ -101,10 +101,11 @@ def _pictures(trajectory, steps, at, index, detail, guided) -> dict:
 
 def _points(trajectory, steps, at, index, detail, guided) -> dict:
     every = slice(None, None, detail.every)
-    x0 = torch.stack([s.x0[every] for s in steps]).float().cpu().numpy()           # (N, B, 2)
+    x0 = torch.stack([s.x0[every] for s in steps]).float().cpu().numpy()  # (N, B, 2)
     eps = torch.stack([s.eps[every] for s in steps]).float().cpu().numpy()
     unit = float(np.clip(np.nanmax(np.abs(np.nan_to_num(x0))), 4, 40)) / 32000
-    packed = {"count": x0.shape[1], "follow": index // detail.every, "x0": _shorts(x0, unit), "eps": _shorts(eps, 1 / 4000)}
+    packed = {"count": x0.shape[1], "follow": index // detail.every, "x0": _shorts(x0, unit)}
+    packed["eps"] = _shorts(eps, 1 / 4000)
     if guided:
         without = torch.stack([(s.x0 if arrival(s) else s.x0_uncond)[every] for s in steps]).float().cpu().numpy()
         packed["x0_uncond"] = _shorts(without, unit)

@@ -37,16 +37,17 @@ function shorts(address, count) {
   return frames;
 }
 
-// A path with its frames unpacked. values(what, k): colours (without the bias) or coordinates of step k.
-async function openPath(packed) {
+// A path with its frames unpacked ("same": those of the first path). values(what, k): colours (without the bias) or coordinates of step k.
+async function openPath(packed, first) {
   const path = { ...packed, change: floatsOf(packed.change), moved: floatsOf(packed.moved), frames: {} };
   const units = floatsOf(packed.units);
   const [zero, nan] = packed.points ? [0, -32768] : [128, 0];
   for (const what of ["x0", "eps", "x0_uncond"]) {
     if (!packed[what]) continue;
-    path.frames[what] = packed.points ? shorts(packed[what], packed.count) : await unpack(packed[what]);
+    if (packed[what] === "same") path.frames[what] = first.frames[what];
+    else path.frames[what] = packed.points ? shorts(packed[what], packed.count) : await unpack(packed[what]);
   }
-  path.size = packed.points ? [480, 480] : packed.x0.size;
+  path.size = packed.points ? [480, 480] : packed.x0.size || first.size;
   path.bias = packed.points ? null : units.subarray(2, 5);
   path.reach = packed.points ? units[2] : 1;
   if (packed.pictures) path.sprite = await imageOf(packed.pictures.src);

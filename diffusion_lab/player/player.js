@@ -22,13 +22,13 @@ const BODY = `
 <p class="dl-note"></p>`;
 const ICONS = { play: '<path d="M3 1l11 7-11 7z"/>', pause: '<path d="M3 2h4v12H3zM9 2h4v12H9z"/>' };
 const SPEEDS = [1, 4, 0.25];
-const WIDTHS = { hero: 320, small: 240, side: 190, even: 300 };
+const WIDTHS = { hero: 320, small: 236, side: 170, even: 300 };
 
 const percent = (share) => {
   const value = 100 * share;
   return (value >= 0.05 && value < 1) || (value > 99 && value < 99.95) ? value.toFixed(1) : value.toFixed(0);
 };
-const brief = (v) => (v >= 100 ? Math.round(v).toLocaleString("en-GB") : v >= 0.095 ? v.toPrecision(2) : v.toPrecision(1));
+const brief = (v) => (v < 0.001 ? "below 0.001" : v >= 100 ? Math.round(v).toLocaleString("en-GB") : v >= 0.095 ? v.toPrecision(2) : v.toPrecision(1));
 const node = (tag, text, attributes = {}) => {
   const element = Object.assign(document.createElement(tag), attributes);
   element.textContent = text;
@@ -53,14 +53,14 @@ function labelOf({ what, path }, { paths, data }) {
     x_t: reverse ? "what it sees " : `${thing} and noise `,
     x0: reverse ? `its guess of the ${thing} ` : `the ${thing} `,
     eps: reverse ? "its guess of the noise " : "the noise ",
-    x0_uncond: "without the prompt",
+    x0_uncond: "without prompt",
   };
   return what === "x0_uncond" ? [words[what]] : [words[what], letter(what)];
 }
 
 function place(path, k) {
   if (path.number[k] === 0 || (path.alpha[k] === 1 && path.t[k] === -1)) {
-    return path.direction === "reverse" ? `Finished after ${path.number[k] || path.total} steps` : "The clean picture";
+    return path.direction === "reverse" ? `Finished after ${path.number[k] || path.total} steps` : path.points ? "The clean points" : "The clean picture";
   }
   const total = path.total.toLocaleString("en-GB");
   return `Step ${path.number[k].toLocaleString("en-GB")} of ${total}`;
@@ -69,7 +69,7 @@ function place(path, k) {
 function facts(state) {
   const { paths, pairs, i, data } = state;
   const [a, b] = pairs[i], path = paths[0], alpha = path.alpha[a];
-  const said = [];
+  const said = [], thing = path.points ? "data" : "picture";
   if (paths[1]) {
     said.push(paths.map((p, w) => "AB"[w] + " " + place(p, [a, b][w]).toLowerCase().replace("step ", "")).join(", "));
   } else {
@@ -78,16 +78,15 @@ function facts(state) {
     if (path.t[a] !== -1) said.push(`t ${path.t[a]}`);
   }
   if (!paths[1] || path.direction === "reverse") {
-    said.push(`${percent(alpha)} % picture, ${percent(1 - alpha)} % noise`);
+    said.push(`${percent(alpha)} % ${thing}, ${percent(1 - alpha)} % noise`);
   } else {
-    said.push(paths.map((p, w) => `${"AB"[w]} ${percent(p.alpha[[a, b][w]])} % picture`).join(", "));
+    said.push(paths.map((p, w) => `${"AB"[w]} ${percent(p.alpha[[a, b][w]])} % ${thing}`).join(", "));
   }
   if (!paths[1] && alpha < 1) said.push(`SNR ${brief(alpha / (1 - alpha))}`);
   if (!paths[1] && path.moved && path.moved[a] > 0) {
     said.push(`the prompt moved the guess by ${percent(path.moved[a])} %`);
   }
   if (data.gaps) said.push(`largest difference ${state.gaps[i] === 0 ? "0" : state.gaps[i].toPrecision(2)}`);
-  if (data.start) said.push(data.start);
   if (state.broken) said.push("not a number (NaN)");
   if (state.flag !== null) said.push(`your flag: ${place(path, pairs[state.flag][0]).toLowerCase()}`);
   return said;
@@ -113,12 +112,13 @@ function build(root, state) {
     element.style.setProperty("--column", equation.children.length);
     columns.wide.push(width ? `minmax(0, ${width}fr)` : "max-content");
     if (narrow) columns.narrow.push(width ? `minmax(0, ${width}fr)` : "max-content");
-    columns.sum += width || 116;
+    columns.sum += width || 112;
   };
   state.panels = data.panels.map((panel, n) => {
     if (state.summed && (panel.what === "x0" || panel.what === "eps")) {
-      const operator = node("div", panel.what === "x0" ? "= " : "+ ", { className: "dl-op" });
-      operator.append(node("b", "", { className: panel.what === "x0" ? "dl-signal" : "dl-noisy" }), " ×");
+      const operator = node("div", "", { className: "dl-op" });
+      const weight = node("b", "", { className: panel.what === "x0" ? "dl-signal" : "dl-noisy" });
+      operator.append(node("span", panel.what === "x0" ? "=" : "+"), weight, node("span", "×"));
       add(operator, 0);
     }
     const side = panel.what === "x0_uncond" && n > 0;
@@ -133,9 +133,14 @@ function build(root, state) {
     add(element, WIDTHS[kind], !side);
     return { ...panel, kind, element, canvas, label };
   });
+  if (data.start) {
+    const bracket = node("div", data.start, { className: "dl-start" });
+    equation.append(bracket);
+  }
   equation.style.setProperty("--wide", columns.wide.join(" "));
   equation.style.setProperty("--narrow", columns.narrow.join(" "));
   equation.style.setProperty("--most", columns.sum + 14 * (equation.children.length - 1) + "px");
+  equation.classList.toggle("dl-points", paths[0].points);
   live.querySelector(".dl-recipe").textContent = data.names ? "" : paths[0].label;
   live.querySelector(".dl-note").textContent = data.note;
   for (const name of ["title", "caption", "formula", "band"]) state[name] = live.querySelector(`.dl-${name}`);
@@ -207,10 +212,12 @@ function draw(state) {
   state.range.setAttribute("aria-valuetext", inWords(state));
   state.title.textContent = state.open ? state.data.title : state.data.ask;
   if (!state.place) return;
-  const { x, y, height, width } = state.place(i);
-  state.line.setAttribute("d", `M${x} 0V${height}`);
+  const { x, y, bottom, width } = state.place(i);
+  state.line.setAttribute("d", `M${x} 0V${bottom}`);
   state.dot.setAttribute("cx", x);
   state.dot.setAttribute("cy", y);
+  state.dot2?.setAttribute("cx", x);
+  state.dot2?.setAttribute("cy", state.place(i, 1).y);
   for (const bar of state.live.querySelectorAll(".dl-bar")) bar.classList.toggle("dl-now", +bar.dataset.step === i);
   const from = state.open || state.reach === N - 1 ? width : (state.place(state.reach).x + state.place(state.reach + 1).x) / 2;
   state.veil.setAttribute("x", from);
@@ -429,7 +436,8 @@ function rest({ data, paths, pairs }) {
 async function start(root) {
   root.dataset.live = "";
   const data = JSON.parse(root.querySelector(".dl-data").textContent);
-  const paths = await Promise.all(data.paths.map(openPath));
+  const paths = [];
+  for (const packed of data.paths) paths.push(await openPath(packed, paths[0]));
   const state = { data, paths, pairs: data.pairs, N: data.pairs.length, hold: null, flag: null, speed: 1, open: !data.ask };
   state.i = state.reach = rest(state);
   state.gaps = floatsOf(data.gaps);

@@ -69,21 +69,24 @@ class Player:
         prompts = list(dict.fromkeys(p for p in (paths.prompt_of(t, self.index) for t in self.trajectories) if p))
         if prompts:
             return " and ".join(f"“{prompt}”" for prompt in prompts)
-        return "From static to picture" if self.trajectories[0].direction == "reverse" else "From picture to static"
+        noise, clean = ("noise", "data") if frames.is_points(self.trajectories[0]) else ("static", "picture")
+        reverse = self.trajectories[0].direction == "reverse"
+        return f"From {noise} to {clean}" if reverse else f"From {clean} to {noise}"
 
     @cached_property
     def html(self) -> str:
         """The whole block, at most 600 KB: as fine in detail as fits."""
+        strips = self._strips()
         for detail in frames.DETAILS:
-            html = self._filled(self._data(detail))
+            html = self._filled(strips, self._data(detail))
             if len(html.encode()) <= BUDGET:
                 break
         return html
 
-    def _filled(self, data: dict) -> str:
+    def _filled(self, strips: str, data: dict) -> str:
         scripts = [(HERE / name).read_text(encoding="utf-8") for name in ("pictures.js", "band.js", "player.js")]
         parts = {
-            "strip": "".join(self._strips(data)),
+            "strip": strips,
             "css": (HERE / "player.css").read_text(encoding="utf-8"),
             "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
             "js": "\n".join(scripts),
@@ -109,29 +112,35 @@ class Player:
 
     def _compared(self, packed: list[dict], places: list[list[int]]) -> dict:
         a, b = self.trajectories
-        reverse = a.direction == "reverse"
-        views = self.views or (("x0",) if reverse else ("x_t",))
-        panels = [{"path": path, "what": view} for view in views for path in (0, 1)]
-        if "x0" in views and reverse and _alike(packed):
-            panels.append({"path": 0, "what": "difference"})
+        panels = self._panels(packed)
         pairs, gaps = paths.pairs(*packed), None
-        if reverse and a.x0.shape == b.x0.shape:
+        if a.direction == "reverse" and a.x0.shape == b.x0.shape:
             gaps = [paths.gap(a[places[0][i]], b[places[1][j]], self.index) for i, j in pairs]
+        if packed[0]["units"] == packed[1]["units"]:  # what both share is kept once
+            packed[1] |= {what: "same" for what in ("x0", "eps") if packed[0][what] == packed[1][what]}
         return {
             "panels": panels, "pairs": pairs, "stops": sorted({round(k * (len(pairs) - 1) / 4) for k in range(5)}),
             "names": paths.told_apart(a, b, self.index), "start": paths.start_line(a, b, self.index),
             "gaps": gaps and frames.numbers(gaps, "<f4"),
         }  # fmt: skip
 
-    def _strips(self, data: dict) -> list[str]:
-        names = data.get("names", [""])
+    def _panels(self, packed: list[dict]) -> list[dict]:
+        """What two paths show: each view of both, and the difference of their guesses where there can be one."""
+        reverse = self.trajectories[0].direction == "reverse"
+        views = self.views or (("x0",) if reverse else ("x_t",))
+        panels = [{"path": path, "what": view} for view in views for path in (0, 1)]
+        return panels + [{"path": 0, "what": "difference"}] * ("x0" in views and reverse and _alike(packed))
+
+    def _strips(self) -> str:
+        """The static strip of each path, the second one closed by what holds for both."""
+        last, two = self.trajectories[-1], len(self.trajectories) == 2
+        names = paths.told_apart(*self.trajectories, self.index) if two else [self.title]
+        start = paths.start_line(*self.trajectories, self.index) if two else ""
         strips = []
-        for each, name, packed in zip(self.trajectories, names, data["paths"], strict=True):
-            notes = [packed["label"], data.get("start", "") if each is self.trajectories[-1] else ""]
-            notes.append(self.caption if each is self.trajectories[-1] else "")
-            title = self.title if not name else name
-            strips.append(strip(each, self.index, title, notes))
-        return strips
+        for each, name in zip(self.trajectories, names, strict=True):
+            notes = [paths.recipe_line(each, self.index), *([start, self.caption] if each is last else [])]
+            strips.append(strip(each, self.index, name, notes))
+        return "".join(strips)
 
 
 def _alike(packed: list[dict]) -> bool:

@@ -70,7 +70,8 @@ def _cell(trajectory: Trajectory, i: int, index: int, what: str, stops: list[int
         pixels = hatch(frames.shown(values + frames.bias(to_rgb)), broken)
         seen = "not a number (NaN)" if broken.all() else colours(pixels)
     alt = _alt(trajectory, i, index, what, seen)
-    return f'<img src="{frames.picture(pixels, SIDE)}" alt="{escape(alt)}" width="{SIDE}" style="width:100%;height:auto"/>'
+    src = frames.picture(pixels, SIDE)
+    return f'<img src="{src}" alt="{escape(alt)}" width="{SIDE}" style="width:100%;height:auto"/>'
 
 
 def _alt(trajectory: Trajectory, i: int, index: int, what: str, seen: str) -> str:
