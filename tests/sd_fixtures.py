@@ -22,29 +22,30 @@ OLD_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_
 @functools.cache
 def folder(layout: str = "new", prediction_type: str = "epsilon") -> Path:
     """A fixture, built at the first call and shared by all tests of the process."""
-    return build(_scratch() / f"{layout}-{prediction_type}", layout, prediction_type)
+    return build(scratch() / f"{layout}-{prediction_type}", layout, prediction_type)
 
 
 @functools.cache
-def _scratch() -> Path:
+def scratch() -> Path:
     path = Path(tempfile.mkdtemp(prefix="sd_fixtures_"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 
 
-def build(folder: Path, layout: str = "new", prediction_type: str = "epsilon") -> Path:
-    """Write a Stable Diffusion of 64 x 64 pixels (latents 4 x 8 x 8) with random weights; returns the folder."""
+def build(folder: Path, layout: str = "new", prediction_type: str = "epsilon", size: int = 8,
+          channels: tuple[int, int] = (16, 32)) -> Path:  # fmt: skip
+    """Write a Stable Diffusion with random weights, latents 4 x size x size, eight times that in pixels."""
     import torch
     from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
-        sample_size=8, block_out_channels=(32, 64), layers_per_block=1, cross_attention_dim=32, norm_num_groups=8,
+        sample_size=size, block_out_channels=channels, layers_per_block=1, cross_attention_dim=32, norm_num_groups=8,
         attention_head_dim=4, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"))  # fmt: skip
     vae = AutoencoderKL(
-        sample_size=64, block_out_channels=(16, 16, 32, 32), latent_channels=4, norm_num_groups=8,
+        sample_size=8 * size, block_out_channels=(8, 8, 16, 16), latent_channels=4, norm_num_groups=8,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4)  # fmt: skip
     tokenizer = _tokenizer()
     ends = dict(bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id)

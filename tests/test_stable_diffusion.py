@@ -1,5 +1,7 @@
 """Stable Diffusion against diffusers' own pipeline: the same numbers, bit for bit, on random weights."""
 
+import functools
+
 import diffusers
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ CASES = [(kind, sampler) for kind in (KINDS[0], KINDS[3]) for sampler in SAMPLER
 CASES += [(kind, sampler) for kind in (KINDS[1], KINDS[2]) for sampler in SOME]
 
 
-def bare(sd, sampler: str, scale: float, n: int = 6, **more):
+def bare(sd, sampler: str, scale: float, n: int = 4, **more):
     """The plain call of diffusers' pipeline, as anyone would write it; returns latents (B, C, h, w)."""
     if more.pop("swap", True):
         sd.pipeline.scheduler = fresh(sd.pipeline.scheduler, sampler)
@@ -42,7 +44,7 @@ def sd(request):
 @pytest.mark.parametrize("sd, sampler", CASES, indirect=["sd"])
 @pytest.mark.parametrize("scale", [1.0, 5.0])
 def test_steps_and_recorder_and_pipeline_draw_the_same_bits(sd, sampler, scale):
-    steps = list(sd.steps(PROMPTS, n=6, guidance_scale=scale, negative_prompt=AWAY, seed=SEEDS, sampler=sampler))
+    steps = list(sd.steps(PROMPTS, n=4, guidance_scale=scale, negative_prompt=AWAY, seed=SEEDS, sampler=sampler))
     plain = bare(sd, sampler, scale, output_type="latent")
     with record(sd.pipeline) as trajectory:
         recorded = bare(sd, sampler, scale, output_type="latent", swap=False)
@@ -66,7 +68,7 @@ def test_both_layouts_hold_the_same_model():
 @pytest.mark.parametrize("sd", KINDS, indirect=True, ids="-".join)
 def test_pictures_are_those_of_the_pipeline(sd):
     images = bare(sd, "dpmpp_2m", 5.0)
-    steps = list(sd.steps(PROMPTS, n=6, guidance_scale=5.0, negative_prompt=AWAY, seed=SEEDS, sampler="dpmpp_2m"))
+    steps = list(sd.steps(PROMPTS, n=4, guidance_scale=5.0, negative_prompt=AWAY, seed=SEEDS, sampler="dpmpp_2m"))
     for ours, theirs in zip(sd.picture(steps[-1].x0), images, strict=True):
         assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
@@ -83,14 +85,15 @@ def test_the_loop_of_the_course_is_the_ddim_pipeline(sd, scale, n):
 
 
 @pytest.mark.parametrize("sd", [("new", "epsilon"), ("new", "v_prediction")], indirect=True, ids="-".join)
-@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "euler", "euler_ancestral", "heun", "lms", "lcm", "unipc",
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm", "euler", "euler_ancestral", "heun", "lms", "unipc",
                                      "dpmpp_2m_karras"])  # fmt: skip
 def test_x0_of_a_step_is_the_schedulers_own(sd, sampler):
     scheduler = sd.pipeline.scheduler = fresh(sd.pipeline.scheduler, sampler)
     owns, step = [], scheduler.step
 
-    def listening(guess, t, x, **more):
-        out = step(guess, t, x, generator=torch.Generator().manual_seed(0))
+    @functools.wraps(step)
+    def listening(*given, return_dict, **more):
+        out = step(*given, **more)
         whole = getattr(out, "pred_original_sample", None)
         owns.append(scheduler.model_outputs[-1] if whole is None else whole)
         return (out.prev_sample,)
@@ -113,10 +116,10 @@ def test_second_calls_of_one_step_say_so(sd):
 
 
 def test_paths_may_be_walked_side_by_side(sd):
-    both = zip(sd.steps("a cat", n=6, sampler="pndm"), sd.steps("a dog", n=6, sampler="pndm"), strict=True)
+    both = zip(sd.steps("a cat", n=4, sampler="pndm"), sd.steps("a dog", n=4, sampler="pndm"), strict=True)
     cats, dogs = zip(*both, strict=True)
-    assert torch.equal(cats[-1].x0, list(sd.steps("a cat", n=6, sampler="pndm"))[-1].x0)
-    assert torch.equal(dogs[-1].x0, list(sd.steps("a dog", n=6, sampler="pndm"))[-1].x0)
+    assert torch.equal(cats[-1].x0, list(sd.steps("a cat", n=4, sampler="pndm"))[-1].x0)
+    assert torch.equal(dogs[-1].x0, list(sd.steps("a dog", n=4, sampler="pndm"))[-1].x0)
     assert "step" not in vars(sd.pipeline.scheduler) and sd.pipeline.scheduler.num_inference_steps is None
 
 
@@ -191,7 +194,7 @@ def test_recorder_keeps_what_there_is_when_interrupted(sd):
         return tensors
 
     with pytest.raises(KeyboardInterrupt), record(sd.pipeline) as trajectory:
-        sd.pipeline("a cat", num_inference_steps=6, callback_on_step_end=stop)
+        sd.pipeline("a cat", num_inference_steps=4, callback_on_step_end=stop)
     assert len(trajectory) == 3 and trajectory.steps[-1].alpha_bar < 1
     assert "step" not in vars(sd.pipeline.scheduler)
     static = torch.Generator().manual_seed(0)
@@ -251,9 +254,9 @@ def test_samplers_are_those_of_diffusers():
 
 
 @pytest.mark.parametrize("arguments, expected", [
-    ({"prompt": "a dragon riding a hors"}, "'dragon' and 'hors' are not in new-epsilon's world; try horse; it knows: a"),
+    ({"prompt": "a dragon riding a hors"}, "'dragon' and 'hors' are not in new-epsilon's world; try horse; it knows"),
     ({"prompt": "a cat", "negative_prompt": "a circel"}, "'circel' is not in new-epsilon's world; try circle"),
-    ({"prompt": "a cat on mars " * 20}, "at most 75 tokens; 80 came; .* would be cut: 'a cat on mars a$"),
+    ({"prompt": "a cat on mars " * 20}, "at most 75 tokens; 80 came; .* would be cut: 'mars a cat on mars'$"),
     ({"prompt": 7}, "a prompt is text"),
     ({"prompt": ["a cat", None]}, "a prompt is text; None came"),
     ({"prompt": []}, "0 prompts"),

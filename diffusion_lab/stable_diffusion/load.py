@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from ..errors import LabError
 
 _NETWORKS = ("text_encoder", "unet", "vae")
+_OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 _AGAIN = "copy or download the folder again"
 
 
@@ -43,7 +44,7 @@ def read_pipeline(folder: Path, dtype: torch.dtype, safety_checker: bool = False
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
         raise LabError(f"a Stable Diffusion was expected in {folder}; it does not load ({reason}); {_AGAIN}") from error
     pipeline.set_progress_bar_config(disable=True)
-    _check_text(pipeline, folder)
+    _check_loaded(pipeline, folder)
     return pipeline
 
 
@@ -102,15 +103,22 @@ def _wants_variant(folder: Path, dtype: torch.dtype) -> bool:
     return bool(halves) and (dtype == torch.float16 or len(halves) == len(names))
 
 
-def _check_text(pipeline: StableDiffusionPipeline, folder: Path) -> None:
-    """The two faults that load without a word: an empty tokenizer, and a text encoder filled up with random weights."""
+def _check_loaded(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+    """The two faults that load without a word: an empty tokenizer, and a network filled up with random weights."""
     words, expected = len(pipeline.tokenizer), pipeline.text_encoder.config.vocab_size
     if words != expected:
         raise LabError(f"a tokenizer of {expected:,} tokens was expected in {folder / 'tokenizer'}; "
                        f"{words:,} came, so prompts would not be read; {_AGAIN}")  # fmt: skip
-    names = [name for path in weight_files(folder / "text_encoder") for name in tensor_names(path)]
-    stored = {name.removeprefix("text_model.") for name in names}
-    needed = {name.removeprefix("text_model.") for name, _ in pipeline.text_encoder.named_parameters()}
-    if missing := sorted(needed - stored):
-        raise LabError(f"{len(needed)} tensors were expected in {folder / 'text_encoder'}; {len(missing)} are missing, "
-                       f"{missing[0]} among them; {_AGAIN}")  # fmt: skip
+    for part in _NETWORKS:
+        stored = {_today(name) for path in weight_files(folder / part) for name in tensor_names(path)}
+        needed = [_today(name) for name, _ in getattr(pipeline, part).named_parameters()]
+        if missing := sorted(set(needed) - stored):
+            raise LabError(f"{len(needed)} tensors were expected in {folder / part}; {len(missing)} are missing, "
+                           f"{missing[0]} among them; {_AGAIN}")  # fmt: skip
+
+
+def _today(name: str) -> str:
+    """A tensor's name as today's libraries write it: the files of 2022 call some of them otherwise."""
+    for old, new in _OLD_NAMES.items():
+        name = name.replace(old, new)
+    return name.removeprefix("text_model.")

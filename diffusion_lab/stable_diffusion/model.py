@@ -135,6 +135,8 @@ class StableDiffusion:
 
 def _batch(prompt: str | Sequence[str], seed: int | Sequence[int]) -> tuple[list[str], list[int]]:
     """One prompt and one seed for each picture; a single one serves all."""
+    if not isinstance(prompt, str | list | tuple):
+        raise LabError(f"a prompt is text, or a list of texts; {prompt!r} came; write it in quotes")
     prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     seeds = [seed] if isinstance(seed, Integral) else list(seed)
     B = max(len(prompts), len(seeds))
