@@ -13,7 +13,7 @@ _HOME = {
     "LabError": "errors",
     "Step": "trajectory", "Steps": "trajectory", "Trajectory": "trajectory", "Recipe": "trajectory",
     "Schedule": "schedules", "linear": "schedules", "cosine": "schedules", "scaled_linear": "schedules",
-    "noise": "noising", "add_noise": "noising", "one_step": "noising", "forward": "noising",
+    "noise": "noising", "add_noise": "noising", "small_steps": "noising", "forward": "noising",
     "denoise": "sampling", "ddim_step": "sampling", "ancestral": "sampling", "dpmpp_2m": "sampling",
     "heun": "sampling", "sample": "sampling",
     "Guess": "guidance", "guided": "guidance",

@@ -10,12 +10,13 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
+from functools import cache
 from html import escape
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from .errors import LabError
 from .pixels import as_pictures
@@ -112,12 +113,38 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
     return Figure(sheet, alt, caption, width=sheet.width)
 
 
-def _write(sheet: Image.Image, text: str, x: float, y: float) -> None:
-    from matplotlib import font_manager
-    from PIL import ImageDraw, ImageFont
+def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Image:
+    """Who counts in a guess: x_t and the guess on the left, then each picture of the data with a bar, its weight.
 
-    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 18)
-    ImageDraw.Draw(sheet).text((x, y), text, fill="#222222", font=font, anchor="ma")
+    Arguments: `x_t`, `guess` and `pictures` as in `as_image`, small ones; `weights`, one a picture, adding up to 1.
+    Returns a picture of 960 x 290 pixels.
+    """
+    sheet = Image.new("RGB", (960, 290), "white")
+    for x, picture, words, role in ((0, x_t, "it sees", "reference"), (232, guess, "it guesses", "guess")):
+        sheet.paste(as_image(picture).resize((208, 208), Image.Resampling.NEAREST), (x, 16))
+        _write(sheet, words, x + 104, 232, PALETTE[role])
+    draw, columns = ImageDraw.Draw(sheet), -(-len(pictures) // 2)
+    cell = min(80, 500 // columns)
+    for i, (picture, weight) in enumerate(zip(pictures, weights, strict=True)):
+        row, column = divmod(i, columns)
+        x, y = 464 + column * (cell + 2), row * 148
+        sheet.paste(as_image(picture).resize((cell - 8, cell - 8), Image.Resampling.NEAREST), (x, y))
+        draw.rectangle([x, y + cell - 4, x + cell - 9, y + 112], fill="#f0f0f0")
+        top = y + 112 - round((116 - cell) * float(weight))
+        draw.rectangle([x, top, x + cell - 9, y + 112], fill=PALETTE["guess"])
+        _write(sheet, f"{float(weight):.0%}", x + cell / 2 - 4, y + 112, "#222222")
+    return sheet
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 18)
+
+
+def _write(sheet: Image.Image, text: str, x: float, y: float, colour: str = "#222222") -> None:
+    ImageDraw.Draw(sheet).text((x, y), text, fill=colour, font=_font(), anchor="ma")
 
 
 def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
@@ -139,7 +166,7 @@ def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
 
 
 class Slider:
-    """One slider through a few pictures of one thing; where scripts are stripped, all of them as a strip.
+    """One slider through a few pictures of one thing; where scripts are stripped, five of them as a strip.
 
     Arguments: `pictures` as in `as_image`, all of one size; `labels`, what the slider says at each; `alt` and
     `caption` as for Figure; `title`, what the slider changes; `start`, the picture it rests on; `height` of the one
@@ -153,7 +180,9 @@ class Slider:
                            "say in words what each picture stands for")
         self.images = [as_image(p) for p in pictures]
         self.labels, self.title, self.start, self.height = list(labels), title, start, height
-        self.still = strip(self.images, alt, caption, labels=labels, rows=len(pictures), size=self.images[0].height)
+        chosen = np.linspace(0, len(pictures) - 1, min(len(pictures), 5)).round().astype(int)
+        self.still = strip([self.images[i] for i in chosen], alt, caption, labels=[labels[i] for i in chosen],
+                           rows=len(chosen), size=self.images[0].height)
 
     def _repr_html_(self) -> str:
         frames = ["data:image/png;base64," + base64.b64encode(_png(image)).decode() for image in self.images]

@@ -1,0 +1,117 @@
+"""One loop, one Step, one player: everything here runs through the same test, whatever made the noise go away."""
+
+import functools
+
+import pytest
+import sd_fixtures
+import torch
+from PIL import Image
+
+from diffusion_lab import Player, Trajectory, denoise, guided, noise, watch
+from diffusion_lab.errors import LabError
+
+
+@functools.cache
+def exact():
+    from diffusion_lab import Exact
+    from diffusion_lab.worlds import icons
+
+    pictures, captions, _ = icons.sample(60, 0)
+    return Exact(pictures, captions), "circle"
+
+
+@functools.cache
+def local():
+    from diffusion_lab import LocalExact
+    from diffusion_lab.worlds import icons
+
+    pictures, captions, _ = icons.sample(60, 0)
+    return LocalExact(pictures, 7, captions), "circle"
+
+
+@functools.cache
+def toy(name, prompt):
+    from diffusion_lab import Toy
+
+    return Toy.load(name), prompt
+
+
+@functools.cache
+def stable_diffusion(layout, prediction_type):
+    from diffusion_lab import StableDiffusion
+
+    return StableDiffusion.load(sd_fixtures.folder(layout, prediction_type)), "a photo of an astronaut"
+
+
+MODELS = {
+    "exact": exact,
+    "local": local,
+    "toy icons": functools.partial(toy, "icons", "red circle"),
+    "toy points": functools.partial(toy, "points", "moons"),
+    "SD, new layout, epsilon": functools.partial(stable_diffusion, "new", "epsilon"),
+    "SD, v1-5 layout, v": functools.partial(stable_diffusion, "v1-5", "v_prediction"),
+}
+everything = pytest.mark.parametrize("made", MODELS.values(), ids=MODELS)
+
+
+@everything
+def test_the_protocol(made, tmp_path):
+    model, prompt = made()
+    batch = [3, 4]
+
+    # the parts: a schedule, words, a guess
+    timesteps = model.schedule.timesteps(5)
+    x, condition = noise(model.shape, batch), model.condition([prompt, ""])
+    eps = model.predict_noise(x, timesteps[0], condition)
+    assert eps.shape == x.shape == (2, *model.shape) and eps.dtype == torch.float32 and torch.isfinite(eps).all()
+
+    # the loop that a learner writes, with guidance, and the model's own way
+    steps = list(denoise(guided(model, prompt, guidance_scale=2.0), model.schedule, x, timesteps))
+    assert len(steps) == 6 and steps[0].eps_uncond is not None
+    assert [step.t for step in steps] == [*timesteps, -1] and steps[-1].alpha_bar == 1
+    for step in steps:
+        mixed = step.alpha_bar**0.5 * step.x0 + (1 - step.alpha_bar) ** 0.5 * step.eps
+        assert torch.allclose(mixed, step.x_t, atol=1e-4 * float(step.x0.abs().max()))
+    assert torch.equal(steps[-1].x0, steps[-1].x_t)
+
+    # watched, it is the same path; saved and loaded again too
+    path = watch(model.steps(prompt, n=5, guidance_scale=2.0, seed=batch))
+    assert isinstance(path, Trajectory) and path.direction == "reverse" and path.x0.shape == x.shape
+    assert path.recipe.prompt == (prompt, prompt) and path.recipe.seed == (3, 4) and path.recipe.n == 5
+    loaded = Trajectory.load(path.save(tmp_path / "path.safetensors"))
+    assert loaded.recipe == path.recipe and len(loaded) == len(path) and loaded.pictures.keys() == path.pictures.keys()
+    scale = float(path.x0.abs().max())
+    assert all((a.x_t - b.x_t).abs().max() < 2e-3 * max(scale, float(a.x_t.abs().max())) for a, b in zip(path, loaded, strict=True))
+
+    # and the player shows it without the model
+    html = Player(loaded)._repr_html_()
+    assert prompt in html and len(html) < 600_000 and html == Player(loaded)._repr_html_()
+
+
+@everything
+def test_the_same_seed_is_the_same_picture_in_any_batch(made):
+    model, prompt = made()
+    *_, together = model.steps(prompt, n=4, seed=[7, 8])
+    *_, alone = model.steps(prompt, n=4, seed=8)
+    assert torch.allclose(together.x0[1], alone.x0[0], atol=1e-3 * float(alone.x0.abs().max()))
+    assert not torch.allclose(together.x0[0], together.x0[1], atol=1e-2)
+
+
+@everything
+def test_pictures_go_in_and_come_out(made):
+    model, _ = made()
+    if len(model.shape) == 1:
+        pytest.skip("points are no pictures")
+    x0 = model.encode(Image.new("RGB", (100, 80), (200, 30, 30)))
+    (image,) = model.picture(x0)
+    assert x0.shape == (1, *model.shape) and isinstance(image, Image.Image) and image.mode == "RGB"
+
+
+@everything
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 2.5}, {"sampler": "magic"}, {"guidance_scale": "much"},
+                                   {"seed": -1}, {"seed": [1, 2, 3], "prompt": ["", ""]}, {"guidance_scale": float("nan")}])
+def test_what_a_user_gets_wrong_is_one_sentence(made, wrong):
+    model, prompt = made()
+    with pytest.raises(LabError) as caught:
+        model.steps(**{"prompt": prompt, **wrong})
+    assert "\n" not in str(caught.value) and "came" in str(caught.value)
