@@ -246,7 +246,8 @@ def draw_figure(pen: Pen, subject: str, ride: str, colours: tuple[RGB, RGB], wav
         figure(pen, subject, coat, _on_foot(-15, wave, 9))
     elif ride == "bicycle":
         pose = Pose((0, -82), (-5, -55), [(3, -62), (21, -48)], [(1, -60), (22, -47)],
-                    [(-5, -44), (6, -34), (3, -21)], [(-7, -44), (7, -30 - 3 * wave), (-1, -13 + wave)], 10)  # fmt: skip
+                    [(-5, -44), (6, -34), (3, -21)], [(-7, -44), (7, -30 - 3 * wave), (-1, -13 + wave)],
+                    10)  # fmt: skip
         figure(pen, subject, coat, pose, lambda p: bicycle(p, other))
     else:
         pose = Pose((-5, -83), (-7, -55), [(0, -62), (14, -55 - 8 * wave)], [(-2, -60), (16, -52 - 8 * wave)], (),

@@ -3,13 +3,14 @@
 Every picture is 128 x 128, everyone travels to the right, and there is exactly one sun (or planet) in the sky.
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import LabError
 from ._scenes_draw import PLACES as _PLACES
-from ._scenes_draw import Pen, darker, draw_place
+from ._scenes_draw import SIZE, Pen, darker, draw_place
 from ._scenes_figures import COLOURS, draw_figure
 
 SUBJECTS = ("astronaut", "cat", "dog", "robot", "penguin", "frog", "rabbit", "panda")
@@ -24,6 +25,7 @@ RIDE_COLOURS = {
     "horse": ("brown", "white", "black", "purple"), "skateboard": ("red", "blue", "yellow", "purple"),
     "bicycle": ("red", "blue", "yellow", "green"), "standing": ("none",),
 }  # fmt: skip
+FIELDS = ("subject", "ride", "place", "colour", "ride_colour")
 HELD_OUT = tuple(
     (subject, ride, PLACES[(s + 2 * r + 2) % len(PLACES)])
     for s, subject in enumerate(SUBJECTS)
@@ -40,6 +42,7 @@ _NAMES = {
     "rabbit": ("rabbit", "rabbit", "rabbit", "bunny"), "panda": ("panda", "panda", "panda", "bear"),
     "horse": ("horse", "horse", "horse", "pony"), "bicycle": ("bicycle", "bicycle", "bike"),
 }  # fmt: skip
+_PLURALS = {"puppy": "puppies", "bunny": "bunnies", "pony": "ponies"}
 _WHERE = {
     "mars": ("on mars", "on mars", "on mars", "on the red planet"),
     "beach": ("at the beach", "on the beach", "on a beach", "by the sea"),
@@ -77,10 +80,8 @@ def _thing(rng: np.random.Generator, noun: str, colour: str, plural: bool) -> st
         colour = "black and white"
     words = noun if colour == "none" or rng.random() > 0.6 else f"{colour} {noun}"
     if plural:
-        return {"puppy": "puppies", "bunny": "bunnies", "pony": "ponies"}.get(noun, noun + "s").join(
-            words.rsplit(noun, 1)
-        )
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+        return words.removesuffix(noun) + _plural(noun)
+    return _with_article(words)
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
@@ -99,6 +100,34 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     if rng.random() < 0.5:
         text = text[0].upper() + text[1:]
     return text + ("." if rng.random() < 0.4 else "")
+
+
+def describe(scene: Scene) -> str:
+    """The scene in one plain sentence that names everything: "a red robot riding a blue bicycle on mars"."""
+    subject, ride = f"{scene.colour} {scene.subject}", f"{scene.ride_colour} {scene.ride}"
+    act = "standing" if scene.ride == "standing" else f"riding {_with_article(ride)}"
+    return f"{_with_article(subject)} {act} {_WHERE[scene.place][0]}"
+
+
+def _with_article(words: str) -> str:
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def _plural(noun: str) -> str:
+    return _PLURALS.get(noun, noun + "s")
+
+
+def known_words() -> tuple[str, ...]:
+    """Every word that a caption of this world can hold, in alphabetical order."""
+    nouns = {*SUBJECTS, *RIDES[:3], *(noun for names in _NAMES.values() for noun in names)}
+    colours = {c for group in (*SUBJECT_COLOURS.values(), *RIDE_COLOURS.values()) for c in group} - {"none"}
+    templates = " ".join([*_OPENINGS, *(t for texts in (*_WHERE.values(), *_ACTS.values()) for t in texts)])
+    words = {*nouns, *map(_plural, nouns), *colours, *_words(templates), "a", "an", "and", "ride"}
+    return tuple(sorted(words))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
 
 
 def choose(rng: np.random.Generator, split: str = "all") -> Scene:
@@ -131,7 +160,7 @@ def sample_with_masks(n: int, seed: int, split: str = "all", start: int = 0):
     images."""
     if split not in COMBINATIONS:
         raise LabError(f"the scenes' split is one of {', '.join(COMBINATIONS)}; {split!r} came; choose one of these")
-    images, masks = np.empty((n, 128, 128, 3), np.uint8), np.empty((n, 128, 128), np.uint8)
+    images, masks = np.empty((n, SIZE, SIZE, 3), np.uint8), np.empty((n, SIZE, SIZE), np.uint8)
     captions, scenes = [], []
     for k in range(n):
         rng = np.random.default_rng([seed, start + k])
@@ -139,8 +168,7 @@ def sample_with_masks(n: int, seed: int, split: str = "all", start: int = 0):
         captions.append(caption(scene, rng))
         images[k], masks[k] = draw(scene, rng)
         scenes.append(scene)
-    fields = ("subject", "ride", "place", "colour", "ride_colour")
-    return images, masks, captions, {name: np.array([getattr(s, name) for s in scenes]) for name in fields}
+    return images, masks, captions, {name: np.array([getattr(s, name) for s in scenes]) for name in FIELDS}
 
 
 def sample(n: int, seed: int, split: str = "all"):

@@ -9,14 +9,21 @@ from ...training import Optimisers, warm_up_and_down
 
 
 def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
-    """The nearest matrix with all singular values about 1, by Newton-Schulz iterations (Jordan et al., "Muon: An
-    optimizer for hidden layers in neural networks", 2024); matrix (out, in)."""
+    """The matrix (out, in) with all its singular values brought to about 1, by Newton-Schulz iterations X <- a X + b A
+    X + c A^2 X with A = X X^T (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024).
+
+    X stays a polynomial of the first A times the first X, so that only small square matrices are iterated.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
     X = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    X = X / (X.norm() + 1e-7)
+    X = X / (X.norm() + 1e-7)                                                   # (small, large)
+    A = X @ X.T                                                                 # (small, small)
+    product = one = torch.eye(len(X), dtype=X.dtype, device=X.device)
     for _ in range(rounds):
-        A = X @ X.T
-        X = a * X + (b * A + c * A @ A) @ X
+        factor = a * one + b * A + c * A @ A
+        product = factor @ product
+        A = factor @ A @ factor
+    X = product @ X
     return X.T if matrix.shape[0] > matrix.shape[1] else X
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from ...evaluation import Reader
 from .data import Pictures
 
-NOISE, COVARIANCE = 0.08, 0.02
+NOISE, COVARIANCE, SEEN = 0.08, 0.02, 0.03
 
 
 class Vae(nn.Module):
@@ -50,9 +52,7 @@ class VaeLoss:
         rows = mean.permute(1, 0, 2, 3).flatten(1)                              # (4, B h w)
         noise = torch.randn(mean.shape, generator=generator).to(mean)
         latent = mean + NOISE * rows.detach().std(1)[:, None, None] * noise
-        error = network.vae.decoder(network.vae.post_quant_conv(latent)) - pixels  # (B, 3, H, W)
-        weight = 1 + 3 * masks
-        loss = ((error.abs() + 2 * error.square()) * weight).mean() / weight.mean()
+        loss = difference(network.vae.decoder(network.vae.post_quant_conv(latent)), pixels, masks)
         C = torch.cov(rows) + 1e-6 * torch.eye(4)                               # (4, 4)
         pull = (C.trace() - torch.logdet(C) - 4 + rows.mean(1).square().sum()) / 2
         return loss + COVARIANCE * pull
@@ -64,6 +64,32 @@ class VaeLoss:
         pixels = torch.from_numpy(np.stack([self.pictures.images[p] for p in part])).permute(0, 3, 1, 2)
         masks = torch.from_numpy(np.stack([self.pictures.masks[p] for p in part]))[:, None]
         return pixels.contiguous().float() / 127.5 - 1, masks.float() / 255
+
+
+def difference(guess: Tensor, pixels: Tensor, masks: Tensor) -> Tensor:
+    """|e| + 2 e^2 for e = guess - pixels (B, 3, H, W), four times on the foreground `masks` (B, 1, H, W)."""
+    error, weight = guess - pixels, 1 + 3 * masks
+    return ((error.abs() + 2 * error.square()) * weight).mean() / weight.mean()
+
+
+class DecoderLoss:
+    """The decoder trained on, for latents that stay as they are: the same error, and what the reader's first three
+    layers see of it."""
+
+    def __init__(self, latents: Tensor, pictures: Pictures, reader: Reader, batch: int = 4):
+        self.latents, self.pictures, self.reader, self.batch = latents, pictures, reader, batch
+
+    def __call__(self, network: Vae, generator: torch.Generator) -> Tensor:
+        index = torch.randint(len(self.latents), (self.batch,), generator=generator)
+        pixels, masks = self.pictures.batch(index.numpy())
+        latent = self.latents[index].float()                                    # (B, 4, 16, 16)
+        latent = latent + NOISE * torch.randn(latent.shape, generator=generator)
+        guess = network.vae.decoder(network.vae.post_quant_conv(latent))        # (B, 3, 128, 128)
+        with torch.no_grad():
+            wanted = self.reader.maps(pixels)[:3]
+        seen = self.reader.maps(guess)[:3]
+        like = sum(F.mse_loss(a, b) for a, b in zip(seen, wanted, strict=True))
+        return difference(guess, pixels, masks) + SEEN * like
 
 
 def encode(vae: AutoencoderKL, pixels: Tensor) -> Tensor:

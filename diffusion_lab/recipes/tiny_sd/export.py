@@ -1,0 +1,87 @@
+"""Tiny SD put together: the standard folder that plain diffusers loads, and sheets of what it draws."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusionPipeline
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from . import GUIDANCE
+from .tokenizer import save_tokenizer
+from .unet import TinySD
+
+PREVIEW = (
+    "A photo of an astronaut riding a horse on mars.", "a cat riding a skateboard", "a penguin riding a horse on mars",
+    "a green frog on a yellow bicycle in the city", "a white rabbit standing in the snow",
+    "a red robot riding a bicycle in space", "a panda on a skateboard at the beach", "a brown dog in the forest",
+)  # fmt: skip
+
+
+def pipeline(network: TinySD, vae: AutoencoderKL, folder: Path) -> StableDiffusionPipeline:
+    """A pipeline of trained parts; the tokenizer is written into the folder. The scheduler is DDIM, trailing."""
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1,
+        set_alpha_to_one=False, prediction_type="v_prediction", timestep_spacing="trailing",
+    )  # fmt: skip
+    pipe = StableDiffusionPipeline(
+        vae=vae, text_encoder=network.text_encoder, unet=network.unet, scheduler=scheduler,
+        tokenizer=save_tokenizer(folder / "tokenizer"), safety_checker=None, feature_extractor=None,
+        image_encoder=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def export(network: TinySD, vae: AutoencoderKL, folder: Path) -> None:
+    """Writes the folder: float16 tensors under plain names, which load as float32."""
+    pipeline(network, vae, folder).save_pretrained(folder)
+    for path in folder.glob("*/*.safetensors"):
+        tensors = {name: tensor.half().contiguous() for name, tensor in load_file(path).items()}
+        save_file(tensors, path, metadata={"format": "pt"})
+    config = folder / "text_encoder" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))
+    for path in (folder / "unet" / "config.json", folder / "vae" / "config.json"):
+        about = json.loads(path.read_text())
+        path.write_text(json.dumps({k: v for k, v in about.items() if k != "_name_or_path"}, indent=2))
+
+
+@torch.no_grad()
+def draw(pipe: StableDiffusionPipeline, prompts: list[str], seeds: Iterable[int], n: int = 20,
+         guidance_scale: float = GUIDANCE, batch: int = 16) -> list[Image.Image]:  # fmt: skip
+    """One picture for each prompt and seed, by DPM++ 2M in n steps."""
+    pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)
+    pairs, pictures = list(zip(prompts, seeds, strict=True)), []
+    for k in range(0, len(pairs), batch):
+        part = pairs[k : k + batch]
+        generators = [torch.Generator().manual_seed(seed) for _, seed in part]
+        latents = torch.stack([torch.randn((4, 16, 16), generator=g) for g in generators])
+        pictures += pipe(
+            [prompt for prompt, _ in part], num_inference_steps=n, guidance_scale=guidance_scale, latents=latents
+        ).images
+    return pictures
+
+
+def sheet(pictures: list[Image.Image], columns: int, path: Path) -> None:
+    """Pictures in rows, with a thin gap, saved as the path's ending says."""
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    page = Image.new("RGB", (columns * (width + 4) - 4, rows * (height + 4) - 4), (255, 255, 255))
+    for k, picture in enumerate(pictures):
+        page.paste(picture, (k % columns * (width + 4), k // columns * (height + 4)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.save(path, quality=85)
+
+
+def copy_to(folder: Path, target: Path) -> None:
+    """Replaces the shipped folder's parts; its model card stays."""
+    for part in folder.iterdir():
+        if part.is_dir():
+            shutil.rmtree(target / part.name, ignore_errors=True)
+            shutil.copytree(part, target / part.name)
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(part, target / part.name)
