@@ -19,7 +19,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = ROOT / "lessons"
@@ -71,6 +71,10 @@ def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         client.execute()
     except CellExecutionError as error:
         raise LessonError(f"a cell failed with {error.ename}: {error.evalue}\n{_where(notebook)}") from None
+    except CellTimeoutError:
+        raise LessonError(f"a cell ran for more than {SECONDS_A_CELL} s\n{_last(notebook)}") from None
+    except (DeadKernelError, AssertionError):  # nbclient asserts something of the kernel while it says that it died
+        raise LessonError(f"the kernel died\n{_last(notebook)}") from None
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
@@ -89,6 +93,12 @@ def _where(notebook: nbformat.NotebookNode) -> str:
                 trace = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(output.traceback)).replace("Traceback", "trace")
                 return "\n".join([*trace.splitlines()[-12:], "", "in the cell", "", cell.source])
     return ""
+
+
+def _last(notebook: nbformat.NotebookNode) -> str:
+    """The cell that was running: the first code cell without an execution count."""
+    waiting = [cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.execution_count is None]
+    return f"in the cell\n\n{waiting[0]}" if waiting else ""
 
 
 def stored(notebook: nbformat.NotebookNode) -> str:

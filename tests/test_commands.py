@@ -1,0 +1,290 @@
+"""The commands as a learner types them: what they write, and one sentence for what a learner can get wrong."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from diffusion_lab import LabError
+from diffusion_lab.commands import doctor, draw, environment, recipe
+from diffusion_lab.commands.files import new_file
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*words, cwd=ROOT, code="", **env) -> tuple[int, str, str]:
+    """Run a command in a process of its own; return its exit code, what it said, and what it complained of."""
+    start = ["-c", code] if code else ["-m", "diffusion_lab"]
+    command = [sys.executable, *start, *map(str, words)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, env=os.environ | env)
+    return done.returncode, done.stdout, done.stderr
+
+
+def one_sentence(told: str) -> None:
+    assert told.count("\n") == 1 and "Traceback" not in told and 20 < len(told) < 400, told
+
+
+def test_without_a_command_it_names_them_all():
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    for name in ("lab", "doctor", "noise", "draw", "train", "evaluate", "setup"):
+        assert f"\n  {name} " in out
+
+
+def test_help_of_each_command_loads_nothing_heavy():
+    code = """
+import sys
+from diffusion_lab.__main__ import COMMANDS, main
+for name in COMMANDS:
+    try:
+        main([name, "--help"])
+    except SystemExit as end:
+        assert end.code == 0, name
+assert not {"torch", "numpy", "matplotlib"} & set(sys.modules)
+"""
+    exit_code, out, err = run(code=code)
+    assert (exit_code, err) == (0, "")
+    assert "--guidance-scale" in out and "--schedule" in out and "--no-browser" in out
+
+
+def test_noise_writes_one_page_and_keeps_what_is_there(tmp_path):
+    page = tmp_path / "noise.html"
+    code, out, err = run("noise", "cat", "--size", 64, "--out", page)
+    assert (code, err) == (0, "") and str(page) in out
+    html = page.read_text(encoding="utf-8")
+    assert html.startswith("<!") and "<img" in html and page.stat().st_size < 700_000
+    code, _, err = run("noise", "cat", "--size", 32, "--out", page)
+    assert code == 2 and "--force" in err and page.read_text(encoding="utf-8") == html
+    one_sentence(err)
+    assert run("noise", "cat", "--size", 32, "--out", page, "--force")[0] == 0
+    assert page.read_text(encoding="utf-8") != html
+    assert [path.name for path in tmp_path.iterdir()] == ["noise.html"]
+
+
+def bad_photos(folder: Path) -> dict[str, Path]:
+    """Files that are no picture, or only half of one."""
+    Image.new("RGB", (64, 64), "red").save(folder / "whole.jpg")
+    files = {
+        "no picture": ("words.jpg", b"these are words"),
+        "cut off": ("half.jpg", (folder / "whole.jpg").read_bytes()[:300]),
+        "empty": ("empty.png", b""),
+    }
+    for name, data in files.values():
+        (folder / name).write_bytes(data)
+    return {what: folder / name for what, (name, _) in files.items()} | {"not there": folder / "x.png", "a folder": folder}
+
+
+@pytest.mark.parametrize("what", ["no picture", "cut off", "empty", "not there", "a folder"])
+def test_noise_of_what_is_no_picture(what, tmp_path):
+    photo = bad_photos(tmp_path)[what]
+    code, out, err = run("noise", photo, "--out", tmp_path / "noise.html")
+    assert (code, out) == (2, "")
+    one_sentence(err)
+    assert not list(tmp_path.glob("*noise*"))
+
+
+@pytest.mark.parametrize("words", [("--size", 4), ("--size", 5000), ("--out", "nowhere/noise.html"), ("--out", "noise.txt")])
+def test_noise_with_options_that_cannot_be(words, tmp_path):
+    code, _, err = run("noise", "cat", *words, cwd=tmp_path, PYTHONPATH=f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}")
+    assert code == 2
+    one_sentence(err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_draw_writes_picture_and_player(tmp_path):
+    picture, page = tmp_path / "circle.png", tmp_path / "steps.html"
+    words = ["draw", "red circle", "--model", "icons", "--steps", 5, "--seed", 3]
+    code, out, err = run(*words, "--out", picture, "--player", page)
+    assert (code, err) == (0, "")
+    assert "'red circle' drawn by icons in 5 steps, seed 3" in out
+    with Image.open(picture) as made:
+        assert made.size == (256, 256)
+        assert len(made.convert("RGB").resize((16, 16), 0).getcolors()) > 1
+    assert "red circle" in page.read_text(encoding="utf-8")
+    before = picture.read_bytes()
+    code, _, err = run(*words, "--out", picture)
+    assert code == 2 and picture.read_bytes() == before
+    one_sentence(err)
+    code, _, _ = run(*words, "--out", tmp_path / "again.png")
+    assert code == 0 and (tmp_path / "again.png").read_bytes() == before, "the same seed draws another picture"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("a dragon", "--model", "icons"),
+        ("red circle", "--model", "icons", "--steps", "0"),
+        ("red circle", "--model", "icons", "--steps", "2000"),
+        ("red circle", "--model", "icons", "--guidance-scale", "nan"),
+        ("red circle", "--model", "icons", "--sampler", "magic"),
+        ("red circle", "--model", "nowhere"),
+        ("red circle", "--model", "points"),
+        ("red circle", "--model", "tests"),
+        ("red circle", "--model", "icons", "--out", "picture.gif"),
+    ],
+    ids=" ".join,
+)
+def test_draw_of_what_cannot_be_drawn(words, tmp_path):
+    out = () if "--out" in words else ("--out", tmp_path / "picture.png")
+    code, told, err = run("draw", *words, *out)
+    assert (code, told) == (2, "")
+    one_sentence(err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_model_is_one_sentence(tmp_path):
+    folder = tmp_path / "icons"
+    shutil.copytree(ROOT / "diffusion_lab" / "weights" / "icons", folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    code, _, err = run("draw", "red circle", "--model", folder, "--out", tmp_path / "p.png")
+    assert code == 2
+    one_sentence(err)
+
+
+def test_ctrl_c_is_quiet(tmp_path):
+    words = ["draw", "red circle", "--model", "icons", "--steps", "1000", "--out", str(tmp_path / "p.png")]
+    process = subprocess.Popen([sys.executable, "-m", "diffusion_lab", *words], cwd=ROOT, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_train_and_evaluate_ask_the_recipes():
+    assert {"icons", "tiny-sd"} <= set(recipe.names())
+    for name in recipe.names():
+        code, out, err = run("train", name, "--help")
+        assert (code, err) == (0, "") and f"train {name}" in out
+    for words in (("train", "dragons"), ("evaluate", "dragons")):
+        code, _, err = run(*words)
+        assert code == 2 and "icons" in err
+        one_sentence(err)
+
+
+def test_unknown_command():
+    code, _, err = run("fly")
+    assert code == 2 and "draw" in err
+    one_sentence(err)
+
+
+def test_doctor_finds_this_machine_well():
+    code, out, err = run("doctor", "--quick")
+    assert (code, err) == (0, ""), out
+    for word in ("Python", "torch", "device", "memory", "disk", "models", "All that the course needs is here."):
+        assert word in out
+
+
+def test_doctor_tells_what_is_broken(tmp_path, monkeypatch):
+    """A damaged weight file in a copied package: exit 1, its name, and the remedy."""
+    copy = tmp_path / "diffusion_lab"
+    shutil.copytree(ROOT / "diffusion_lab", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    next(copy.rglob("icons/*.safetensors")).write_bytes(b"half")
+    code, out, err = run("doctor", "--quick", cwd=tmp_path)
+    assert (code, err) == (1, "")
+    assert "BROKEN  models" in out and "icons/model.safetensors" in out and "git checkout" in out
+    assert out.rstrip().endswith("1 broken")
+
+
+def test_doctor_times_the_models():
+    rows = {row.what: row for row in doctor.examine()}
+    assert " s" in rows["icons"].found and not rows["icons"].broken
+    assert "GFLOP/s" in rows["Stable Diffusion v1.5"].found
+
+
+def test_a_failed_command_leaves_nothing(tmp_path):
+    out = tmp_path / "picture.png"
+    with pytest.raises(LabError), new_file(out, (".png",), force=False) as part:
+        part.write_bytes(b"half a picture")
+        raise LabError("something went wrong on the way")
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk_is_one_sentence(tmp_path):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    with pytest.raises(LabError, match="No space left"), new_file(tmp_path / "p.png", (".png",), False) as part:
+        part.symlink_to("/dev/full")
+        part.write_bytes(b"0" * 10_000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_shipped_models_are_found_by_role():
+    assert draw.open_model("icons").name == "icons"
+
+
+class TestEnvironment:
+    """The set-up, as far as it can be tried without installing anything."""
+
+    def copy(self, tmp_path, path: str = "", python: str = sys.executable, **env) -> tuple[int, str, str]:
+        """`setup` from a fresh copy of the course with a bare Python, as after a clone."""
+        here = tmp_path / "course"
+        shutil.copytree(ROOT / "diffusion_lab", here / "diffusion_lab",
+                        ignore=shutil.ignore_patterns("__pycache__", "weights"), dirs_exist_ok=True)  # fmt: skip
+        for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "LICENSE-content"):
+            shutil.copy(ROOT / name, here / name)
+        bare = {"PYTHONPATH": path, "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull, **env}
+        done = subprocess.run([python, "-m", "diffusion_lab", "setup"], cwd=here, capture_output=True, text=True,
+                              env=os.environ | bare, timeout=300)  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    @pytest.fixture
+    def bare(self) -> str:
+        """The Python that this environment was made from: it has no course installed."""
+        return getattr(sys, "_base_executable", None) or pytest.skip("no base Python")
+
+    def test_no_network(self, tmp_path, bare):
+        """The package index is an address on this machine where nobody listens."""
+        dead = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "", "PIP_FIND_LINKS": "",
+                "PIP_EXTRA_INDEX_URL": ""}  # fmt: skip
+        code, out, err = self.copy(tmp_path, python=bare, **dead)
+        assert code == 2, out
+        assert "network" in err
+        one_sentence(err)
+        assert not (tmp_path / "course" / ".venv" / "diffusion_lab.json").exists()
+
+    def test_no_venv_module(self, tmp_path, bare):
+        """Debian's Python without python3-venv: ensurepip is not there."""
+        (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['ensurepip'] = None\n")
+        code, _, err = self.copy(tmp_path, path=str(tmp_path), python=bare)
+        assert code == 2 and "venv" in err
+        one_sentence(err)
+
+    def test_no_room(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(environment, "NEEDED_GB", 1e9)
+        monkeypatch.setattr(environment, "STAMP", tmp_path / "none")
+        with pytest.raises(LabError, match="GB of free disk"):
+            environment._check_machine()
+
+    def test_ready_is_ready(self):
+        if environment._read_stamp().get("key") != environment._key():
+            pytest.skip("this environment was not made by make test, or not from this pyproject.toml")
+        start = time.perf_counter()
+        code, out, err = run("setup", "--test")
+        assert (code, out, err) == (0, "", "") and time.perf_counter() - start < 5
+
+
+def test_lab_refuses_a_taken_port():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, out, err = run("lab", "--no-browser", "--port", taken.getsockname()[1])
+    assert (code, out) == (2, "") and "PORT=" in err
+    one_sentence(err)
+
+
+def test_recipe_without_a_measure_says_so():
+    with pytest.raises(LabError, match="knows no way"):
+        recipe.PARTS["fly"] = ("add_fly", "fly")
+        recipe.run(Namespace(model="icons", options=[], command="fly"))
