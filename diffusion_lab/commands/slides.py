@@ -1,0 +1,33 @@
+"""Lessons as slides that need no Jupyter: one HTML file each, and a page of speaker notes."""
+
+from pathlib import Path
+
+from diffusion_lab.commands import environment
+from diffusion_lab.errors import LabError
+
+LESSONS = environment.ROOT / "lessons"
+
+
+def add_arguments(parser):
+    parser.add_argument("lessons", nargs="*", metavar="NUMBER", help="only these lessons, such as 04 (default: all)")
+    parser.add_argument("--out", default="build/slides", help="the folder to write to (default: build/slides)")
+
+
+def run(args):
+    from diffusion_lab.coursework.decks import write
+
+    for path in notebooks(args.lessons):
+        for written in write(path, Path(args.out)):
+            print(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
+
+
+def notebooks(numbers):
+    """The notebooks of these lessons (all of them where none is named); LabError where one is missing."""
+    found = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
+    chosen = [path for path in found if not numbers or path.name[:2] in numbers]
+    missing = sorted(set(numbers) - {path.name[:2] for path in chosen})
+    if missing or not chosen:
+        there = ", ".join(path.name[:2] for path in found) or "none yet (make lessons)"
+        wanted = ", ".join(missing) or "all"
+        raise LabError(f"the number of a lesson was expected; {wanted} came; there are: {there}")
+    return chosen

@@ -1,0 +1,143 @@
+"""A lesson as one HTML file of slides that opens from a USB stick, and its speaker notes as a page to print.
+
+The notebook is what is shown: its stored outputs, its cells in their slides (slide metadata, where every slide and
+subslide is one step to the right), its notes in reveal.js's speaker view (key s). Everything is inside the file:
+reveal.js, MathJax, the players. Nothing is fetched, and nothing is run.
+"""
+
+import re
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+import nbformat
+from nbconvert.filters import Highlight2HTML, markdown2html
+
+from ..errors import LabError
+
+ASSETS = Path(__file__).parent / "assets"
+WIDTH, HEIGHT = 1280, 720
+LONG = 6  # a code cell with more lines is folded: on a projector a figure matters more than how it is drawn
+NOTE = re.compile(r"^<!-- speaker notes\s*(.*?)\s*-->$", re.S)
+IDS = re.compile(r"<!-- formula: [\w-]+ -->\n?")
+MINUTES = re.compile(r"(\d+) minutes?\b")
+
+
+@dataclass
+class Slide:
+    """One slide: its cells as pieces of HTML, and what the speaker wants to say (Markdown)."""
+
+    pieces: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        found = re.search(r"<h[12][^>]*>(.*?)</h[12]>", "".join(self.pieces), re.S)
+        return re.sub(r"<[^>]+>|¶", "", found[1]).strip() if found else ""
+
+    @property
+    def minutes(self) -> int:
+        return sum(int(found) for note in self.notes for found in MINUTES.findall(note)[:1])
+
+
+def slides(notebook: nbformat.NotebookNode) -> list[Slide]:
+    """The slides of a notebook in their order; raises LabError where it has none."""
+    found: list[Slide] = []
+    for cell in notebook.cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
+        if kind in ("slide", "subslide"):
+            found.append(Slide())
+        if kind == "skip" or not found:
+            continue
+        if kind == "notes":
+            found[-1].notes.append(_note(cell.source))
+        else:
+            found[-1].pieces.append(_markdown(cell.source) if cell.cell_type == "markdown" else _code(cell))
+    if not found:
+        raise LabError("a lesson with slides was expected; no cell of this notebook begins one; "
+                       "give a cell the slide type \"slide\"")
+    return found
+
+
+def _note(source: str) -> str:
+    """Notes stand in an HTML comment, so that they are no part of what a learner reads."""
+    found = NOTE.match(source.strip())
+    return found[1] if found else source
+
+
+def _markdown(source: str) -> str:
+    return markdown2html(IDS.sub("", source))
+
+
+def _code(cell: nbformat.NotebookNode) -> str:
+    code = Highlight2HTML(pygments_lexer="ipython3")(cell.source, language="ipython3") if cell.source.strip() else ""
+    lines, outputs = cell.source.count("\n") + 1, cell.get("outputs", [])
+    if lines > LONG or (lines == 1 and outputs):  # a lone `Player(path)` says nothing that its player does not
+        code = f"<details class='code'><summary>The code of this cell</summary>{code}</details>"
+    return code + "".join(map(_output, outputs))
+
+
+def _output(output: nbformat.NotebookNode) -> str:
+    if output.output_type == "stream":
+        return f"<pre class='out'>{escape(output.text)}</pre>"
+    if output.output_type == "error":
+        return f"<pre class='out'>{escape(output.ename)}: {escape(output.evalue)}</pre>"
+    data = output.data
+    if "text/html" in data:
+        return f"<div class='out'>{data['text/html']}</div>"
+    if "text/markdown" in data or "text/latex" in data:
+        return f"<div class='out'>{_markdown(data.get('text/markdown') or data['text/latex'])}</div>"
+    return f"<pre class='out'>{escape(data.get('text/plain', ''))}</pre>"
+
+
+def deck(notebook: nbformat.NotebookNode, title: str) -> str:
+    """The whole deck as one HTML page."""
+    sections = "\n".join(
+        f"<section><div class='fit'>{''.join(slide.pieces)}</div>"
+        f"<aside class='notes'>{''.join(map(_markdown, slide.notes))}</aside></section>" for slide in slides(notebook))
+    page = (ASSETS / "deck.html").read_text(encoding="utf-8")
+    parts = {
+        "title": escape(title), "sections": sections, "width": str(WIDTH), "height": str(HEIGHT),
+        "css": _asset("reveal.css") + _asset("deck.css"), "pygments": _pygments(),
+        "reveal": _script("reveal.js"), "notes": _script("notes.js"), "mathjax": _script("tex-svg.js"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
+
+
+def notes_page(notebook: nbformat.NotebookNode, title: str) -> str:
+    """The speaker notes on a page to print: number, title and time of each slide, and what to say."""
+    every = slides(notebook)
+    rows = "\n".join(
+        f"<section><h2>{i}. {slide.title or '(continued)'}</h2>{''.join(map(_markdown, slide.notes)) or '<p>-</p>'}"
+        "</section>" for i, slide in enumerate(every, 1))
+    total = sum(slide.minutes for slide in every)
+    return (f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>Notes: {escape(title)}</title>"
+            f"<style>{_asset('notes.css')}</style></head><body><main><h1>{escape(title)}</h1>"
+            f"<p>{len(every)} slides, about {total} minutes.</p>\n{rows}\n</main></body></html>\n")
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def _script(name: str) -> str:
+    """A script that may stand inside a page: none of its strings ends the element."""
+    return re.sub(r"</(script)", r"<\\/\1", _asset(name), flags=re.I).replace("<!--", "<\\!--")
+
+
+def _pygments() -> str:
+    from pygments.formatters import HtmlFormatter
+
+    return HtmlFormatter(style="friendly").get_style_defs(".highlight")
+
+
+def write(notebook_path: Path, folder: Path) -> tuple[Path, Path]:
+    """Write a lesson's deck and its notes into a folder; returns both paths."""
+    notebook = nbformat.read(notebook_path, as_version=4)
+    title = next((re.sub(r"^#+\s*", "", line) for cell in notebook.cells for line in cell.source.splitlines()
+                  if line.startswith("# ") and cell.cell_type == "markdown"), notebook_path.stem)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / f"{notebook_path.stem}.html", folder / f"{notebook_path.stem}_notes.html"
+    for path, text in zip(paths, (deck(notebook, title), notes_page(notebook, title)), strict=True):
+        path.write_text(text, encoding="utf-8")
+    return paths
