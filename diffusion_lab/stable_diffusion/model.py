@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 
@@ -16,36 +16,55 @@ from ..guidance import as_scale, guide
 from ..noising import generators, randn
 from ..trajectory import Recipe, Step, Steps, arrived
 from . import pictures
+from .devices import best_device, best_dtype, check_device, check_dtype, makes_numbers, memory_edge
+from .hub import Source, find_or_stand_in
 from .load import read_pipeline
 from .prompts import token_ids
+from .roles import role_of
 from .schedulers import eps_from, fresh, reader, schedule_of
 
 
 class StableDiffusion:
     """A Stable Diffusion: latents are its samples, a U-Net guesses their noise, a VAE turns them into pictures.
 
-    `pipeline` is diffusers' own; `shape` (C, h, w) of one latent; `schedule`; `name`; `guidance_scale` and `sampler`,
-    what `steps` takes where nothing else is said.
+    `pipeline` is diffusers' own; `shape` (C, h, w) of one latent; `schedule`; `name`; `n`,
+    `guidance_scale` and `sampler`, what `steps` takes where nothing else is said.
     """
 
-    def __init__(self, pipeline, name: str):
-        about = pictures.about(pipeline)
-        self.pipeline, self.name = pipeline, about.get("name", name)
-        self.guidance_scale = as_scale(about.get("guidance_scale", 7.5))
-        self.sampler = about.get("sampler", "own")
+    def __init__(self, pipeline, name: str, habits: dict | None = None):
+        common = {"name": name, "n": 20, "guidance_scale": 7.5, "sampler": "own"}
+        about = common | (habits or {}) | pictures.about(pipeline)
+        self.pipeline, self.name = pipeline, about["name"]
+        self.guidance_scale, self.sampler, self.n = as_scale(about["guidance_scale"]), about["sampler"], about["n"]
         self.schedule = schedule_of(pipeline.scheduler, self.name)
         width, height = pictures.picture_size(pipeline)
         factor = pipeline.vae_scale_factor
         self.shape = (pipeline.vae.config.latent_channels, height // factor, width // factor)
 
     @classmethod
-    def load(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "StableDiffusion":
-        """The model in a folder of diffusers' standard layout; raises LabError where a part is missing or broken.
+    def load(cls, model: str | Path = "stable-diffusion-v1-5", *, device: str | None = None,
+             dtype: torch.dtype | None = None, safety_checker: bool = False, revision: str = "main",
+             say: Callable[[str], None] = print) -> "StableDiffusion":  # fmt: skip
+        """The model of a role, of an address on the hub (owner/name), or in a folder of diffusers' standard layout.
 
-        A file diffusion_lab.json beside it may name its own name, guidance_scale, sampler and to_rgb.
+        A role is taken from the cache, or else downloaded; where that cannot be, or where a large model would run
+        without a GPU, Tiny SD stands in. `say` hears of it in one line. `device` ("cuda", "mps", "cpu": insists) and
+        `dtype` are chosen for this machine if left out. `safety_checker` hides pictures it takes for unsafe. A file
+        diffusion_lab.json in a folder may name its own name, n, guidance_scale, sampler and to_rgb. Raises LabError
+        for what is not a model.
         """
-        folder = Path(folder)
-        return cls(read_pipeline(folder, dtype), folder.resolve().name)
+        chosen = best_device() if device is None else check_device(device)
+        folder, habits = Path(model), {}
+        if not isinstance(model, Path) and not folder.is_dir():
+            source = Source(role_of(model), model, revision, safety_checker)
+            folder, role = find_or_stand_in(source, slow=device is None and chosen == "cpu", say=say)
+            habits = role.habits
+        dtype = check_dtype(dtype or best_dtype(folder, chosen), chosen)
+        pipeline = read_pipeline(folder, dtype, safety_checker).to(chosen)
+        if chosen == "mps" and dtype == torch.float16 and not makes_numbers(pipeline):
+            say("float16 overflows on this GPU; float32 is taken instead")
+            pipeline.to(torch.float32)
+        return cls(pipeline, folder.resolve().name, habits)
 
     def condition(self, prompts: Sequence[str]) -> Tensor:
         """What the U-Net reads of B prompts, (B, tokens, width); [""] is the empty prompt.
@@ -56,7 +75,12 @@ class StableDiffusion:
         longest = min(self.pipeline.tokenizer.model_max_length, text.config.max_position_embeddings)
         ids = token_ids(self.pipeline.tokenizer, prompts, longest, self.name)     # (B, tokens)
         with torch.no_grad():
-            return text(ids.to(text.device))[0]                                   # (B, tokens, width)
+            return text(ids.to(self.device))[0]                                   # (B, tokens, width)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the pipeline computes (also where its parts wait elsewhere for their turn)."""
+        return self.pipeline._execution_device
 
     @torch.no_grad()
     def predict_noise(self, x_t: Tensor, t: int, condition: Tensor) -> Tensor:
@@ -70,11 +94,12 @@ class StableDiffusion:
             raise LabError(f"latents of shape (B, {self.shape[0]}, h, w) were expected; {tuple(x_t.shape)} came; "
                            "make them with encode(image) or noise(model.shape, seed)")  # fmt: skip
         unet = self.pipeline.unet
-        x = x_t.to(unet.device, unet.dtype)
-        guess = unet(x, t, encoder_hidden_states=condition.to(x), return_dict=False)[0]
+        x = x_t.to(self.device, unet.dtype)
+        with memory_edge():
+            guess = unet(x, t, encoder_hidden_states=condition.to(x), return_dict=False)[0]
         return eps_from(guess.to(x_t), x_t, alpha_bar, self.pipeline.scheduler.config.prediction_type)
 
-    def steps(self, prompt: str | Sequence[str], *, n: int = 20, guidance_scale: float | None = None,
+    def steps(self, prompt: str | Sequence[str], *, n: int | None = None, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0,
               sampler: str | None = None) -> Steps:  # fmt: skip
         """The reverse path from static to picture, one Step for each call of the U-Net, then the Step of arrival.
@@ -86,8 +111,9 @@ class StableDiffusion:
         """
         scale = as_scale(self.guidance_scale if guidance_scale is None else guidance_scale)
         prompts, seeds = _batch(prompt, seed)
+        n = self.n if n is None else n
         scheduler = fresh(self.pipeline.scheduler, sampler or self.sampler)
-        _set_timesteps(scheduler, n, self.pipeline.unet.device)
+        _set_timesteps(scheduler, n, self.device)
         sources = generators(seeds)
         condition = self.condition(prompts)
         if scale != 1:
@@ -102,7 +128,8 @@ class StableDiffusion:
         read, own = reader(scheduler), _own_arguments(scheduler, sources)
         for i, t in enumerate(scheduler.timesteps):
             seen = scheduler.scale_model_input(torch.cat([x] * (len(condition) // len(x))), t)
-            guess = self.pipeline.unet(seen, t, encoder_hidden_states=condition, return_dict=False)[0]
+            with memory_edge():
+                guess = self.pipeline.unet(seen, t, encoder_hidden_states=condition, return_dict=False)[0]
             uncond = None
             if scale != 1:
                 uncond, cond = guess.chunk(2)                                     # (B, C, h, w) each
@@ -122,6 +149,11 @@ class StableDiffusion:
     def picture(self, x: Tensor) -> list[Image.Image]:
         """The pictures of latents x (B, C, h, w)."""
         return [Image.fromarray(one) for one in self.decode(x).numpy()]
+
+    def why_black(self, x: Tensor) -> str:
+        """One sentence about a black picture of latents x (B, C, h, w): numbers that overflowed, or the safety
+        checker's doing; "" where it is neither."""
+        return pictures.why_black(self.pipeline, x)
 
     @functools.cached_property
     def to_rgb(self) -> Tensor:

@@ -9,7 +9,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..errors import LabError
-from .load import read_json
+from .devices import memory_edge
+from .folders import read_json
 
 # Red, green and blue of each of Stable Diffusion 1.x's four latent channels, and no bias: numbers measured by the user
 # keturn and published on discuss.huggingface.co in 2022.
@@ -28,17 +29,43 @@ def encode(pipeline, image: Image.Image | np.ndarray) -> Tensor:
     vae = pipeline.vae
     fitted = ImageOps.fit(image.convert("RGB"), picture_size(pipeline), Image.Resampling.LANCZOS)
     pixels = pipeline.image_processor.preprocess(fitted)                          # (1, 3, H, W) in [-1, 1]
-    latent = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
+    with memory_edge():
+        latent = vae.encode(pixels.to(pipeline._execution_device, vae.dtype)).latent_dist.mode()
     return (latent * vae.config.scaling_factor).float().cpu()                     # (1, C, h, w)
 
 
 @torch.no_grad()
 def decode(pipeline, x0: Tensor) -> Tensor:
     """The pictures, uint8 (B, H, W, 3) on the CPU, of latents x0 (B, C, h, w), as the pipeline itself shows them."""
+    pixels = _pixels(pipeline, x0)
+    hidden = _hidden(pipeline, pixels)
+    shown = as_uint8(pipeline, pixels)
+    shown[torch.tensor(hidden)] = 0
+    return shown
+
+
+@torch.no_grad()
+def why_black(pipeline, x0: Tensor) -> str:
+    """One sentence about black pictures of latents x0: NaN, or the safety checker; "" where it is neither."""
+    pixels = _pixels(pipeline, x0)                                                # (B, 3, H, W)
+    if not torch.isfinite(pixels).all():
+        return "the picture is black because its numbers overflowed (NaN); load the model with dtype=torch.float32"
+    if any(_hidden(pipeline, pixels)):
+        return "the picture is black because the safety checker took it for unsafe; try another seed or prompt"
+    return ""
+
+
+def _pixels(pipeline, x0: Tensor) -> Tensor:
     vae = pipeline.vae
-    latent = x0.to(vae.device, vae.dtype)
-    pixels = vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0]  # (B, 3, H, W) in [-1, 1]
-    return as_uint8(pipeline, pixels)
+    latent = x0.to(pipeline._execution_device, vae.dtype)
+    with memory_edge():
+        return vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0]  # (B, 3, H, W) in [-1, 1]
+
+
+def _hidden(pipeline, pixels: Tensor) -> list[bool]:
+    """For each picture whether the pipeline's safety checker, where it has one, hides it."""
+    _, flags = pipeline.run_safety_checker(pixels.clone(), pixels.device, pixels.dtype)
+    return [False] * len(pixels) if flags is None else [bool(flag) for flag in flags]
 
 
 def as_uint8(pipeline, pixels: Tensor) -> Tensor:

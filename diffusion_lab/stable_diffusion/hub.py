@@ -1,0 +1,222 @@
+"""Where a role's weights come from: the package, the cache, or the hub; and what stood in the way, in one sentence."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import LabError
+from .fetch import damaged, remove
+from .folders import check_folder
+from .roles import ROLES, WEIGHTS, Role
+
+Say = Callable[[str], None]
+SILENCE = 15.0  # seconds without a byte that end the wait
+PARTS = ("scheduler", "tokenizer", "text_encoder", "unet", "vae")
+CHECKER = ("safety_checker", "feature_extractor")
+NEXT_HOME = ("gone", "gated", "revision", "incomplete")  # another address may still have it
+SENTENCES = {
+    "gated": "{repo} opens only to those who accepted its terms; accept them at huggingface.co/{repo}, then run "
+             "`hf auth login`",
+    "gone": "there is no model at {repo} any more, or it is private; check the address",
+    "revision": "{repo} has no revision {revision!r}; leave the revision out",
+    "offline": "HF_HUB_OFFLINE is set and {repo} is not in the cache; unset it and load once with a network",
+    "portal": "the network answered for {repo} with a page of its own, not the hub's; sign in to this network first",
+    "silent": "no byte came from {repo} for {silence:.0f} s; a firewall may hold it back: try another network",
+    "no network": "{repo} cannot be reached; check the network connection, then try again",
+    "cut": "the connection to {repo} broke off; try again: what has arrived whole is kept",
+    "server": "the hub refused {repo} with status {detail}; wait a few minutes, then try again",
+    "locked": "the cache may not be written ({detail}); set HF_HOME to a folder of your own",
+    "full": "the disk has no room for {repo} ({detail}); free some, or set HF_HOME to another disk",
+    "damaged": "{detail} of {repo} arrived damaged and was deleted; try again",
+    "incomplete": "{repo} does not hold all parts of a model ({detail}); check the address",
+    "unknown": "{repo} could not be fetched ({detail}); try again later",
+}  # fmt: skip
+
+
+class Unreachable(LabError):
+    """A model's weights could not be had; another model may stand in."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is looked for: a role, the words that the user asked with, a revision, and whether the checker comes too."""
+
+    role: Role
+    asked: str = ""
+    revision: str = "main"
+    checker: bool = False
+
+
+def find_or_stand_in(source: Source, slow: bool, say: Say) -> tuple[Path, Role]:
+    """The folder of a role and the role found: Tiny SD's where the weights cannot be had, or would be too `slow` here."""
+    role, tiny = source.role, ROLES["tiny-sd"]
+    if role == tiny or not (WEIGHTS / tiny.shipped / "model_index.json").is_file():
+        return find(source, say), role
+    if slow:
+        say(f"no GPU here: {tiny.title} stands in for {role.title} (device='cpu' insists on it, at minutes a picture)")
+        return find(Source(tiny), say), tiny
+    try:
+        return find(source, say), role
+    except Unreachable as error:
+        say(f"{error}; {tiny.title} stands in for {role.title}")
+        return find(Source(tiny), say), tiny
+
+
+def find(source: Source, say: Say) -> Path:
+    """The folder with a role's weights: shipped, or cached, or downloaded now.
+
+    `say` is told, one line each, what is about to happen. Raises Unreachable where they cannot be had.
+    """
+    role, asked = source.role, source.asked
+    if role.shipped:
+        return WEIGHTS / role.shipped
+    asked_first = [asked] if asked in (*role.old_homes, *role.homes) else []
+    for repo in dict.fromkeys([*asked_first, *role.homes, *role.old_homes]):
+        folder = cached(repo, source)
+        if folder and _is_whole(folder, say):
+            return folder
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise Unreachable(SENTENCES["offline"].format(repo=role.homes[0]))
+    if asked in role.old_homes:
+        say(f"{asked} is gone from the hub; its copy at {role.homes[0]} is taken instead")
+    failures = []
+    for repo in role.homes:
+        try:
+            return download(repo, source, say)
+        except _Failed as failed:
+            failures.append(str(failed))
+            if failed.kind not in NEXT_HOME:
+                break
+    raise Unreachable(failures[0])
+
+
+def cached(repo: str, source: Source) -> Path | None:
+    """The snapshot of a model in the hub's cache, without a word to the network; None where there is none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo, "model_index.json", revision=source.revision)
+    if not isinstance(found, str):
+        return None
+    folder = Path(found).parent
+    return folder if not source.checker or (folder / CHECKER[0]).is_dir() else None
+
+
+def _is_whole(folder: Path, say: Say) -> bool:
+    """Whether a cached snapshot can be read; damaged files are deleted, for nothing else makes the hub fetch them."""
+    try:
+        check_folder(folder)
+        return True
+    except LabError as error:
+        named = [path for path in folder.rglob("*") if path.is_file() and str(path) in str(error)]
+        if bad := list(dict.fromkeys(named + damaged(folder))):
+            names = ", ".join(path.relative_to(folder).as_posix() for path in bad)
+            say(f"the cached {names} is damaged; it is deleted and fetched again")
+            remove(bad)
+        return False
+
+
+class _Failed(Exception):
+    def __init__(self, kind: str, **words):
+        super().__init__(SENTENCES[kind].format(**words))
+        self.kind = kind
+
+
+def download(repo: str, source: Source, say: Say) -> Path:
+    """Fetch a model in a process of its own, with a bar of bytes; ended where no byte comes for SILENCE seconds."""
+    words = {"repo": repo, "revision": source.revision, "silence": SILENCE, "detail": ""}
+    parts = ",".join(PARTS + (CHECKER if source.checker else ()))
+    command = [sys.executable, "-m", "diffusion_lab.stable_diffusion.fetch", repo, source.revision, parts]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    watch = _Watch(process, source.role, repo, say)
+    try:
+        last = watch.until_the_end()
+    finally:
+        watch.close()
+    if "folder" not in last:
+        raise _Failed(last.get("fault", "unknown"), **words | {"detail": last.get("detail", "no reason given")})
+    try:
+        check_folder(Path(last["folder"]))
+    except LabError as error:
+        raise _Failed("incomplete", **words | {"detail": str(error).split(";")[0]}) from None
+    return Path(last["folder"])
+
+
+class _Watch:
+    """Reads what the fetching process says, and how the files grow, also those that another process is fetching."""
+
+    def __init__(self, process: subprocess.Popen, role: Role, repo: str, say: Say):
+        self.process, self.role, self.repo, self.say = process, role, repo, say
+        self.lines: queue.Queue[str] = queue.Queue()
+        self.bar, self.blobs, self.before = None, None, 0
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put("")
+
+    def until_the_end(self) -> dict:
+        """The last word of the process; {"fault": "silent"} where nothing moved for too long."""
+        moved = time.monotonic()
+        while time.monotonic() - moved < SILENCE:
+            if self._grew():
+                moved = time.monotonic()
+            try:
+                line = self.lines.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            moved, said = time.monotonic(), json.loads(line or '{"fault": "unknown"}')
+            if "plan" in said:
+                self._begin(said["plan"])
+            elif "checked" not in said:
+                return said
+        return {"fault": "silent"}
+
+    def _begin(self, plan: dict) -> None:
+        from tqdm.auto import tqdm
+
+        self.blobs = Path(plan["blobs"])
+        self.before = _bytes_in(self.blobs)
+        if plan["bytes"]:
+            size, free = plan["bytes"] / 1e9, plan["free"] / 1e9
+            self.say(f"{self.role.title} comes from {self.repo}: {size:.2g} GB to download, {free:.0f} GB of disk free"
+                     + (f"; licence: {self.role.licence}" if self.role.licence else ""))  # fmt: skip
+            self.bar = tqdm(total=plan["bytes"], unit="B", unit_scale=True, desc=self.role.title, leave=False)
+
+    def _grew(self) -> bool:
+        if self.blobs is None or (now := _bytes_in(self.blobs)) == self.before:
+            return False
+        if self.bar is not None:
+            self.bar.update(max(0, now - self.before))
+        self.before = now
+        return True
+
+    def close(self) -> None:
+        """End the process, with time to tidy up."""
+        if self.bar is not None:
+            self.bar.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.process.stdout.close()
+
+
+def _bytes_in(folder: Path) -> int:
+    """How many bytes lie in a folder's files, whole and half-written."""
+    total = 0
+    for path in folder.glob("*"):
+        try:
+            total += path.stat().st_size
+        except OSError:  # it was moved into its place a moment ago
+            continue
+    return total
