@@ -1,0 +1,119 @@
+"""JupyterLab as `make lab` opens it, in a real browser: nothing asks, nothing is fetched, Run All works."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from browser import browser, live, page
+
+ROOT = Path(__file__).resolve().parents[1]
+FIRST = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.ipynb"))[0]
+IN_THE_WAY = ".jp-Dialog, .Toastify__toast"
+TROUBLE = ".jp-RenderedText[data-mime-type*='stderr'], .jp-RenderedText[data-mime-type*='error']"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Lab:
+    """A running `make lab`: its address, and all that it has said."""
+
+    def __init__(self):
+        words = ["make", "lab", f"PYTHON={sys.executable}", "BROWSER=none", f"PORT={free_port()}"]
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(words, cwd=ROOT, stdout=self.log, stderr=self.log, start_new_session=True)
+        until = time.monotonic() + 90
+        while not (found := re.search(r"http://\S+token=\w+", self.said())):
+            if time.monotonic() > until or self.process.poll() is not None:
+                self.stop(signal.SIGTERM)
+                pytest.fail(f"make lab gave no address: {self.said()}")
+            time.sleep(0.1)
+        self.address = found.group()
+
+    def said(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self, how: signal.Signals) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, how)
+            self.process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    running = Lab()
+    yield running
+    running.stop(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def opened(lab):
+    """The start page in a workspace of the test's own, so that a learner's open tabs stay as they are."""
+    with browser() as engine, page(engine, 1280, 900) as tab:
+        tab.goto(lab.address.replace("/lab/tree/", "/lab/workspaces/tests/tree/") + "&reset")
+        tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
+        tab.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", timeout=90_000)
+        tab.wait_for_timeout(2000)
+        yield tab
+
+
+@pytest.mark.browser
+def test_lab_opens_on_the_first_lesson(lab, opened):
+    assert f"/lessons/{FIRST.name}" in lab.address
+    assert opened.locator(".jp-NotebookPanel:visible").count() == 1
+    assert opened.get_by_role("tab", name=FIRST.name).is_visible()
+
+
+@pytest.mark.browser
+def test_nothing_stands_before_the_first_cell(opened):
+    """No question about news, trust or a kernel, no toast, no warning; shipped pictures are described and alive."""
+    assert opened.locator(IN_THE_WAY).count() == 0
+    assert opened.locator(".jp-Toolbar-kernelName").inner_text().startswith("Python 3")
+    shown = opened.locator(".jp-OutputArea img[alt]")
+    assert shown.count() > 0
+    if opened.locator(".dl-player").count():
+        live(opened)
+    assert opened.locator(TROUBLE).count() == 0
+
+
+@pytest.mark.browser
+def test_run_all_works(opened):
+    before = FIRST.read_bytes()
+    opened.get_by_role("menuitem", name="Run", exact=True).click()
+    opened.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
+    waiting = """() => [...document.querySelectorAll('.jp-InputArea-prompt')].some(e => e.textContent.includes('*'))
+        || !document.querySelector('.jp-NotebookPanel-toolbar [data-status=idle]')"""
+    opened.wait_for_timeout(1500)
+    opened.wait_for_function(f"() => !({waiting})()", timeout=240_000)
+    assert opened.locator(TROUBLE).count() == 0
+    assert opened.locator(IN_THE_WAY).count() == 0
+    assert opened.locator(".jp-OutputArea img:not([alt]), .jp-OutputArea img[alt='']").count() == 0
+    assert opened.refused == [] and opened.errors == []
+    assert FIRST.read_bytes() == before, "running a lesson saved it without being asked"
+
+
+@pytest.mark.browser
+def test_the_terminal_shows_the_address_and_nothing_else(lab, opened):
+    lines = [line for line in lab.said().splitlines() if line.strip()]
+    assert len(lines) == 2, lab.said()
+
+
+def test_ctrl_c_closes_it_quietly():
+    running = Lab()
+    running.stop(signal.SIGINT)
+    said = running.said()
+    assert "Traceback" not in said and len(said.splitlines()) < 9, said
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        assert probe.connect_ex(("127.0.0.1", int(re.search(r":(\d+)/", running.address).group(1)))) != 0
