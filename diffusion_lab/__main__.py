@@ -6,6 +6,8 @@ import sys
 
 COMMANDS = {
     "lab": "open the lessons in JupyterLab (sets the environment up first)",
+    "present": "a lesson as live slides in JupyterLab",
+    "slides": "lessons as slides that need no Jupyter, and pages of speaker notes",
     "doctor": "what this machine can do, and what is missing",
     "noise": "the forward process of your own picture, as one HTML file",
     "draw": "a picture from a prompt",

@@ -1,0 +1,65 @@
+"""A lesson as live slides inside JupyterLab (jupyterlab-slideshow's Deck mode): a copy, made to be presented.
+
+The lesson itself stays as it is, whatever is run, typed or broken in front of the class. In the copy every subslide is
+a slide, so that one key walks through all of them; notes are left out (they are for the speaker); long code and lone
+calls of a player are folded; and one more cell, on every slide, holds what the Deck mode lacks: sizes for a projector,
+content shrunk to fit, a way out, and arrow keys that come back from a player.
+"""
+
+import json
+from pathlib import Path
+
+import nbformat
+
+from .decks import ASSETS, HEIGHT, LONG, WIDTH
+
+SELECTOR = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-commandMode:not(.jp-mod-readWrite) :focus"
+KEYS = {"PageDown": ("down", "forward"), "PageUp": ("up", "back")}  # what a clicker sends
+
+
+def live_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook to present."""
+    copy = nbformat.from_dict(json.loads(nbformat.writes(notebook)))
+    copy.cells = [cell for cell in copy.cells if _kind(cell) not in ("notes", "skip")]
+    for cell in copy.cells:
+        kind = _kind(cell)
+        cell.metadata.pop("slideshow", None)
+        if kind in ("slide", "subslide"):
+            cell.metadata["slideshow"] = {"slide_type": "slide"}
+        lines = cell.source.count("\n") + 1
+        if cell.cell_type == "code" and cell.get("outputs") and (lines == 1 or lines > LONG):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+    copy.cells.insert(1, _stage())
+    return copy
+
+
+def _kind(cell: nbformat.NotebookNode) -> str:
+    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
+
+
+def _stage() -> nbformat.NotebookNode:
+    """The cell that stands on every slide."""
+    html = (ASSETS / "live.html").read_text(encoding="utf-8")
+    html = html.replace("{{width}}", str(WIDTH)).replace("{{height}}", str(HEIGHT))
+    output = nbformat.v4.new_output("display_data", {"text/html": html})
+    cell = nbformat.v4.new_code_cell("# This cell carries the look of the slides; leave it here.", outputs=[output])
+    cell.id, cell.execution_count = "dl-stage", 1
+    cell.metadata = {"jupyterlab-slideshow": {"layer": "deck"},
+                     "jupyter": {"source_hidden": True}, "editable": False, "deletable": False, "tags": ["stage"]}
+    return nbformat.from_dict(cell)
+
+
+def settings(folder: Path) -> None:
+    """Write the JupyterLab settings of a presentation into its own folder: Deck mode on, and a clicker's keys."""
+    files = {
+        "jupyterlab-slideshow/plugin": {"active": True},
+        "@jupyterlab/shortcuts-extension/shortcuts": {"shortcuts": [
+            {"command": "deck:go", "args": {"direction": one, "alternate": other}, "keys": [key],
+             "selector": SELECTOR} for key, (one, other) in KEYS.items()]},
+        "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "@jupyterlab/notebook-extension/tracker": {"autoStartDefaultKernel": True},
+    }
+    for name, values in files.items():
+        path = folder / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values, indent=1), encoding="utf-8")
