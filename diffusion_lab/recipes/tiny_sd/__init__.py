@@ -5,33 +5,36 @@ from pathlib import Path
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "tiny_sd"
 GUIDANCE = 2.5
-STAGES = ("reader", "second", "vae", "latents", "decoder", "unet", "export")
+STAGES = ("reader", "second", "vae", "latents", "unet", "decoder", "export")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The command line of `train tiny-sd`."""
     parser.add_argument("--stage", choices=STAGES, help="one stage alone (default: all, one after the other)")
     parser.add_argument("--out", type=Path, default=Path("tiny_sd"), help="folder of the training's state")
-    parser.add_argument("--minutes", type=float, help="time for the stage (or for all of them together)")
+    parser.add_argument("--minutes", type=float, help="time for the stage; without --stage: draw, encode with the "
+                        "shipped VAE and train a U-Net of your own in that time")  # fmt: skip
     parser.add_argument("--steps", type=int, help="steps of the stage instead of minutes")
+    parser.add_argument("--resume", action="store_true", help="go on with the training that lies in --out")
+    parser.add_argument("--device", default="cpu", help='"cpu" or "cuda"')
+    parser.add_argument("--every", type=float, default=120.0, help="seconds between two checkpoints")
+    parser.add_argument("--drawn", type=int, default=40000, help="how many scenes are drawn for the training")
 
 
 def run(args: Namespace) -> None:
-    """Trains the stage that was asked for."""
+    """Trains the stage that was asked for, or all of them."""
     from . import stages
+    from .settings import Settings
 
-    if args.stage in ("reader", "second"):
-        stages.train_reader(args.out, args.stage == "second", args.steps)
-    elif args.stage == "vae":
-        stages.train_vae(args.out, args.steps, args.minutes)
-    elif args.stage == "latents":
-        stages.encode(args.out)
-    elif args.stage == "decoder":
-        stages.train_decoder(args.out, args.steps, args.minutes)
-    elif args.stage == "unet":
-        stages.train_unet(args.out, args.steps, args.minutes)
-    elif args.stage == "export":
-        stages.put_together(args.out, args.out / "tiny_sd")
+    settings = Settings(args.out, args.drawn, min(16000, args.drawn), args.steps, args.minutes, args.every,
+                        args.resume, args.device)  # fmt: skip
+    if args.stage:
+        stages.BY_NAME[args.stage](settings)
+    elif args.minutes:
+        stages.over_a_coffee(settings)
+    else:
+        for stage in STAGES:
+            stages.BY_NAME[stage](settings)
 
 
 def add_evaluate_arguments(parser: ArgumentParser) -> None:

@@ -1,7 +1,6 @@
 """Tiny SD put together: the standard folder that plain diffusers loads, and sheets of what it draws."""
 
 import json
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -58,7 +57,7 @@ def draw(pipe: StableDiffusionPipeline, prompts: list[str], seeds: Iterable[int]
     for k in range(0, len(pairs), batch):
         part = pairs[k : k + batch]
         generators = [torch.Generator().manual_seed(seed) for _, seed in part]
-        latents = torch.stack([torch.randn((4, 16, 16), generator=g) for g in generators])
+        latents = torch.stack([torch.randn((4, 16, 16), generator=g) for g in generators]).to(pipe.device)
         pictures += pipe(
             [prompt for prompt, _ in part], num_inference_steps=n, guidance_scale=guidance_scale, latents=latents
         ).images
@@ -74,14 +73,3 @@ def sheet(pictures: list[Image.Image], columns: int, path: Path) -> None:
         page.paste(picture, (k % columns * (width + 4), k // columns * (height + 4)))
     path.parent.mkdir(parents=True, exist_ok=True)
     page.save(path, quality=85)
-
-
-def copy_to(folder: Path, target: Path) -> None:
-    """Replaces the shipped folder's parts; its model card stays."""
-    for part in folder.iterdir():
-        if part.is_dir():
-            shutil.rmtree(target / part.name, ignore_errors=True)
-            shutil.copytree(part, target / part.name)
-        else:
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(part, target / part.name)

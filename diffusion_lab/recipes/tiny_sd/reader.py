@@ -23,8 +23,9 @@ class ReaderLoss:
             index = torch.randint(len(source), (count,), generator=generator)
             pixels.append(source.batch(index.numpy())[0])
             words.append({name: known[name][index] for name in known})
-        logits = network(roughen(torch.cat(pixels), generator))
-        losses = [F.cross_entropy(logits[name], torch.cat([w[name] for w in words])) for name in logits]
+        where = next(network.parameters()).device
+        logits = network(roughen(torch.cat(pixels), generator).to(where))
+        losses = [F.cross_entropy(logits[name], torch.cat([w[name] for w in words]).to(where)) for name in logits]
         return torch.stack(losses).sum()
 
     def counts(self) -> tuple[int, int]:

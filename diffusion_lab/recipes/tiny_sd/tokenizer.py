@@ -1,5 +1,6 @@
 """Tiny SD's tokenizer: CLIP's byte-pair encoding in which every known word is one token."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -30,7 +31,7 @@ def pieces_of(word: str, merges: list[tuple[str, str]]) -> list[str]:
     rank = {pair: k for k, pair in enumerate(merges)}
     pieces = [*word[:-1], word[-1] + "</w>"]
     while len(pieces) > 1:
-        pairs = list(zip(pieces[:-1], pieces[1:], strict=True))
+        pairs = list(itertools.pairwise(pieces))
         best = min(pairs, key=lambda pair: rank.get(pair, len(rank)))
         if best not in rank:
             break

@@ -83,13 +83,14 @@ class DiffusionLoss:
 
     def __call__(self, network: TinySD, generator: torch.Generator) -> Tensor:
         index = torch.randint(len(self.latents.scenes), (self.batch,), generator=generator)
-        x0, masks = self.latents.x0[index].float(), self.latents.masks[index].float()
+        where = network.step.device
+        x0, masks = self.latents.x0[index].float().to(where), self.latents.masks[index].float().to(where)
         steps = (torch.arange(self.batch) + torch.rand(self.batch, generator=generator)) / self.batch
         t = (steps * len(self.schedule)).long().clamp(max=len(self.schedule) - 1)  # (B,)  stratified, uniform
-        alpha_bar = self.schedule.alpha_bars[t].float()[:, None, None, None]
-        eps = torch.randn(x0.shape, generator=generator)
+        alpha_bar = self.schedule.alpha_bars[t].to(x0)[:, None, None, None]
+        eps = torch.randn(x0.shape, generator=generator).to(x0)
         x_t = alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps                # (B, 4, 16, 16)
-        velocity, seen = network(x_t, t, self.tokens(self.captions(index, generator)))
+        velocity, seen = network(x_t, t.to(where), self.tokens(self.captions(index, generator)).to(where))
         error = (velocity - target_of(x0, eps, alpha_bar, "v")).square()        # (B, 4, 16, 16)
         weight = 1 + FOREGROUND * masks                                         # (B, 1, 16, 16)
         loss = ((error * weight).mean((1, 2, 3)) / weight.mean((1, 2, 3))).mean()
@@ -97,7 +98,7 @@ class DiffusionLoss:
         network.step += 1
         if share == 0:
             return loss
-        likeness = F.cosine_similarity(seen, self.latents.features[index].float())  # (B, 8, 8)
+        likeness = F.cosine_similarity(seen, self.latents.features[index].to(seen))  # (B, 8, 8)
         return loss + share * (1 - likeness.mean())
 
     def representation_weight(self, step: int) -> float:

@@ -48,12 +48,13 @@ class VaeLoss:
         crops = int(network.step) < self.steps // 2
         network.step += 1
         pixels, masks = self.draw(generator, 4 * self.batch if crops else self.batch, 64 if crops else 128)
+        pixels, masks = pixels.to(network.step.device), masks.to(network.step.device)
         mean = encode(network.vae, pixels)                                      # (B, 4, h, w)
         rows = mean.permute(1, 0, 2, 3).flatten(1)                              # (4, B h w)
         noise = torch.randn(mean.shape, generator=generator).to(mean)
         latent = mean + NOISE * rows.detach().std(1)[:, None, None] * noise
         loss = difference(network.vae.decoder(network.vae.post_quant_conv(latent)), pixels, masks)
-        C = torch.cov(rows) + 1e-6 * torch.eye(4)                               # (4, 4)
+        C = torch.cov(rows) + 1e-6 * torch.eye(4, device=rows.device)                               # (4, 4)
         pull = (C.trace() - torch.logdet(C) - 4 + rows.mean(1).square().sum()) / 2
         return loss + COVARIANCE * pull
 
@@ -81,9 +82,9 @@ class DecoderLoss:
 
     def __call__(self, network: Vae, generator: torch.Generator) -> Tensor:
         index = torch.randint(len(self.latents), (self.batch,), generator=generator)
-        pixels, masks = self.pictures.batch(index.numpy())
-        latent = self.latents[index].float()                                    # (B, 4, 16, 16)
-        latent = latent + NOISE * torch.randn(latent.shape, generator=generator)
+        pixels, masks = (x.to(network.step.device) for x in self.pictures.batch(index.numpy()))
+        latent = self.latents[index].to(pixels)                                  # (B, 4, 16, 16)
+        latent = latent + NOISE * torch.randn(latent.shape, generator=generator).to(latent)
         guess = network.vae.decoder(network.vae.post_quant_conv(latent))        # (B, 3, 128, 128)
         with torch.no_grad():
             wanted = self.reader.maps(pixels)[:3]

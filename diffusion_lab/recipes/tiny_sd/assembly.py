@@ -1,0 +1,95 @@
+"""What the stages have made, found again and put together: weights, the standard folder, a sheet that grows."""
+
+import time
+from pathlib import Path
+
+from diffusers import AutoencoderKL
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ...errors import LabError
+from ...evaluation import Reader
+from ...training import Progress
+from . import export, unet, vae
+
+SHIPPED = Path(__file__).parents[2] / "weights"
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """The weights of a network as they are shipped: float16, contiguous."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().half().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def load_weights(network: nn.Module, path: Path, stage: str) -> nn.Module:
+    """A network with the weights that an earlier stage saved, in evaluation mode, float32."""
+    if not path.exists():
+        raise LabError(f"this stage needs what the stage '{stage}' makes in {path.parent}; nothing is there; "
+                       f"run --stage {stage} first, with the same --out")  # fmt: skip
+    network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    return network.eval().requires_grad_(False)
+
+
+def encoder(out: Path, stages: tuple[str, ...] = ("vae",)) -> AutoencoderKL:
+    """The VAE that one of the stages in `out` has made (the first that is there); else the shipped one."""
+    made = [out / stage / "weights.safetensors" for stage in stages]
+    path = next((path for path in made if path.exists()), SHIPPED / "tiny_sd/vae/diffusion_pytorch_model.safetensors")
+    return load_weights(vae.new_vae(), path, "vae")
+
+
+def decoder(out: Path) -> AutoencoderKL:
+    """The same, with its decoder trained on where that stage has run."""
+    return encoder(out, ("decoder", "vae"))
+
+
+def judge(out: Path) -> Reader:
+    """The reader that the stage in `out` has made, else the shipped one."""
+    path = out / "reader" / "weights.safetensors"
+    path = path if path.exists() else SHIPPED / "reader_scenes/reader.safetensors"
+    return load_weights(Reader(), path, "reader")
+
+
+def trained(out: Path) -> unet.TinySD:
+    """The averaged U-Net and text encoder as the last checkpoint has them."""
+    path = out / "unet" / "checkpoint.safetensors"
+    if not path.exists():
+        raise LabError(f"a checkpoint of the stage 'unet' was expected in {path}; there is none; "
+                       "run --stage unet first")  # fmt: skip
+    tensors = load_file(path)
+    network = unet.TinySD(len(tensors["network.project.2.bias"]))
+    network.load_state_dict(
+        {k.removeprefix("average.module."): v for k, v in tensors.items() if k.startswith("average.module.")}
+    )
+    return network.eval().requires_grad_(False)
+
+
+def put_together(out: Path) -> Path:
+    """The standard folder `out`/tiny_sd from what the stages have made so far, and a contact sheet of it in
+    `out`/progress; returns the folder."""
+    network, autoencoder, folder = trained(out), decoder(out), out / "tiny_sd"
+    export.export(network, autoencoder, folder)
+    pipe = export.pipeline(network, autoencoder, folder)
+    prompts = [prompt for prompt in export.PREVIEW for _ in range(4)]
+    pictures = export.draw(pipe, prompts, [0, 1, 2, 3] * len(export.PREVIEW))
+    export.sheet(pictures, 8, out / "progress" / f"sheet_{int(network.step):06d}.png")
+    return folder
+
+
+class Growing:
+    """A contact sheet that grows while the U-Net trains: one row every few minutes, the same prompts and seeds."""
+
+    def __init__(self, out: Path, every_seconds: float = 240.0):
+        self.out, self.every, self.last = out, every_seconds, time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() - self.last < self.every and progress.step < progress.steps:
+            return
+        pipe = export.pipeline(progress.ema, decoder(self.out), self.out / "tiny_sd")
+        pipe.to(next(progress.ema.parameters()).device)
+        row = export.draw(pipe, list(export.PREVIEW), [0] * len(export.PREVIEW), n=12)
+        export.sheet(row, len(row), self.out / "progress" / f"row_{progress.step:06d}.png")
+        rows = [Image.open(path) for path in sorted((self.out / "progress").glob("row_*.png"))]
+        export.sheet(rows, 1, self.out / "progress" / "growing.png")
+        self.last = time.monotonic()

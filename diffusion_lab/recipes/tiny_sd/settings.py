@@ -1,0 +1,44 @@
+"""What every stage of the recipe is told: where its state lies, and how long it may take."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import LabError
+from ...training import Checkpoint
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`out`, the folder of the training's state; `drawn`, how many scenes are drawn and `encoded`, how many of them
+    the U-Net sees; `steps` or `minutes` of a stage (None: its default); `every`, seconds between two checkpoints;
+    `resume`, whether a stage may go on with what is in `out`; `device`, a torch device."""
+
+    out: Path
+    drawn: int = 40000
+    encoded: int = 16000
+    steps: int | None = None
+    minutes: float | None = None
+    every: float = 120.0
+    resume: bool = False
+    device: str = "cpu"
+
+    def checkpoint(self, stage: str) -> Checkpoint:
+        """The checkpoint of a stage; raises LabError where there is one already and `resume` was not asked for."""
+        path = self.out / stage / "checkpoint.safetensors"
+        if path.exists() and not self.resume:
+            raise LabError(f"an empty place was expected for the stage '{stage}'; a training lies in {path.parent}; "
+                           "add --resume to go on with it, or name another folder with --out")  # fmt: skip
+        return Checkpoint(path, self.every)
+
+    def plan(self, stage: str, default: int, pace: Callable[[], float]) -> int:
+        """How many steps the stage takes in all: as asked for, as many as fit into `minutes` at the `pace` (seconds a
+        step) measured now, as an earlier call wrote down, or the default."""
+        note = self.out / stage / "plan.json"
+        if self.steps is None and self.minutes is None:
+            return json.loads(note.read_text())["steps"] if note.exists() else default
+        steps = self.steps or max(20, int(60 * self.minutes / pace()))
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps({"steps": steps}))
+        return steps
