@@ -130,6 +130,7 @@ def _serve(port, token):
     import warnings
 
     warnings.simplefilter("ignore")
+    sys.modules["rfc3987_syntax"] = None  # an optional check of addresses whose grammar takes a second to build
     from jupyterlab.labapp import LabApp
 
     os.chdir(str(environment.ROOT))
