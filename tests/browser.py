@@ -2,6 +2,11 @@
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -66,3 +71,52 @@ def live(tab, place: str = ".dl-player") -> None:
 
 def address(path: Path) -> str:
     return Path(path).resolve().as_uri()
+
+
+@contextmanager
+def jupyter_lab(folder: Path):
+    """A JupyterLab that serves `folder` and keeps its settings and signatures beside it; yields its address."""
+    state = Path(folder).parent / "jupyter_state"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    environment |= {f"JUPYTER_{name}_DIR": str(state / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    environment |= {"JUPYTER_PREFER_ENV_PATH": "1", "IPYTHONDIR": str(state / "ipython")}
+    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(state / "settings")}
+    environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(state / "workspaces")}
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0",
+               "--ip=127.0.0.1", "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--allow-root",
+               "--LabApp.news_url=None"]  # fmt: skip
+    with open(Path(folder).parent / "jupyter.log", "w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            _answers(f"http://127.0.0.1:{port}/api/status", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def trust(book, folder: Path) -> None:
+    """Sign a notebook for the Lab that `jupyter_lab(folder)` starts."""
+    from nbformat.sign import NotebookNotary
+
+    data = Path(folder).parent / "jupyter_state" / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    NotebookNotary(data_dir=str(data)).sign(book)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _answers(address: str, process, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"no answer from {address}")

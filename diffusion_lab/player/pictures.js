@@ -118,7 +118,7 @@ function mark(canvas, distance, [w, h], scale, colour) {
   const layer = Object.assign(document.createElement("canvas"), { width: w, height: h });
   const context = layer.getContext("2d");
   const image = context.createImageData(w, h);
-  for (let p = 0; p < w * h; p++) image.data.set([...colour, 200 * Math.min(1, distance[p] / scale)], 4 * p);
+  for (let p = 0; p < w * h; p++) image.data.set([...colour, 170 * Math.min(1, distance[p] / scale)], 4 * p);
   context.putImageData(image, 0, 0);
   const target = canvas.getContext("2d");
   target.imageSmoothingEnabled = false;

@@ -22,7 +22,7 @@ const BODY = `
 <p class="dl-note"></p>`;
 const ICONS = { play: '<path d="M3 1l11 7-11 7z"/>', pause: '<path d="M3 2h4v12H3zM9 2h4v12H9z"/>' };
 const SPEEDS = [1, 4, 0.25];
-const WIDTHS = { hero: 320, small: 236, side: 170, even: 300 };
+const WIDTHS = { hero: 320, small: 236, side: 170, even: 290 };
 
 const percent = (share) => {
   const value = 100 * share;

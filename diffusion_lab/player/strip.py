@@ -15,6 +15,7 @@ from . import frames, paths
 
 SIDE = 112  # pixels of one picture
 CELL = "border:0;padding:2px 4px;text-align:center;vertical-align:bottom;background:transparent"
+ROW = "background:transparent;border:0"
 COLOURS = {
     "black": (20, 20, 20), "white": (245, 245, 245), "grey": (128, 128, 128), "red": (200, 40, 40),
     "orange": (225, 130, 50), "yellow": (235, 215, 70), "brown": (125, 80, 50), "green": (60, 150, 70),
@@ -32,10 +33,10 @@ def strip(trajectory: Trajectory, index: int, title: str, notes: list[str]) -> s
         ("what it sees, x_t" if reverse else "picture and noise together, x_t", "x_t"),
         ("its guess of the picture, x0", "x0") if reverse else ("the noise that is added", "eps"),
     ]
-    body = f"<tr>{head}</tr>"
+    body = f'<tr style="{ROW}">{head}</tr>'
     for label, what in rows:
         cells = "".join(f'<td style="{CELL}">{_cell(trajectory, i, index, what, stops)}</td>' for i in stops)
-        body += f"<tr>{cells}</tr>" + _line(escape(label), len(stops))
+        body += f'<tr style="{ROW}">{cells}</tr>' + _line(escape(label), len(stops))
     body += _line(_band(trajectory), len(stops))
     caption = "<br>".join(escape(line) for line in notes if line)
     table = ("width:100%;max-width:720px;table-layout:fixed;border-collapse:collapse;border:0;margin:0 auto;"
@@ -52,7 +53,7 @@ def percent(share: float) -> str:
 
 
 def _line(content: str, columns: int) -> str:
-    return f'<tr><td colspan="{columns}" style="{CELL};padding-bottom:8px">{content}</td></tr>'
+    return f'<tr style="{ROW}"><td colspan="{columns}" style="{CELL};padding-bottom:8px">{content}</td></tr>'
 
 
 def _cell(trajectory: Trajectory, i: int, index: int, what: str, stops: list[int]) -> str:
@@ -71,7 +72,8 @@ def _cell(trajectory: Trajectory, i: int, index: int, what: str, stops: list[int
         seen = "not a number (NaN)" if broken.all() else colours(pixels)
     alt = _alt(trajectory, i, index, what, seen)
     src = frames.picture(pixels, SIDE)
-    return f'<img src="{src}" alt="{escape(alt)}" width="{SIDE}" style="width:100%;height:auto"/>'
+    hard = ";image-rendering:pixelated" if max(pixels.shape[:2]) < SIDE else ""
+    return f'<img src="{src}" alt="{escape(alt)}" width="{SIDE}" style="width:100%;height:auto{hard}"/>'
 
 
 def _alt(trajectory: Trajectory, i: int, index: int, what: str, seen: str) -> str:

@@ -28,6 +28,8 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     points); the rest as for Player. Stopped by hand, it keeps what there is. Returns the Trajectory. Raises LabError
     where no step comes or samples cannot be drawn.
     """
+    if not isinstance(steps, Iterable):
+        raise LabError(f"an iterator of Steps was expected; {type(steps).__name__} came; give model.steps(...)")
     recipe = getattr(steps, "recipe", Recipe())
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))
     decode = getattr(steps, "decode", None) or _decoder(model)
@@ -52,6 +54,8 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int) -> bool:
     last = 0.0
     try:
         for step in steps:
+            if not isinstance(step, Step):
+                raise LabError(f"an iterator of Steps was expected; {type(step).__name__} came; give model.steps(...)")
             made.steps.append(step)
             if handle is not None and time.monotonic() - last > EVERY:
                 handle.update(HTML(_preview(made, index)))
