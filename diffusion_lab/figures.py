@@ -132,7 +132,7 @@ def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Im
         draw.rectangle([x, y + cell - 4, x + cell - 9, y + 112], fill="#f0f0f0")
         top = y + 112 - round((116 - cell) * float(weight))
         draw.rectangle([x, top, x + cell - 9, y + 112], fill=PALETTE["guess"])
-        _write(sheet, f"{float(weight):.0%}", x + cell / 2 - 4, y + 112, "#222222")
+        _write(sheet, f"{100 * float(weight):.0f} %", x + cell / 2 - 4, y + 112, "#222222")
     return sheet
 
 
@@ -163,6 +163,27 @@ def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
     for panel in np.ravel(panels):
         panel.locator_params(nbins=5)
     return figure, panels
+
+
+def schedule_curves(*schedules) -> Figure:
+    """The share of picture, alpha_bar, over the timesteps of some schedules, each with its 50 : 50 crossing marked."""
+    figure, panel = axes()
+    crossings = []
+    for schedule, role in zip(schedules, ("signal", "guess", "pull", "noise"), strict=False):
+        half = int((schedule.alpha_bars < 0.5).int().argmax())
+        panel.plot(schedule.alpha_bars, color=PALETTE[role], linestyle=MARKS[role][0])
+        panel.plot(half, 0.5, MARKS[role][1], color=PALETTE[role], markersize=9)
+        left = len(crossings) == 0
+        panel.annotate(f"{schedule.name}:\n50 : 50 at t = {half}", (half, 0.5), (-12, -12) if left else (12, 8),
+                       textcoords="offset points", color=PALETTE[role], ha="right" if left else "left",
+                       va="top" if left else "bottom")
+        crossings.append(f"the {schedule.name} schedule at timestep {half}")
+    panel.axhline(0.5, color=PALETTE["reference"], linewidth=1, linestyle=":")
+    panel.set(xlabel="timestep t", ylabel="share of picture", xlim=(0, None), ylim=(0, 1.02), yticks=[0, 0.5, 1])
+    panel.set_yticklabels(["0 %", "50 %", "100 %"])
+    crossed = ", ".join(crossings)
+    return Figure(figure, f"Falling curves of the share of picture over the timesteps; they cross one half: {crossed}.",
+                  f"Half picture, half noise: {crossed}.")
 
 
 class Slider:
