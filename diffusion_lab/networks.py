@@ -41,21 +41,27 @@ class Context(nn.Module):
 class MLP(nn.Module):
     """A network for points (B, D): layers that are told the time and the words, each adding to what is there.
 
-    Arguments: `dim` D; `words`, how many words it knows; `width` of the layers; `depth`, their number.
+    The coordinates also enter as waves, without which small networks draw everything too smooth (Tancik et al.,
+    "Fourier Features Let Networks Learn High Frequency Functions", 2020). Arguments: `dim` D; `words`, how many words
+    it knows; `width` of the layers; `depth`, their number; `waves`, how many a coordinate, each twice as fast.
     """
 
-    def __init__(self, dim: int = 2, words: int = 0, width: int = 128, depth: int = 3):
+    def __init__(self, dim: int = 2, words: int = 0, width: int = 128, depth: int = 3, waves: int = 3):
         super().__init__()
-        self.context = Context(words, width)
-        self.enter = nn.Linear(dim, width)
-        self.layers = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(depth))
+        self.speeds = [math.pi / 2 * 2**k for k in range(waves)]
+        self.context = Context(words, width // 2)
+        self.enter = nn.Linear(dim * (1 + 2 * waves), width)
+        self.tell = nn.ModuleList(nn.Linear(width // 2, 2 * width) for _ in range(depth))
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.leave = nn.Linear(width, dim)
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
-        context = self.context(t, condition)                                    # (B, width)
-        h = self.enter(x)                                                       # (B, width)
-        for layer in self.layers:
-            h = h + layer(torch.cat([F.silu(h), context], dim=1))               # (B, width)
+        context = self.context(t, condition)                                    # (B, width / 2)
+        waves = [wave(speed * x) for speed in self.speeds for wave in (torch.sin, torch.cos)]
+        h = self.enter(torch.cat([x, *waves], dim=1))                           # (B, width)
+        for tell, layer in zip(self.tell, self.layers, strict=True):
+            scale, shift = tell(context).chunk(2, dim=1)                        # (B, width) each
+            h = h + layer(F.silu(h * (1 + scale) + shift))                      # (B, width)
         return self.leave(F.silu(h))                                            # (B, D)
 
 

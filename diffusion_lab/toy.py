@@ -1,6 +1,6 @@
 """The toy: a diffusion model small enough to be trained while you watch, and then asked for "a blue star".
 
-Three shipped ones draw nothing but what they were taught; `Toy.load("icons")` and `Toy.load("points")` load them.
+Two come with the course: `Toy.load("icons")` draws coloured shapes, `Toy.load("points")` clouds of points.
 """
 
 import json
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from . import networks, schedules
 from .errors import LabError
-from .exact import as_samples
+from .pixels import TO_RGB, as_pictures, as_samples
 from .sampling import sample
 from .schedules import Schedule
 from .training import drop_condition, eps_of, noise_prediction_loss
@@ -45,7 +45,7 @@ class Toy:
             torch.manual_seed(seed)
             build = getattr(networks, config["network"])
             self.network: nn.Module = build(words=len(self.words), **config["arguments"]).eval()
-        self.to_rgb = torch.cat([torch.eye(3), torch.zeros(1, 3)]) if len(self.shape) == 3 else None
+        self.to_rgb = TO_RGB if len(self.shape) == 3 else None
 
     @classmethod
     def load(cls, name: str | Path) -> "Toy":
@@ -54,8 +54,8 @@ class Toy:
         folder = shipped if (shipped / PARTS[0]).exists() else Path(name)
         missing = [part for part in PARTS if not (folder / part).is_file()]
         if missing:
-            raise LabError(f"a toy, points or icons, or a folder with {' and '.join(PARTS)} was expected; {str(name)!r} "
-                           f"came, without {' and '.join(missing)}; train one with: python -m diffusion_lab train icons")
+            raise LabError(f"a toy was expected, points, icons or a folder with {' and '.join(PARTS)}; {str(name)!r} "
+                           f"came, without {' and '.join(missing)}; make one with: python -m diffusion_lab train icons")
         try:
             toy = cls(json.loads((folder / PARTS[0]).read_text(encoding="utf-8")))
             weights = {k: v.float() for k, v in load_file(folder / PARTS[1]).items()}
@@ -115,14 +115,12 @@ class Toy:
     def encode(self, image: Image.Image) -> Tensor:
         """A picture as a clean sample (1, 3, H, W) in [-1, 1], resized to the toy's own size."""
         self._pictures_only()
-        small = image.convert("RGB").resize(self.shape[:0:-1], Image.Resampling.BOX)
-        return as_samples(np.asarray(small)[None])
+        return as_samples(image.convert("RGB").resize(self.shape[:0:-1], Image.Resampling.BOX))
 
     def picture(self, x: Tensor) -> list[Image.Image]:
         """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
         self._pictures_only()
-        pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)  # (B, H, W, 3)
-        return [Image.fromarray(one.numpy()) for one in pixels]
+        return as_pictures(x)
 
     def steps(self, prompt: str | Sequence[str] = "", *, n: int = 50, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str = "ddim") -> Steps:  # fmt: skip

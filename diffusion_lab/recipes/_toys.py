@@ -1,0 +1,102 @@
+"""What the recipes of both toys share: a data set, a network, and the steps that bring them together."""
+
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from ..errors import LabError
+from ..toy import PARTS, Toy
+from ..training import Checkpoint, horizon, train
+from .tiny_sd.muon import muon_and_adamw
+
+STATE = "training.safetensors"
+
+
+@dataclass(frozen=True)
+class ToyRecipe:
+    """How a toy is made: its `config` (toy.py says what is in it), the `data` it learns (a function that returns
+    samples and captions), how many of them a step looks at (`batch`), how many `steps`, and the `seed` of it all."""
+
+    config: dict
+    data: Callable
+    batch: int
+    steps: int
+    seed: int = 0
+
+    def untrained(self) -> Toy:
+        """The toy before its first step: it draws static."""
+        return Toy(self.config, self.seed)
+
+    def loss(self, toy: Toy) -> Callable:
+        """The loss for `train`, over the recipe's data."""
+        return toy.loss(*self.data(), batch=self.batch)
+
+    def train(self, toy: Toy, steps: int, checkpoint: Checkpoint | None = None):
+        """Train the toy's network, one Progress a step; the optimisers and the average are those of the shipped toy.
+
+        Muon at rate 0.02 moves the weight matrices inside, AdamW at 0.003 all others; both fall to zero over the
+        second half. The moving average looks back over 5 % of the steps so far.
+        """
+        optimizer = muon_and_adamw(0.02, 3e-3, _at_the_edges, down=0.6, warm_up=40)
+        yield from train(toy.network, self.loss(toy), steps, optimizer=optimizer, ema=horizon(0.05), seed=self.seed,
+                         checkpoint=checkpoint)
+
+
+def _at_the_edges(name: str) -> bool:
+    return name.startswith(("context", "enter", "leave"))
+
+
+def add_arguments(parser: ArgumentParser, recipe: ToyRecipe) -> None:
+    """The command line of `train` for a toy."""
+    name = recipe.config["name"]
+    parser.add_argument("--out", type=Path, default=Path(name), help=f"folder of the toy and its training ({name})")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, default=recipe.steps, help=f"steps in all ({recipe.steps})")
+    length.add_argument("--seconds", type=float, help="as many steps as this machine makes in so many seconds")
+    parser.add_argument("--resume", action="store_true", help="go on where an earlier training in --out stopped")
+
+
+def run(recipe: ToyRecipe, args: Namespace) -> Path:
+    """Train a toy with a progress bar and write it to the folder `args.out`."""
+    state = args.out / STATE
+    _check_folder(args.out, state, args.resume)
+    toy = recipe.untrained()
+    steps = args.steps if args.seconds is None else _steps_within(recipe, toy, args.seconds)
+    with tqdm(total=steps, unit="step", desc=f"training {toy.name}") as bar:
+        for progress in recipe.train(toy, steps, Checkpoint(state, every_seconds=20)):
+            bar.update(progress.step - bar.n)
+            bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
+    toy.network = progress.ema
+    toy.save(args.out)
+    state.unlink()
+    print(f"{args.out}: {toy.name} trained in {steps} steps; use it with Toy.load({str(args.out)!r})")
+    return args.out
+
+
+def _check_folder(out: Path, state: Path, resume: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise LabError(f"a folder to write into was expected; {out} is a file; give another --out")
+    if any((out / part).exists() for part in PARTS):
+        raise LabError(f"a new folder was expected; {out} holds a model already; give another --out")
+    if state.exists() and not resume:
+        raise LabError(f"a new folder was expected; {out} holds a training that was stopped; add --resume to go on "
+                       "with it, or give another --out")
+    if resume and not state.exists():
+        raise LabError(f"a training to go on with was expected; {out} holds none; leave --resume out to begin one")
+
+
+def _steps_within(recipe: ToyRecipe, toy: Toy, seconds: float) -> int:
+    """How many steps fit: a few are tried on a copy, the first two of them not timed."""
+    if not seconds > 0:
+        raise LabError(f"a number of seconds above 0 was expected; {seconds} came; try 60")
+    started = time.monotonic()
+    for progress in recipe.train(deepcopy(toy), 12):
+        if progress.step == 2:
+            warm = time.monotonic()
+    now = time.monotonic()
+    return max(1, int((seconds - (now - started)) / ((now - warm) / 10)))
