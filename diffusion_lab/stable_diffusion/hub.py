@@ -28,7 +28,8 @@ SENTENCES = {
     "revision": "{repo} has no revision {revision!r}; leave the revision out",
     "offline": "HF_HUB_OFFLINE is set and {repo} is not in the cache; unset it and load once with a network",
     "portal": "the network answered for {repo} with a page of its own, not the hub's; sign in to this network first",
-    "silent": "no byte came from {repo} for {silence:.0f} s; a firewall may hold it back: try another network",
+    "silent": "{repo} does not answer; a firewall may hold it back: try another network",
+    "stalled": "no byte came from {repo} for {silence:.0f} s; a firewall may hold it back: try another network",
     "no network": "{repo} cannot be reached; check the network connection, then try again",
     "cut": "the connection to {repo} broke off; try again: what has arrived whole is kept",
     "server": "the hub refused {repo} with status {detail}; wait a few minutes, then try again",
@@ -55,7 +56,7 @@ class Source:
 
 
 def find_or_stand_in(source: Source, slow: bool, say: Say) -> tuple[Path, Role]:
-    """The folder of a role and the role found: Tiny SD's where the weights cannot be had, or would be too `slow` here."""
+    """The folder and the role found: Tiny SD's where the weights cannot be had, or would be too `slow` here."""
     role, tiny = source.role, ROLES["tiny-sd"]
     if role == tiny or not (WEIGHTS / tiny.shipped / "model_index.json").is_file():
         return find(source, say), role
@@ -163,7 +164,7 @@ class _Watch:
         self.lines.put("")
 
     def until_the_end(self) -> dict:
-        """The last word of the process; {"fault": "silent"} where nothing moved for too long."""
+        """The last word of the process; {"fault": "stalled"} where nothing moved for too long."""
         moved = time.monotonic()
         while time.monotonic() - moved < SILENCE:
             if self._grew():
@@ -177,7 +178,7 @@ class _Watch:
                 self._begin(said["plan"])
             elif "checked" not in said:
                 return said
-        return {"fault": "silent"}
+        return {"fault": "stalled"}
 
     def _begin(self, plan: dict) -> None:
         from tqdm.auto import tqdm

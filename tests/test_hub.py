@@ -1,0 +1,158 @@
+"""The download path against a hub on the loopback interface, the product in a process of its own.
+
+Faults are made at the socket or in the bytes; each gives its sentence, leaves nothing half-written, and once it is
+cured the next try succeeds.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from loopback_hub import Hub, serving
+from sd_fixtures import folder
+
+from diffusion_lab.stable_diffusion.fetch import wanted
+from diffusion_lab.stable_diffusion.roles import ROLES
+
+ROLE = "stable-diffusion-v1-5"
+HOME, SECOND = ROLES[ROLE].homes
+OLD = ROLES[ROLE].old_homes[0]
+# Find the weights; where that fails, say why and when, have the fault cured, and try again.
+FIND = """
+import sys, time, urllib.request
+from diffusion_lab.errors import LabError
+from diffusion_lab.stable_diffusion.hub import Source, find
+from diffusion_lab.stable_diffusion.roles import role_of
+asked, revision, cure = sys.argv[1:4]
+try:
+    print("FOUND", find(Source(role_of(asked), asked, revision), print))
+except LabError as error:
+    print("SENTENCE", error)
+    print("AT", time.monotonic())
+    import os, pathlib
+    left = [str(path) for path in pathlib.Path(os.environ["HF_HOME"]).rglob("*.incomplete")]
+    print("HALF-WRITTEN", left)
+    if cure:
+        urllib.request.urlopen(cure)
+        print("FOUND", find(Source(role_of(asked), asked), print))
+"""
+
+
+def run(code: str, *arguments: str, cache: Path, url: str, timeout: float = 120, **environment: str):
+    """The product in a process of its own; returns its output and its errors."""
+    own = {"HF_HOME": str(cache), "HF_ENDPOINT": url, **environment}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=kept | own,
+                          timeout=timeout)  # fmt: skip
+    return done.stdout, done.stderr
+
+
+FAULTS = {
+    "silent": rf"{HOME} does not answer; a firewall",
+    "stalls": rf"no byte came from {HOME} for 15 s; a firewall",
+    "hangs up": rf"the connection to {HOME} broke off; try again",
+    "cut": rf"the connection to {HOME} broke off; try again",
+    "portal": rf"the network answered for {HOME} with a page of its own",
+    "gone": rf"there is no model at {HOME} any more",
+    "gated": rf"{HOME} opens only to those who accepted its terms; .*hf auth login",
+    "500": rf"the hub refused {HOME} with status 500",
+    "429": rf"the hub refused {HOME} with status 429",
+    "damaged": rf"\.safetensors of {HOME} arrived damaged and was deleted",
+    "a disk too small": rf"the disk has no room for {HOME} \(.*GB to download, .*GB free\)",
+    "no unet": rf"{HOME} does not hold all parts of a model",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_one_sentence_and_leaves_nothing_behind(fault, tmp_path):
+    with serving(Hub({HOME: folder("v1-5")}, fault)) as hub:
+        began = time.monotonic()
+        out, err = run(FIND, ROLE, "main", hub.url + "/cure", cache=tmp_path, url=hub.url)
+        sentence, at, left, *said, found = [line for line in out.splitlines() if "comes from" not in line]
+        waited = float(at.removeprefix("AT ")) - (began if fault == "silent" else hub.last_byte)
+    assert re.search("^SENTENCE .*" + FAULTS[fault], sentence) and waited < 20
+    assert left == "HALF-WRITTEN []" and found.startswith("FOUND ") and not said
+    assert "Traceback" not in err
+
+
+def test_nobody_listens(tmp_path):
+    began = time.monotonic()
+    out, err = run(FIND, ROLE, "main", "", cache=tmp_path, url="http://127.0.0.1:9")
+    assert f"SENTENCE {HOME} cannot be reached; check the network connection" in out and err == ""
+    assert float(re.search(r"AT (\S+)", out)[1]) - began < 20
+
+
+def test_a_wrong_revision_is_named(tmp_path):
+    with serving(Hub({HOME: folder("v1-5")})) as hub:
+        out, _ = run(FIND, ROLE, "fp-sixteen", hub.url + "/cure", cache=tmp_path, url=hub.url)
+    assert f"SENTENCE {HOME} has no revision 'fp-sixteen'; leave the revision out" in out and "FOUND" in out
+
+
+def test_a_broken_connection_is_taken_up_again_and_the_cache_then_needs_no_network(tmp_path):
+    with serving(Hub({HOME: folder("v1-5")}, "cut once")) as hub:
+        out, err = run(FIND, ROLE, "main", "", cache=tmp_path, url=hub.url)
+    size = sum(path.stat().st_size for path in folder("v1-5").rglob("*") if path.is_file()) / 1e9
+    assert f"Stable Diffusion v1.5 comes from {HOME}: {size:.2g} GB to download" in out
+    assert "licence: CreativeML OpenRAIL-M" in out and "FOUND" in out
+    assert "100%" in err and "B/s" in err  # the bar, in bytes
+    again, err = run(FIND, ROLE, "main", "", cache=tmp_path, url="http://127.0.0.1:9")
+    assert again.startswith("FOUND ") and err == ""
+
+
+def test_the_old_address_goes_to_its_living_copy_and_the_next_mirror_serves(tmp_path):
+    with serving(Hub({SECOND: folder("v1-5")})) as hub:
+        out, _ = run(FIND, OLD, "main", "", cache=tmp_path, url=hub.url)
+    assert out.startswith(f"{OLD} is gone from the hub; its copy at {HOME} is taken instead\n")
+    assert f"comes from {SECOND}" in out and "FOUND" in out
+
+
+def test_an_old_cached_copy_is_used_first(tmp_path):
+    with serving(Hub({OLD: folder("v1-5"), HOME: folder("v1-5")})) as hub:
+        load = "from huggingface_hub import snapshot_download; import sys; snapshot_download(sys.argv[1])"
+        run(load, OLD, cache=tmp_path, url=hub.url)
+        out, _ = run(FIND, OLD, "main", "", cache=tmp_path, url=hub.url)
+    assert out.startswith("FOUND ") and OLD.replace("/", "--") in out
+
+
+def test_offline_by_choice(tmp_path):
+    out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url="http://127.0.0.1:9", HF_HUB_OFFLINE="1")
+    assert f"SENTENCE HF_HUB_OFFLINE is set and {HOME} is not in the cache" in out
+
+
+def test_a_damaged_cache_is_mended(tmp_path):
+    with serving(Hub({HOME: folder("v1-5")})) as hub:
+        first, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url=hub.url)
+        snapshot = Path(first.splitlines()[-1].removeprefix("FOUND "))
+        weights = (snapshot / "unet/diffusion_pytorch_model.safetensors").resolve()
+        whole = weights.read_bytes()
+        weights.write_bytes(b"\xff" * len(whole))
+        out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url=hub.url)
+    assert "the cached unet/diffusion_pytorch_model.safetensors is damaged; it is deleted and fetched again" in out
+    assert "FOUND" in out and weights.read_bytes() == whole
+
+
+def test_a_second_terminal_waits_for_the_first_and_both_find_it(tmp_path):
+    with serving(Hub({HOME: folder("v1-5")}, slow=0.3)) as hub:
+        own = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+        own |= {"HF_HOME": str(tmp_path), "HF_ENDPOINT": hub.url}
+        command, quiet = [sys.executable, "-c", FIND, ROLE, "main", ""], subprocess.DEVNULL
+        both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, env=own, text=True) for _ in range(2)]
+        outs = [one.communicate(timeout=120)[0] for one in both]
+        large = len(list(folder("v1-5").rglob("*.safetensors")))
+        assert all("FOUND" in out and "SENTENCE" not in out for out in outs) and hub.gets == large
+    assert not list(tmp_path.rglob("*.incomplete"))
+
+
+def test_float16_files_are_taken_where_there_are_such():
+    names = ["model_index.json", "README.md", "v1-5-pruned.ckpt", "vae/config.json", "unet/config.json",
+             "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
+             "unet/diffusion_pytorch_model.non_ema.safetensors", "unet/diffusion_pytorch_model.bin",
+             "vae/diffusion_pytorch_model.safetensors", "safety_checker/model.safetensors",
+             "tokenizer/merges.txt"]  # fmt: skip
+    assert wanted(names, ("tokenizer", "unet", "vae")) == [
+        "model_index.json", "tokenizer/merges.txt", "unet/config.json", "unet/diffusion_pytorch_model.fp16.safetensors",
+        "vae/config.json", "vae/diffusion_pytorch_model.safetensors"]  # fmt: skip
