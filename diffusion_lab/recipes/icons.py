@@ -8,11 +8,11 @@ from . import _toys
 CONFIG = {
     "name": "icons",
     "network": "UNet",
-    "arguments": {"channels": [16, 32, 64]},
+    "arguments": {"channels": [16, 32, 48]},
     "words": [*icons.COLOURS, *icons.SHAPES],
     "shape": [3, icons.SIZE, icons.SIZE],
     "schedule": "cosine",
-    "target": "v",
+    "target": "x0",
     "guidance_scale": 3.0,
 }
 RECIPE = _toys.ToyRecipe(CONFIG, lambda: icons.sample(6000, 1, "train")[:2], batch=32, steps=1200)
@@ -26,3 +26,26 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     """Train the icons toy."""
     _toys.run(RECIPE, args)
+
+
+def add_evaluate_arguments(parser: ArgumentParser) -> None:
+    """The command line of `evaluate icons`."""
+    parser.add_argument("--model", default="icons", help="icons, or the folder of a toy of icons (icons)")
+    parser.add_argument("--pictures", type=int, default=500, help="how many are drawn and read (500)")
+
+
+def evaluate(args: Namespace) -> None:
+    """Print the shares of pictures that show the colour and the shape of their prompt."""
+    from ..pixels import as_samples
+    from ..toy import Toy
+    from ._icons_reader import obeyed, read, reader
+
+    toy, network = Toy.load(args.model), reader()
+    images, _, labels = icons.sample(1000, seed=99)
+    rows = [("real icons (the reader's ceiling)", read(network, as_samples(images), labels))]
+    for scale in sorted({1.0, 3.0, toy.guidance_scale}):
+        for split, title in (("train", "pairs seen in training"), ("held-out", "pairs never seen together")):
+            rows.append((f"{title}, guidance {scale:g}", obeyed(toy, network, split, args.pictures, scale)))
+    print(f"{'':40}{'colour':>8}{'shape':>8}{'both':>8}")
+    for title, shares in rows:
+        print(f"{title:40}" + "".join(f"{100 * shares[key]:7.1f}%" for key in ("colour", "shape", "both")))
