@@ -66,15 +66,18 @@ def trained(out: Path) -> unet.TinySD:
 
 
 def put_together(out: Path) -> Path:
-    """The standard folder `out`/tiny_sd from what the stages have made so far, and a contact sheet of it in
-    `out`/progress; returns the folder."""
-    network, autoencoder, folder = trained(out), decoder(out), out / "tiny_sd"
-    export.export(network, autoencoder, folder)
-    pipe = export.pipeline(network, autoencoder, folder)
+    """Writes the standard folder `out`/tiny_sd from what the stages have made so far, and returns it."""
+    export.export(trained(out), decoder(out), out / "tiny_sd")
+    return out / "tiny_sd"
+
+
+def show(out: Path) -> None:
+    """Puts the folder together and draws a contact sheet, four seeds of each preview prompt, in `out`/progress."""
+    network, folder = trained(out), put_together(out)
+    pipe = export.pipeline(network, decoder(out), folder)
     prompts = [prompt for prompt in export.PREVIEW for _ in range(4)]
     pictures = export.draw(pipe, prompts, [0, 1, 2, 3] * len(export.PREVIEW))
     export.sheet(pictures, 8, out / "progress" / f"sheet_{int(network.step):06d}.png")
-    return folder
 
 
 class Growing:

@@ -152,5 +152,5 @@ def over_a_coffee(settings: Settings) -> None:
 
 BY_NAME = {
     "reader": train_reader, "second": train_second, "vae": train_vae, "latents": encode, "unet": train_unet,
-    "decoder": train_decoder, "export": lambda settings: assembly.put_together(settings.out),
+    "decoder": train_decoder, "export": lambda settings: assembly.show(settings.out),
 }  # fmt: skip
