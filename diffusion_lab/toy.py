@@ -19,7 +19,7 @@ from .errors import LabError
 from .pixels import TO_RGB, as_pictures, as_samples
 from .sampling import sample
 from .schedules import Schedule
-from .training import drop_condition, eps_of, noise_prediction_loss
+from .training import TARGETS, drop_condition, eps_of, noise_prediction_loss
 from .trajectory import Recipe, Steps
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -40,6 +40,8 @@ class Toy:
         self.config = config
         self.name, self.words, self.target = config["name"], list(config["words"]), config["target"]
         self.shape, self.guidance_scale = tuple(config["shape"]), config["guidance_scale"]
+        if self.target not in TARGETS:
+            raise LabError(f"a target was expected, one of {', '.join(TARGETS)}; {self.target!r} came; choose one")
         self.schedule: Schedule = SCHEDULES[config["schedule"]]()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

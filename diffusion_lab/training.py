@@ -22,6 +22,8 @@ from torch.optim.swa_utils import AveragedModel
 from .errors import LabError
 from .schedules import Schedule
 
+TARGETS = ("eps", "x0", "v")
+
 
 class Progress(NamedTuple):
     """Where a training stands: `step` of `steps` are done, the last `loss`, and the moving average of the
@@ -238,7 +240,7 @@ def target_of(x0: Tensor, eps: Tensor, alpha_bar: Tensor, target: str) -> Tensor
     """
     if target == "v":
         return alpha_bar**0.5 * eps - (1 - alpha_bar) ** 0.5 * x0
-    if target not in ("eps", "x0"):
+    if target not in TARGETS:
         raise LabError(f'a network predicts "eps", "x0" or "v"; {target!r} came; choose one of the three')
     return eps if target == "eps" else x0
 
