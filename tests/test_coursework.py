@@ -88,7 +88,25 @@ def ancestral_by_tensors(x_t, eps, a, b, eta):
     return [ddim_by_ratio(x_t, eps, a, b) + (kept - (1 - b).sqrt()).float() * eps, sigma]
 
 
+def draw_by_hand(predict, schedule, x, timesteps):
+    bars = [schedule.alpha_bar(t) for t in timesteps] + [schedule.final]
+    for i, t in enumerate(timesteps):
+        eps = predict(x, t)
+        x0 = (x - math.sqrt(1 - bars[i]) * eps) / math.sqrt(bars[i])
+        x = math.sqrt(bars[i + 1]) * x0 + math.sqrt(1 - bars[i + 1]) * eps
+    return x
+
+
+def draw_recursively(predict, schedule, x, timesteps):
+    if not timesteps:
+        return x
+    a = schedule.alpha_bar(timesteps[0])
+    b = schedule.alpha_bar(timesteps[1]) if len(timesteps) > 1 else 1.0
+    return draw_recursively(predict, schedule, ddim_by_ratio(x, predict(x, timesteps[0]), a, b), timesteps[1:])
+
+
 RIGHT_ANSWERS = {
+    "08.loop": (draw_by_hand, draw_recursively),
     "04.ddim": (ddim_by_velocity, ddim_by_ratio),
     "04.ancestral": (ancestral_by_ddpm, ancestral_by_tensors),
     "01.q_sample": (q_sample_in_place, q_sample_by_angle),

@@ -256,7 +256,7 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
             right += 1
             lines.append(f"✓ {patient}: {said}. {exercise.signs[truth]}")
         elif said in exercise.signs:
-            lines.append(f"✗ {patient}: not {said!r}. {exercise.signs[said]} Look at {patient} again.")
+            lines.append(f"✗ {patient}: not {said!r}. That would show like this: {exercise.signs[said]}")
         else:
             lines.append(f"✗ {patient}: {said!r} is none of the names in the list.")
     if right == len(exercise.truth):

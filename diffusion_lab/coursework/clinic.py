@@ -18,7 +18,7 @@ from ..trajectory import Recipe, Step, Trajectory, arrived
 PATIENTS = {
     "A": "timesteps ascending", "B": "noise left out", "C": "clipped to 0 and 1", "D": "noise in the last step",
     "E": "wrong sign", "F": "guidance on the wrong side", "G": "stepped twice", "H": "alpha for alpha_bar",
-    "I": "off by one in t", "J": "wrong variance", "K": "no square root",
+    "I": "off by one in t", "J": "wrong variance",
 }
 
 Loop = Callable[["_Bed", Tensor], Iterator[Step]]
@@ -63,13 +63,6 @@ def _alpha_for_alpha_bar(bed: _Bed) -> Iterator[Step]:
         alpha = a / b  # the share that one step keeps, where the share that all of them keep belongs
         x0 = (x_t - (1 - alpha) ** 0.5 * eps) / alpha**0.5
         return b**0.5 * x0 + (1 - b) ** 0.5 * eps
-
-    return bed.walk(bed.static, rule)
-
-
-def _no_square_root(bed: _Bed) -> Iterator[Step]:
-    def rule(x_t, eps, a, b):
-        return b**0.5 * (x_t - (1 - a) * eps) / a**0.5 + (1 - b) ** 0.5 * eps
 
     return bed.walk(bed.static, rule)
 
@@ -132,7 +125,6 @@ def _wrong_side(bed: _Bed) -> Iterator[Step]:
 WARDS: dict[str, Loop] = {
     "noise in the last step": _noise_in_the_last_step,
     "alpha for alpha_bar": _alpha_for_alpha_bar,
-    "no square root": _no_square_root,
     "wrong sign": _wrong_sign,
     "timesteps ascending": _ascending,
     "clipped to 0 and 1": _clipped_wrongly,

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import LabError
 
-LESSONS = ("01", "02", "04")
+LESSONS = ("01", "02", "04", "08")
 
 
 @dataclass(frozen=True)

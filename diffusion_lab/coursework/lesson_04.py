@@ -46,7 +46,7 @@ DDIM = Code(
         "uses only alpha_bar, the second only alpha_bar_next.",
         "First beat: take lesson 01's formula for x_t and solve it for x0. What do you subtract, and what do you "
         "divide by?",
-        "Second beat: lesson 01's formula once more, with your x0, the *same* eps, and alpha_bar_next. Test: at "
+        "Second beat: lesson 01's formula once more, with your x0, the same eps, and alpha_bar_next. Test: at "
         "alpha_bar_next = 1 you must get x0, at alpha_bar_next = alpha_bar you must get x_t back.",
     ),
     slips=(
@@ -143,21 +143,32 @@ ANCESTRAL = Code(
 )
 
 SIGNS = {
-    "timesteps ascending": "The path is walked towards more noise: what comes out is static, and the guess gets "
-                           "blurrier from step to step.",
-    "noise left out": "A DDPM step makes room for fresh noise that never comes: the picture turns smooth and flat, "
-                      "details and spread are lost.",
-    "clipped to 0 and 1": "Everything darker than middle grey is cut off at every step: no black, no deep colour.",
-    "noise in the last step": "The picture is right, with a fine static over it: the last step still shakes.",
-    "wrong sign": "The noise is put in a second time instead of being taken out: values explode.",
-    "guidance on the wrong side": "A clean picture of anything but the prompt: the push goes away from it.",
-    "stepped twice": "Each guess is used for two steps, so x is always cleaner than the model is told: it takes away "
-                     "noise that is no longer there.",
-    "alpha for alpha_bar": "The guess hardly differs from x_t, so the static never leaves.",
-    "off by one in t": "The model is told a time that x has not reached yet: it takes away too little noise each "
-                       "time, and a grain remains.",
-    "wrong variance": "The shaking is too strong for the model to follow: blotches and grain.",
-    "no square root": "Too little noise is taken out of every guess.",
+    "timesteps ascending":
+        "The path is walked from little noise to much: a picture seems to form, then the steps drown it in "
+        "static.",
+    "noise left out":
+        "A DDPM step makes room for fresh noise that never comes: what the model sees clears up too early, and "
+        "the picture ends smaller and smoother than it should.",
+    "clipped to 0 and 1":
+        "Everything darker than middle grey is cut out of every guess: the picture fades to pale and shrinks.",
+    "noise in the last step":
+        "The guess is fine up to the end, and then a fine static lies over the result: the last step still "
+        "shakes.",
+    "wrong sign":
+        "The noise is put in a second time instead of being taken out: from the first steps on values explode.",
+    "guidance on the wrong side":
+        "A clean picture of anything but the prompt: the push goes away from it.",
+    "stepped twice":
+        "Each guess is used for two steps, so x is cleaner than the model is told: it takes noise away that is no "
+        "longer there, and details vanish with it.",
+    "alpha for alpha_bar":
+        "The guess is hardly cleaner than what it is made from: the static never leaves, and a ghost of the "
+        "picture stays in it.",
+    "off by one in t":
+        "The model is told the next time instead of this one, so each guess overshoots: the shape is right, the "
+        "colours burn to their limits.",
+    "wrong variance":
+        "Each step shakes more than the model is told: grain builds up on the way and stays.",
 }
 
 CLINIC = Diagnoses(

@@ -19,7 +19,7 @@ KEYS = {"PageDown": ("down", "forward"), "PageUp": ("up", "back")}  # what a cli
 
 def live_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook to present."""
-    copy = nbformat.from_dict(json.loads(nbformat.writes(notebook)))
+    copy = nbformat.reads(nbformat.writes(notebook), as_version=4)
     copy.cells = [cell for cell in copy.cells if _kind(cell) not in ("notes", "skip")]
     for cell in copy.cells:
         kind = _kind(cell)

@@ -1,0 +1,86 @@
+"""The broken-sampler clinic: ten patients that run, end wrongly, and can be told apart by what they draw."""
+
+import itertools
+
+import pytest
+import torch
+
+from diffusion_lab.coursework.checking import judge_diagnoses
+from diffusion_lab.coursework.clinic import PATIENTS, WARDS, patient
+from diffusion_lab.coursework.exercises import find
+from diffusion_lab.errors import LabError
+from diffusion_lab.exact import Exact
+from diffusion_lab.toy import Toy
+from diffusion_lab.worlds import points
+
+CLINIC = find("04.clinic")
+PROMPTS = ["red circle", "blue star", "green heart", "yellow moon"]
+
+
+@pytest.fixture(scope="module")
+def paths():
+    """All patients and a healthy path through the icons toy, from the same static."""
+    toy = Toy.load("icons")
+    found = {letter: patient(letter, toy, PROMPTS, n=40, seed=[0, 1, 2, 3]).steps for letter in PATIENTS}
+    return {"healthy": list(toy.steps(PROMPTS, n=40, seed=[0, 1, 2, 3])), **found}
+
+
+def test_there_are_ten_and_every_name_has_its_sign():
+    assert len(PATIENTS) == 10 and len(set(PATIENTS.values())) == 10
+    assert set(PATIENTS.values()) == set(WARDS) == set(CLINIC.signs)
+
+
+@pytest.mark.parametrize("letter", PATIENTS)
+def test_a_patient_is_a_whole_path_from_the_same_static(paths, letter):
+    steps, healthy = paths[letter], paths["healthy"]
+    assert len(steps) == len(healthy) == 41
+    assert torch.equal(steps[0].x_t, healthy[0].x_t)
+    assert steps[-1].alpha_bar == 1 and steps[-1].t == -1
+    assert all(step.eps_uncond is not None for step in steps[:-1])
+
+
+def test_no_patient_draws_like_a_healthy_sampler_or_like_another_patient(paths):
+    def seen(steps):
+        """What a learner sees: guesses and noisy pictures at four stops, clipped as a screen does."""
+        stops = [len(steps) // 3, 2 * len(steps) // 3, -2, -1]
+        return torch.cat([x.clamp(-1, 1).flatten() for i in stops for x in (steps[i].x0, steps[i].x_t)])
+
+    views = {name: seen(steps) for name, steps in paths.items()}
+    for one, other in itertools.combinations(views, 2):
+        assert float((views[one] - views[other]).pow(2).mean().sqrt()) > 0.15, (one, other)
+
+
+@pytest.mark.parametrize("letter", PATIENTS)
+def test_patients_walk_with_points_too(letter):
+    data, captions, _ = points.sample(50, 0)
+    steps = patient(letter, Exact(data, captions), n=10, seed=[0, 1, 2]).steps
+    assert len(steps) == 11 and steps[-1].x_t.shape == (3, 2)
+
+
+def test_an_empty_bed():
+    with pytest.raises(LabError, match="a patient's letter was expected, A, B"):
+        patient("Z", Toy.load("icons"))
+
+
+def test_all_diagnoses_right():
+    verdict = judge_diagnoses(CLINIC, dict(PATIENTS))
+    assert verdict.box.mood == "right" and all(sign in repr(verdict.box) for sign in CLINIC.signs.values())
+
+
+def test_open_ones_are_counted_and_wrong_ones_are_answered_without_the_solution():
+    said = dict.fromkeys(PATIENTS, ...) | {"A": PATIENTS["A"], "B": "wrong sign", "C": "something else"}
+    verdict = judge_diagnoses(CLINIC, said)
+    text = repr(verdict.box)
+    assert "1 right, 2 not right, 7 still open" in text and "none of the names" in text
+    assert CLINIC.signs["wrong sign"] in text and PATIENTS["B"] not in text and PATIENTS["C"] not in text
+    assert verdict.goes_on == said
+
+
+def test_no_diagnosis_yet():
+    verdict = judge_diagnoses(CLINIC, dict.fromkeys(PATIENTS, ...))
+    assert verdict.box.mood == "not yet" and verdict.goes_on == PATIENTS
+
+
+@pytest.mark.parametrize("answer", [..., {}, {"A": "wrong sign"}, "wrong sign"])
+def test_answers_of_another_form(answer):
+    assert judge_diagnoses(CLINIC, answer).slip == "unusable"
