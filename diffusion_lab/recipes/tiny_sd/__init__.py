@@ -43,6 +43,7 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--n", type=int, default=1000, help="pictures of seen and again of never-seen combinations")
     parser.add_argument("--guidance", type=float, default=GUIDANCE, help="guidance scale")
     parser.add_argument("--steps", type=int, default=20, help="steps of DPM++ 2M")
+    parser.add_argument("--sheets", type=Path, help="draw the card's contact sheets into this folder instead")
     parser.add_argument("--keep", type=Path, help="a folder for the pictures, so that a second call goes on")
 
 

@@ -12,17 +12,20 @@ from tqdm import tqdm
 from ... import evaluation
 from ...errors import LabError
 from ...worlds import scenes
-from . import data, export, vae
+from . import data, export, sheets, vae
 
 PROMPTS, REAL = 5000, (6001, 6002)
 
 
 def evaluate(args: Namespace) -> None:
-    """Prints the table of the model card."""
+    """Prints the table of the model card, or draws its sheets."""
     if not (args.folder / "model_index.json").exists():
         raise LabError(f"a model's folder was expected; nothing is in {args.folder}; name one with --folder")
     pipe = StableDiffusionPipeline.from_pretrained(args.folder)
     pipe.set_progress_bar_config(disable=True)
+    if args.sheets:
+        sheets.draw_all(pipe, args.sheets)
+        return
     for name, value in report(pipe, args):
         print(f"| {name} | {value} |")
 
