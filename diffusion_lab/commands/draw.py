@@ -6,6 +6,7 @@ from pathlib import Path
 
 from diffusion_lab.commands.files import new_file
 from diffusion_lab.errors import LabError
+from diffusion_lab.stable_diffusion.roles import ROLES
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -15,7 +16,11 @@ ENLARGED = 256  # pixels; a smaller picture is shown larger, with hard edges
 def add_arguments(parser: ArgumentParser) -> None:
     """The command line of `draw`."""
     parser.add_argument("prompt", help='what to draw, such as "red circle"')
-    parser.add_argument("--model", default="tiny-sd", help="icons, tiny-sd, or the folder of a model (tiny-sd)")
+    parser.add_argument("--model", default="stable-diffusion-v1-5", help=f"icons, {', '.join(ROLES)}, an address on "
+                        "the hub, or a folder (Stable Diffusion v1.5 on a GPU, else Tiny SD)")  # fmt: skip
+    parser.add_argument("--device", help="cuda, mps or cpu (the best one here)")
+    parser.add_argument("--preset", help="as_in_article, fast, compiled or turbo (the model's own habits)")
+    parser.add_argument("--safety-checker", action="store_true", help="hide pictures that it takes for unsafe")
     parser.add_argument("--seed", type=int, default=0, help="which static it starts from (0)")
     parser.add_argument("--steps", type=int, help="how many steps, 1 to 1000 (the model's own choice)")
     parser.add_argument("--guidance-scale", type=float, help="how strongly the prompt pulls (the model's own choice)")
@@ -23,6 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--sampler", help="how it steps, such as ddim, dpmpp_2m, heun (the model's own choice)")
     parser.add_argument("--out", type=Path, default=Path("picture.png"), help="the file to write (picture.png)")
     parser.add_argument("--player", type=Path, metavar="steps.html", help="every step, as a page to scrub")
+    parser.add_argument("--record", type=Path, metavar="run.safetensors", help="the run, to be replayed anywhere")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
 
 
@@ -31,32 +37,44 @@ def run(args: Namespace) -> None:
     with contextlib.ExitStack() as files:
         part = files.enter_context(new_file(args.out, PICTURES, args.force))
         page = args.player and files.enter_context(new_file(args.player, (".html",), args.force))
-        model = open_model(args.model)
+        tape = args.record and files.enter_context(new_file(args.record, (".safetensors",), args.force))
+        model = open_model(args.model, args)
         made = draw(model, args)
         picture = model.picture(made.x0)[0]
         picture.resize(_shown(picture.size), 0).save(part)
         if page:
             _save_player(made, model, page)
-    print(f"{args.out}: {args.prompt!r} drawn by {model.name} in {made.recipe.n} steps, seed {args.seed}")
+        if tape:
+            _save_recording(made, model, tape)
+    if black := _why_black(model, made, picture):
+        print(black)
+    print(f"{args.out}: {args.prompt!r} drawn by {_drawer(model)} in {made.recipe.n} steps, seed {args.seed}")
+    if tape:
+        print(f"{args.record}: a recording of the run; Player(Trajectory.load(...)) replays it")
     if page:
         print(f"{args.player}: the {len(made)} steps of it; open it in a browser")
 
 
-def open_model(name: str):
-    """The model of a role (icons, tiny-sd) or of a folder: a toy's or one in diffusers' layout."""
+def open_model(name: str, args: Namespace | None = None):
+    """The model of a role (icons, tiny-sd, stable-diffusion-v1-5), of an address on the hub, or in a folder."""
     shipped = WEIGHTS / name.replace("-", "_")
     folder = shipped if shipped.is_dir() else Path(name)
-    if (folder / "model_index.json").exists():
-        from diffusion_lab.stable_diffusion import StableDiffusion
-
-        return StableDiffusion.load(folder)
     if (folder / "config.json").exists():
         from diffusion_lab.toy import Toy
 
         return Toy.load(folder)
     known = sorted(path.name.replace("_", "-") for path in WEIGHTS.glob("*") if _has_model(path))
-    raise LabError(f"a model was expected, one of {', '.join(known)} or a folder that holds one (model_index.json or "
-                   f"config.json); {name!r} came; choose one with --model")  # fmt: skip
+    if folder.is_dir() and not _has_model(folder) or "/" not in name and name not in ROLES and not folder.is_dir():
+        names = ", ".join(dict.fromkeys([*known, *ROLES]))
+        raise LabError(f"a model was expected, one of {names} or a folder that holds one (model_index.json or "
+                       f"config.json); {name!r} came; choose one with --model")  # fmt: skip
+    from diffusion_lab.stable_diffusion import StableDiffusion
+
+    device, checker = getattr(args, "device", None), getattr(args, "safety_checker", False)
+    model = StableDiffusion.load(folder if folder.is_dir() else name, device=device, safety_checker=checker)
+    if args is not None and args.preset:
+        print(f"{args.preset} changes {model.use(args.preset)}")
+    return model
 
 
 def draw(model, args: Namespace):
@@ -70,6 +88,29 @@ def draw(model, args: Namespace):
     steps = model.steps(args.prompt, negative_prompt=args.negative_prompt, seed=args.seed, **chosen)
     made = [step for step in tqdm(steps, total=steps.recipe.n, desc="drawing", leave=False, disable=None)]
     return Trajectory(made, steps.recipe, steps.to_rgb)
+
+
+def _drawer(model) -> str:
+    """The model's name and, for a Stable Diffusion, the device it ran on."""
+    if not hasattr(model, "pipeline"):
+        return model.name
+    from diffusion_lab.stable_diffusion.recording import machine
+
+    return f"{model.name} on {machine(model)}"
+
+
+def _why_black(model, made, picture) -> str:
+    black = picture.getextrema() == ((0, 0),) * 3
+    return model.why_black(made.x0) if black and hasattr(model, "why_black") else ""
+
+
+def _save_recording(made, model, path: Path) -> None:
+    from diffusion_lab.stable_diffusion import save_recording
+
+    if not hasattr(model, "pipeline"):
+        made.save(path)
+    else:
+        save_recording(made, model, path)
 
 
 def _has_model(folder: Path) -> bool:

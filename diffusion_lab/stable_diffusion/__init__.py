@@ -6,7 +6,7 @@ Names load when they are first used; the libraries underneath are told to keep t
 import importlib
 import os
 
-_HOME = {"StableDiffusion": "model", "record": "recorder"}
+_HOME = {"StableDiffusion": "model", "record": "recorder", "save_recording": "recording"}
 
 __all__ = sorted(_HOME)
 

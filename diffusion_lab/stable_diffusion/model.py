@@ -15,7 +15,7 @@ from ..errors import LabError
 from ..guidance import as_scale, guide
 from ..noising import generators, randn
 from ..trajectory import Recipe, Step, Steps, arrived
-from . import pictures
+from . import pictures, presets
 from .devices import best_device, best_dtype, check_device, check_dtype, makes_numbers, memory_edge
 from .hub import Source, find_or_stand_in
 from .load import read_pipeline
@@ -149,6 +149,10 @@ class StableDiffusion:
     def picture(self, x: Tensor) -> list[Image.Image]:
         """The pictures of latents x (B, C, h, w)."""
         return [Image.fromarray(one) for one in self.decode(x).numpy()]
+
+    def use(self, preset: str) -> str:
+        """Draw as a preset says from now on (presets.PRESETS names them); returns the sentence on what that changes."""
+        return presets.use(self, preset).changes
 
     def why_black(self, x: Tensor) -> str:
         """One sentence about a black picture of latents x (B, C, h, w): numbers that overflowed, or the safety
