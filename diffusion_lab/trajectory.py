@@ -163,6 +163,11 @@ class Trajectory:
     to_rgb: Tensor | None = None
     pictures: dict[int, Tensor] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, steps: Steps) -> "Trajectory":
+        """The whole path of what model.steps(...) returns, run to its end without being shown."""
+        return cls(list(steps), steps.recipe, steps.to_rgb)
+
     def __len__(self) -> int:
         return len(self.steps)
 
