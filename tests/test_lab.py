@@ -63,6 +63,7 @@ def opened(lab):
     with browser() as engine, page(engine, 1280, 900) as tab:
         tab.goto(lab.address.replace("/lab/tree/", "/lab/workspaces/tests/tree/") + "&reset")
         tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
+        tab.wait_for_selector(".jp-Dialog, .jp-Toolbar-kernelName:has-text('Python 3')", timeout=90_000)
         tab.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", timeout=90_000)
         tab.wait_for_timeout(2000)
         yield tab
