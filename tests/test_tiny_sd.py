@@ -168,3 +168,17 @@ def test_a_killed_training_goes_on_exactly(tmp_path):
     assert again.wait(180) == 0, again.stderr.read()
     one, other = (load_file(tmp_path / name / "reader" / "weights.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_two_processes_train_together(toy, tmp_path):
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines",
+               "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "29611", "-m",
+               "diffusion_lab", "train", "tiny-sd", "--stage", "reader", "--drawn", "70", "--steps", "2", "--out",
+               str(tmp_path)]  # fmt: skip
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, env=alone)
+    assert ran.returncode == 0, ran.stderr
+    with safe_open(tmp_path / "reader" / "checkpoint.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["about"])["step"] == 2
+    one, two = (load_file(out / "reader" / "weights.safetensors") for out in (toy.out, tmp_path))
+    assert not torch.equal(one["heads.subject.weight"], two["heads.subject.weight"])  # it saw the other's pictures too

@@ -23,11 +23,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Trains the stage that was asked for, or all of them."""
-    from . import stages
+    from . import stages, together
     from .settings import Settings
 
+    device = together.start(args.device)
     settings = Settings(args.out, args.drawn, min(16000, args.drawn), args.steps, args.minutes, args.every,
-                        args.resume, args.device)  # fmt: skip
+                        args.resume, device)  # fmt: skip
     if args.stage:
         stages.BY_NAME[args.stage](settings)
     elif args.minutes:
@@ -35,6 +36,7 @@ def run(args: Namespace) -> None:
     else:
         for stage in STAGES:
             stages.BY_NAME[stage](settings)
+    together.leave()
 
 
 def add_evaluate_arguments(parser: ArgumentParser) -> None:

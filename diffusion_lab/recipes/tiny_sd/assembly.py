@@ -11,16 +11,18 @@ from torch import nn
 from ...errors import LabError
 from ...evaluation import Reader
 from ...training import Progress
-from . import export, unet, vae
+from . import export, together, unet, vae
 
 SHIPPED = Path(__file__).parents[2] / "weights"
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
-    """The weights of a network as they are shipped: float16, contiguous."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().half().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(tensors, path, metadata={"format": "pt"})
+    """The weights of a network as they are shipped: float16, contiguous; written by the first process."""
+    if together.first():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.detach().half().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        save_file(tensors, path, metadata={"format": "pt"})
+    together.wait()
 
 
 def load_weights(network: nn.Module, path: Path, stage: str) -> nn.Module:
@@ -67,7 +69,8 @@ def trained(out: Path) -> unet.TinySD:
 
 def put_together(out: Path) -> Path:
     """Writes the standard folder `out`/tiny_sd from what the stages have made so far, and returns it."""
-    export.export(trained(out), decoder(out), out / "tiny_sd")
+    if together.first():
+        export.export(trained(out), decoder(out), out / "tiny_sd")
     return out / "tiny_sd"
 
 
@@ -87,7 +90,8 @@ class Growing:
         self.out, self.every, self.last = out, every_seconds, time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
-        if time.monotonic() - self.last < self.every and progress.step < progress.steps:
+        early = time.monotonic() - self.last < self.every and progress.step < progress.steps
+        if early or not together.first():
             return
         pipe = export.pipeline(progress.ema, decoder(self.out), self.out / "tiny_sd")
         pipe.to(next(progress.ema.parameters()).device)

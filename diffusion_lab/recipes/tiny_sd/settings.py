@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import LabError
 from ...training import Checkpoint
+from . import together
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Settings:
         note = self.out / stage / "plan.json"
         if self.steps is None and self.minutes is None:
             return json.loads(note.read_text())["steps"] if note.exists() else default
-        steps = self.steps or max(20, int(60 * self.minutes / pace()))
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps({"steps": steps}))
-        return steps
+        if together.first():
+            steps = self.steps or max(20, int(60 * self.minutes / pace()))
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(json.dumps({"steps": steps}))
+        together.wait()
+        return json.loads(note.read_text())["steps"]

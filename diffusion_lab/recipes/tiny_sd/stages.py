@@ -4,6 +4,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from ...evaluation import Reader, SecondReader
 from ...training import Progress, adamw, horizon, train, warm_up_and_down
-from . import assembly, data, reader, unet, vae
+from . import assembly, data, reader, together, unet, vae
 from .assembly import load_weights, save_weights
 from .muon import muon_and_adamw
 from .settings import Settings
@@ -27,10 +28,12 @@ def pictures(settings: Settings) -> dict[str, data.Pictures]:
     for (split, seed), n in ((data.TRAIN, settings.drawn), (data.HELD_OUT, int(0.15 * settings.drawn))):
         folder = settings.out / "pictures" / split
         known = folder / "scenes.json"
-        if not known.exists() or len(json.loads(known.read_text())["scenes"]) < n:
+        missing = not known.exists() or len(json.loads(known.read_text())["scenes"]) < n
+        if together.first() and missing:
             with tqdm(total=n, desc=f"drawing scenes ({split})", unit="") as bar:
                 for done, _ in data.draw(folder, n, split, seed):
                     bar.update(done - bar.n)
+        together.wait()
         found[split] = data.load(folder)
     return found
 
@@ -38,10 +41,11 @@ def pictures(settings: Settings) -> dict[str, data.Pictures]:
 def follow(name: str, progress: Iterator[Progress], look: Callable[[Progress], None] | None = None) -> nn.Module:
     """Shows a training's progress, with the time left, and calls `look` after each step; returns the averaged
     network."""
-    bar, average = tqdm(desc=name, unit=" steps", mininterval=5, smoothing=0.02), 0.0
+    bar = tqdm(desc=name, unit=" steps", mininterval=5, smoothing=0.02, disable=not together.first())
+    average = None
     for p in progress:
         bar.total = p.steps
-        average = p.loss if bar.n == 0 else 0.98 * average + 0.02 * p.loss
+        average = p.loss if average is None else 0.98 * average + 0.02 * p.loss
         bar.set_postfix(loss=f"{average:.4f}", refresh=False)
         bar.update(p.step - bar.n)
         if look:
@@ -111,9 +115,14 @@ def encode(settings: Settings) -> unet.Latents:
     """The latents of the first pictures, their masks and the reader's features of them, made once and kept."""
     path, source = settings.out / "latents.safetensors", pictures(settings)["train"]
     n = min(settings.encoded, len(source))
-    if path.exists():
-        tensors = load_file(path)
-        return unet.Latents(**tensors, scenes=source.scenes[: len(tensors["x0"])])
+    if together.first() and not path.exists():
+        _encode(settings, source, n, path)
+    together.wait()
+    tensors = load_file(path)
+    return unet.Latents(**tensors, scenes=source.scenes[: len(tensors["x0"])])
+
+
+def _encode(settings: Settings, source: data.Pictures, n: int, path: Path) -> None:
     encoder, reads, parts = assembly.encoder(settings.out), assembly.judge(settings.out), []
     with torch.no_grad():
         for k in tqdm(range(0, n, 8), desc="encoding", mininterval=5):
@@ -122,7 +131,6 @@ def encode(settings: Settings) -> unet.Latents:
             parts.append([x.half() for x in (x0, F.avg_pool2d(masks, 8), features)])
     x0, masks, features = (torch.cat(column).contiguous() for column in zip(*parts, strict=True))
     save_file({"x0": x0, "masks": masks, "features": features}, path)
-    return unet.Latents(x0, masks, features, source.scenes[:n])
 
 
 def train_unet(settings: Settings) -> None:
@@ -152,5 +160,5 @@ def over_a_coffee(settings: Settings) -> None:
 
 BY_NAME = {
     "reader": train_reader, "second": train_second, "vae": train_vae, "latents": encode, "unet": train_unet,
-    "decoder": train_decoder, "export": lambda settings: assembly.show(settings.out),
+    "decoder": train_decoder, "export": lambda settings: together.first() and assembly.show(settings.out),
 }  # fmt: skip
