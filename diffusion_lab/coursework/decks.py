@@ -20,6 +20,7 @@ WIDTH, HEIGHT = 1280, 720
 LONG = 6  # a code cell with more lines is folded: on a projector a figure matters more than how it is drawn
 NOTE = re.compile(r"^<!-- speaker notes\s*(.*?)\s*-->$", re.S)
 IDS = re.compile(r"<!-- formula: [\w-]+ -->\n?")
+ANCHOR = re.compile(r'<a class="anchor-link".*?</a>')
 MINUTES = re.compile(r"(\d+) minutes?\b")
 
 
@@ -33,7 +34,7 @@ class Slide:
     @property
     def title(self) -> str:
         found = re.search(r"<h[12][^>]*>(.*?)</h[12]>", "".join(self.pieces), re.S)
-        return re.sub(r"<[^>]+>|¶", "", found[1]).strip() if found else ""
+        return re.sub(r"<[^>]+>", "", found[1]).strip() if found else ""
 
     @property
     def minutes(self) -> int:
@@ -66,7 +67,7 @@ def _note(source: str) -> str:
 
 
 def _markdown(source: str) -> str:
-    return markdown2html(IDS.sub("", source))
+    return ANCHOR.sub("", markdown2html(IDS.sub("", source)))
 
 
 def _code(cell: nbformat.NotebookNode) -> str:

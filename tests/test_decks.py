@@ -1,0 +1,201 @@
+"""Slides without Jupyter and live ones: everything inside, nothing cut off, the keys where they belong."""
+
+import re
+
+import nbformat
+import pytest
+from browser import address, browser, page
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from diffusion_lab import Player, cosine, forward, noise
+from diffusion_lab.commands import environment
+from diffusion_lab.coursework import hints, quiz
+from diffusion_lab.coursework.decks import deck, notes_page, slides, write
+from diffusion_lab.coursework.live import live_copy, settings
+from diffusion_lab.errors import LabError
+from diffusion_lab.pixels import TO_RGB
+
+LESSONS = sorted((environment.ROOT / "lessons").glob("[0-9][0-9]_*.ipynb"))
+SIZES = [(1280, 720), (1920, 1080)]
+SMALLEST = 0.6  # how far a slide's content may be shrunk: text of 28 px is then still 17 px
+
+
+def shown(html: str, source: str = "show()") -> nbformat.NotebookNode:
+    return new_code_cell(source, outputs=[new_output("execute_result", {"text/html": html}, execution_count=1)])
+
+
+def cell(kind: str, made: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    made.metadata["slideshow"] = {"slide_type": kind}
+    return made
+
+
+def small_lesson() -> nbformat.NotebookNode:
+    """Every kind of cell a lesson has."""
+    path = forward(noise((3, 16, 16), 1).clamp(-1, 1), cosine(), range(0, 1000, 50), to_rgb=TO_RGB)
+    long = "\n".join(f"line_{i} = {i}" for i in range(12))
+    book = new_notebook(cells=[
+        cell("slide", new_markdown_cell("# A small lesson\n\nLet $x_t$ be given.")),
+        cell("notes", new_markdown_cell("<!-- speaker notes\n\n3 minutes. Expect **silence** & patience.\n\n-->")),
+        cell("-", shown(Player(path).html, "Player(path)")),
+        cell("slide", new_markdown_cell("## A formula\n\n<!-- formula: ddim -->\n$$\nx_s = \\sqrt{a}\\, x_0\n$$")),
+        cell("subslide", new_markdown_cell("## Tall\n\n" + "A line of words.\n\n" * 14)),
+        cell("notes", new_markdown_cell("<!-- speaker notes\n\n1 minute. Only this.\n\n-->")),
+        cell("slide", shown(hints("01.q_sample")._repr_html_(), long)),
+        cell("slide", shown(quiz("01")._repr_html_(), "quiz('01')")),
+        cell("skip", new_markdown_cell("not shown")),
+        cell("slide", new_code_cell("1 < 2", outputs=[new_output("stream", text="<b>plain</b>")])),
+    ])
+    book.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return book
+
+
+def test_cells_are_grouped_into_slides_with_their_notes():
+    found = slides(small_lesson())
+    assert [slide.title for slide in found] == ["A small lesson", "A formula", "Tall", "", "", ""]
+    assert found[0].notes == ["3 minutes. Expect **silence** & patience."] and found[2].minutes == 1
+    everything = "".join(piece for slide in found for piece in slide.pieces)
+    assert "speaker notes" not in everything and "not shown" not in everything and "formula: ddim" not in everything
+    assert "&lt;b&gt;plain&lt;/b&gt;" in everything
+
+
+def test_long_code_and_lone_calls_are_folded():
+    found = slides(small_lesson())
+    assert "<details class='code'>" in found[3].pieces[0] and "<details class='code'>" in found[4].pieces[0]
+    assert "<details class='code'>" in found[0].pieces[1] and "Player" in found[0].pieces[1]
+
+
+def test_notes_page_says_what_and_how_long():
+    html = notes_page(small_lesson(), "A <small> lesson")
+    assert "6 slides, about 4 minutes" in html and "A &lt;small&gt; lesson" in html
+    assert "<strong>silence</strong>" in html and "speaker notes" not in html
+
+
+def test_a_deck_holds_everything_inside():
+    html = deck(small_lesson(), "A small lesson")
+    outside = re.sub(r"<script>.*?</script>", "", html, flags=re.S)
+    assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"'](?!data:)", outside)
+    assert "{{" not in outside and html.count("<section>") == 6
+
+
+def test_a_notebook_without_slides_is_a_sentence():
+    with pytest.raises(LabError, match="a lesson with slides was expected"):
+        slides(new_notebook(cells=[new_markdown_cell("# Words")]))
+
+
+def test_the_copy_to_present_walks_one_way_and_leaves_the_lesson_alone():
+    book = small_lesson()
+    before = nbformat.writes(book)
+    copy = live_copy(book)
+    assert nbformat.writes(book) == before
+    kinds = [c.metadata.get("slideshow", {}).get("slide_type") for c in copy.cells]
+    assert set(kinds) == {"slide", None} and kinds.count("slide") == 6
+    assert copy.cells[1].metadata["jupyterlab-slideshow"] == {"layer": "deck"}
+    assert not any("speaker notes" in c.source for c in copy.cells)
+    folded = [c for c in copy.cells if c.metadata.get("jupyter", {}).get("source_hidden")]
+    assert [c.source[:6] for c in folded] == ["# This", "Player", "line_0", "quiz('", "1 < 2"]
+    nbformat.validate(copy)
+
+
+def test_settings_of_a_presentation_stand_in_its_own_folder(tmp_path):
+    settings(tmp_path)
+    assert '"active": true' in (tmp_path / "jupyterlab-slideshow" / "plugin.jupyterlab-settings").read_text()
+
+
+# --- in a browser ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deck")
+    nbformat.write(small_lesson(), folder / "07_small.ipynb")
+    return write(folder / "07_small.ipynb", folder / "slides")[0]
+
+
+def open_deck(tab, path):
+    tab.goto(address(path))
+    tab.wait_for_selector("body[data-ready]", timeout=60_000)
+
+
+NOTES = "(document.querySelector('.speaker-controls-notes .value')?.innerText || '')"
+MEASURE = """() => {
+  const slide = Reveal.getCurrentSlide(), box = slide.querySelector(".fit");
+  fit(slide);
+  const room = slide.getBoundingClientRect(), size = box.getBoundingClientRect();
+  const right = Math.max(...[...box.querySelectorAll("*")].filter((e) => !e.closest("mjx-assistive-mml, canvas, pre"))
+    .map((e) => e.getBoundingClientRect().right));
+  return { zoom: Number(box.style.zoom), tall: size.bottom - room.bottom, wide: right - room.right,
+           title: slide.querySelector("h1, h2")?.innerText || "", room: [room.width, room.height] };
+}"""
+
+
+def walk(tab):
+    """The measures of every slide of the deck."""
+    found = []
+    for _ in range(tab.evaluate("Reveal.getTotalSlides()")):
+        tab.wait_for_timeout(120)
+        found.append(tab.evaluate(MEASURE))
+        tab.keyboard.press("ArrowRight")
+    return found
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda p: p.stem)
+def test_no_slide_of_a_lesson_is_larger_than_the_slide(engine, lesson, tmp_path):
+    path, _ = write(lesson, tmp_path)
+    with page(engine, *SIZES[0]) as tab:
+        open_deck(tab, path)
+        found = walk(tab)
+        assert 8 <= len(found) <= 24
+        for slide in found:
+            assert slide["tall"] <= 1 and slide["wide"] <= 1, slide
+            assert slide["zoom"] >= SMALLEST, f"split this slide with a subslide: {slide}"
+        tab.set_viewport_size(dict(zip(("width", "height"), SIZES[1], strict=True)))
+        tab.keyboard.press("Home")
+        for slide in walk(tab):
+            assert abs(slide["room"][0] - SIZES[1][0]) < 2 and abs(slide["room"][1] - SIZES[1][1]) < 2
+            assert slide["tall"] <= 1 and slide["wide"] <= 1, slide
+        assert tab.refused == [] and tab.errors == []
+
+
+@pytest.mark.browser
+def test_a_deck_from_a_stick_draws_maths_scrubs_players_and_folds(engine, small):
+    with page(engine) as tab:
+        open_deck(tab, small)
+        assert tab.locator("mjx-container svg").count() >= 2
+        assert tab.evaluate("document.querySelector('.slides').innerText.includes('$')") is False
+        tab.wait_for_selector('.dl-player[data-live="yes"]')
+        slider = tab.locator(".dl-player input[type=range]").first
+        slider.focus()
+        before = slider.input_value()
+        tab.keyboard.press("ArrowRight")
+        assert slider.input_value() != before and tab.evaluate("Reveal.getIndices().h") == 0
+        for _ in range(3):
+            tab.evaluate("document.activeElement.blur()")
+            tab.keyboard.press("PageDown")
+        assert tab.evaluate("Reveal.getIndices().h") == 3
+        fold = tab.locator("section.present .dl-hints summary").first
+        fold.focus()
+        tab.keyboard.press("Space")
+        assert tab.locator("section.present .dl-hints details").first.evaluate("e => e.open")
+        assert tab.evaluate("Reveal.getIndices().h") == 3
+        assert tab.evaluate(MEASURE)["tall"] <= 1
+        assert tab.refused == [] and tab.errors == []
+
+
+@pytest.mark.browser
+def test_the_speaker_view_shows_the_notes(engine, small):
+    with page(engine) as tab:
+        open_deck(tab, small)
+        with tab.context.expect_page() as opened:
+            tab.keyboard.press("s")
+        view = opened.value
+        view.wait_for_function(f"{NOTES}.includes('silence')")
+        tab.keyboard.press("PageDown"), tab.keyboard.press("PageDown")
+        view.wait_for_function(f"{NOTES}.includes('Only this')")
+        assert tab.refused == []
