@@ -47,7 +47,7 @@ def build(folder: Path, layout: str = "new", prediction_type: str = "epsilon", s
     vae = AutoencoderKL(
         sample_size=8 * size, block_out_channels=(8, 8, 16, 16), latent_channels=4, norm_num_groups=8,
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4)  # fmt: skip
-    tokenizer = _tokenizer()
+    tokenizer = make_tokenizer()
     ends = dict(bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id)
     text = CLIPTextModel(CLIPTextConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
@@ -99,7 +99,8 @@ def _vocabulary() -> dict[str, int]:
     return {token: i for i, token in enumerate([*dict.fromkeys(tokens), "<|startoftext|>", "<|endoftext|>"])}
 
 
-def _tokenizer():
+def make_tokenizer():
+    """A tokenizer that knows WORDS, each as one token, and spells the rest."""
     from transformers import CLIPTokenizer
 
     return CLIPTokenizer(vocab=_vocabulary(), merges=merges(WORDS), model_max_length=77)
