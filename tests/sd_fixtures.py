@@ -36,9 +36,11 @@ def build(folder: Path, layout: str = "new", prediction_type: str = "epsilon", s
           channels: tuple[int, int] = (16, 32)) -> Path:  # fmt: skip
     """Write a Stable Diffusion with random weights, latents 4 x size x size, eight times that in pixels."""
     import torch
+    import transformers
     from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
+    transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
         sample_size=size, block_out_channels=channels, layers_per_block=1, cross_attention_dim=32, norm_num_groups=8,
