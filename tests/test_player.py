@@ -340,4 +340,5 @@ def test_watch_decodes_latents_through_the_model():
     trajectory = watch(iter(made.latents(6).steps), Model())
     assert sorted(trajectory.pictures) == list(range(7))
     assert trajectory.pictures[3].shape == (1, 128, 128, 3) and trajectory.pictures[3].dtype == torch.uint8
-    assert data_of(Player(trajectory))["paths"][0]["pictures"]["at"] == list(range(7))
+    assert data_of(Player(trajectory))["paths"][0]["pictures"]["x0"]["at"] == list(range(7))
+    assert data_of(Player(trajectory))["paths"][0]["pictures"]["x0_uncond"]["at"] == list(range(7))

@@ -41,7 +41,7 @@ function drawBand(root, state) {
   const marks = [];
   if (spacing >= 3) for (let k = 0; k < N; k++) marks.push(`M${at(k, 0)[0].toFixed(1)} ${area}v${ticks - 1}`);
   svg(drawing, "path", { class: "dl-ticks", d: `M${PAD} ${area}H${width - PAD}` + marks.join("") });
-  drawBars(drawing, state, at, spacing, height - words);
+  state.bars = drawBars(drawing, state, at, spacing, height - words);
   if (barred) svg(drawing, "text", { class: "dl-word-bars", x: PAD, y: height - 3 }, "bars: how much the guess changed");
   if (forward) drawHalf(drawing, state, at, width);
   state.veil = svg(drawing, "rect", { class: "dl-veil", y: 0, height: height - words, width: 0 });
@@ -59,23 +59,23 @@ function drawBand(root, state) {
   state.nearest = (x) => Math.round(((x - PAD) / (width - 2 * PAD)) * (N - 1));
 }
 
-// Small green bars: how much the guess changed. The second path's are outlined.
+// Small green bars: how much the guess changed, kept by their place on the band. The second path's are outlined.
 function drawBars(drawing, { paths, pairs, N }, at, spacing, height) {
-  for (const [which, path] of paths.entries()) {
-    if (!path.change) continue;
+  const bars = {};
+  paths.forEach((path, which) => {
+    if (!path.change) return;
     const most = path.change.reduce((a, b) => Math.max(a, b), 1e-12);
     const width = Math.max(1, Math.min(12, spacing * 0.6)) / paths.length;
-    let before = -1;
     for (let k = 0; k < N; k++) {
       const step = pairs[k][which];
+      if (k && step === pairs[k - 1][which]) continue;
       const tall = Math.max(0.5, (path.change[step] / most) * 24);
       const x = at(k, 0)[0] - (width * paths.length) / 2 + which * width;
-      if (step !== before) {
-        svg(drawing, "rect", { class: "dl-bar", "data-step": k, "data-path": which, x, width, y: height - tall, height: tall });
-      }
-      before = step;
+      const look = which ? "dl-bar dl-hollow" : "dl-bar";
+      (bars[k] ||= []).push(svg(drawing, "rect", { class: look, x, width, y: height - tall, height: tall }));
     }
-  }
+  });
+  return bars;
 }
 
 // On a forward path: where picture and noise are even.

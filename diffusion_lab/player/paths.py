@@ -11,7 +11,13 @@ from . import frames
 from .frames import Detail
 
 STOPS = (0.0, 0.10, 0.35, 0.70, 1.0)  # shares of picture at which the strip stops: evenly spaced ones are mostly static
-NAMES = {"ddim": "DDIM", "ddpm": "DDPM", "dpmpp_2m": "DPM++ 2M", "heun": "Heun"}
+UNCOND = "picture_uncond"  # among a Step's extras: the decoded guess without the prompt, uint8 (B, H, W, 3)
+NAMES = {
+    "ddim": "DDIM", "ddpm": "DDPM", "euler": "Euler", "euler_ancestral": "Euler ancestral", "heun": "Heun",
+    "dpmpp_2m": "DPM++ 2M", "dpmpp_2m_karras": "DPM++ 2M Karras", "dpmpp_2m_sde": "DPM++ 2M SDE",
+    "dpmpp_1s": "DPM++ 1S",
+    "unipc": "UniPC", "deis": "DEIS", "lms": "LMS", "kdpm2": "KDPM2", "pndm": "PNDM", "lcm": "LCM",
+}  # fmt: skip
 
 
 def arrival(step: Step) -> bool:
@@ -92,10 +98,14 @@ def _pictures(trajectory, steps, at, index, detail, guided) -> dict:
         without = np.stack([frames.linear(x[index], to_rgb)[::k, ::k] for x in without])
         packed["x0_uncond"] = frames.sprite(frames.levels(without, unit))
     packed["units"] = frames.numbers([unit, detail.eps, *frames.bias(to_rgb)], "<f4")
-    shown = [(place, i) for place, i in enumerate(at) if i in trajectory.pictures]
-    if shown:
-        pictures = np.stack([trajectory.pictures[i][index].cpu().numpy() for _, i in shown])
-        packed["pictures"] = {"at": [place for place, _ in shown], **frames.picture_sprite(pictures, detail.side)}
+    decoded = {"x0": {k: trajectory.pictures[i][index] for k, i in enumerate(at) if i in trajectory.pictures}}
+    if guided:
+        beside = {k: step.extras[UNCOND][index] for k, step in enumerate(steps) if UNCOND in step.extras}
+        decoded["x0_uncond"] = beside | {k: decoded["x0"][k] for k in decoded["x0"] if beside and arrival(steps[k])}
+    packed["pictures"] = {
+        what: {"at": list(own), **frames.picture_sprite(np.stack([p.cpu().numpy() for p in own.values()]), detail.side)}
+        for what, own in decoded.items() if own
+    }  # fmt: skip
     return packed
 
 

@@ -41,7 +41,6 @@ function shorts(address, count) {
 async function openPath(packed, first) {
   const path = { ...packed, change: floatsOf(packed.change), moved: floatsOf(packed.moved), frames: {} };
   const units = floatsOf(packed.units);
-  const [zero, nan] = packed.points ? [0, -32768] : [128, 0];
   for (const what of ["x0", "eps", "x0_uncond"]) {
     if (!packed[what]) continue;
     if (packed[what] === "same") path.frames[what] = first.frames[what];
@@ -50,26 +49,32 @@ async function openPath(packed, first) {
   path.size = packed.points ? [480, 480] : packed.x0.size || first.size;
   path.bias = packed.points ? null : units.subarray(2, 5);
   path.reach = packed.points ? units[2] : 1;
-  if (packed.pictures) path.sprite = await imageOf(packed.pictures.src);
+  for (const what in packed.pictures) path.pictures[what].image = await imageOf(packed.pictures[what].src);
 
+  const tables = [0, 1].map((n) => Float32Array.from({ length: 256 }, (_, q) => (q ? (q - 128) * units[n] : NaN)));
+  const last = {};
   const stored = (what, k) => {
-    const frame = path.frames[what][Math.min(k, path.frames[what].length - 1)];
-    const unit = units[what === "eps" ? 1 : 0];
-    return Float32Array.from(frame, (q) => (q === nan ? NaN : (q - zero) * unit));
+    const place = Math.min(k, path.frames[what].length - 1);
+    if (last[what]?.place === place) return last[what].values;
+    const frame = path.frames[what][place], n = what === "eps" ? 1 : 0, values = new Float32Array(frame.length);
+    if (packed.points) for (let i = 0; i < frame.length; i++) values[i] = frame[i] === -32768 ? NaN : frame[i] * units[n];
+    else for (let i = 0; i < frame.length; i++) values[i] = tables[n][frame[i]];
+    last[what] = { place, values };
+    return values;
   };
   path.values = (what, k) => {
     if (what !== "x_t") return stored(what, k);
-    const x0 = stored("x0", k), eps = stored("eps", k);
+    const x0 = stored("x0", k), eps = stored("eps", k), x_t = new Float32Array(x0.length);
     const signal = Math.sqrt(path.alpha[k]), noise = Math.sqrt(1 - path.alpha[k]);
-    for (let i = 0; i < x0.length; i++) x0[i] = signal * x0[i] + (noise ? noise * eps[i] : 0);
-    return x0;
+    for (let i = 0; i < x_t.length; i++) x_t[i] = signal * x0[i] + (noise ? noise * eps[i] : 0);
+    return x_t;
   };
   // Where two guesses of one step, or the guesses of two steps, differ: rms over the colours, a value a pixel.
   path.distance = (a, b) => {
     const d = new Float32Array(a.length / 3);
-    for (let i = 0; i < d.length; i++) {
-      for (let c = 0; c < 3; c++) d[i] += (a[3 * i + c] - b[3 * i + c]) ** 2 / 3;
-      d[i] = Math.sqrt(d[i]) || 0;
+    for (let i = 0, j = 0; i < d.length; i++, j += 3) {
+      const red = a[j] - b[j], green = a[j + 1] - b[j + 1], blue = a[j + 2] - b[j + 2];
+      d[i] = Math.sqrt((red * red + green * green + blue * blue) / 3) || 0;
     }
     return d;
   };
@@ -79,7 +84,9 @@ async function openPath(packed, first) {
   path.scale = (of) => {
     if (!scales[of]) {
       scales[of] = 1e-6;
-      for (let k = 0; k < path.alpha.length; k++) scales[of] = path[of](k).reduce((a, b) => Math.max(a, b), scales[of]);
+      for (let k = 0; k < path.alpha.length; k++) {
+        for (const d of path[of](k)) if (d > scales[of]) scales[of] = d;
+      }
     }
     return scales[of];
   };
@@ -92,25 +99,32 @@ function sized(canvas, w, h) {
   return canvas.getContext("2d");
 }
 
-// Values to pixels, one fixed scale for every panel and step: -1 black, 1 white. NaN is hatched.
+// Values to pixels, one fixed scale for every panel and step: -1 black, 1 white. Where a value is NaN it is hatched;
+// says whether any was.
 function paint(canvas, values, [w, h], bias) {
   const context = sized(canvas, w, h);
-  const image = context.createImageData(w, h);
-  for (let p = 0; p < w * h; p++) {
-    const broken = Number.isNaN(values[3 * p]) || Number.isNaN(values[3 * p + 1]) || Number.isNaN(values[3 * p + 2]);
-    const stripe = (((p % w) + Math.floor(p / w)) >> 1) % 2 ? 235 : 102;
-    for (let c = 0; c < 3; c++) {
-      image.data[4 * p + c] = broken ? stripe : 127.5 * (values[3 * p + c] + bias[c] + 1);
+  const image = context.createImageData(w, h), data = image.data;
+  const zero = [0, 1, 2].map((c) => 127.5 * (bias[c] + 1));
+  let broken = false;
+  for (let p = 0, i = 0, j = 0; p < w * h; p++, i += 3, j += 4) {
+    const sum = values[i] + values[i + 1] + values[i + 2];
+    if (sum === sum) {
+      data[j] = 127.5 * values[i] + zero[0];
+      data[j + 1] = 127.5 * values[i + 1] + zero[1];
+      data[j + 2] = 127.5 * values[i + 2] + zero[2];
+    } else {
+      broken = true;
+      data.fill((((p % w) + Math.floor(p / w)) >> 1) % 2 ? 235 : 102, j, j + 3);
     }
-    image.data[4 * p + 3] = 255;
+    data[j + 3] = 255;
   }
   context.putImageData(image, 0, 0);
+  return broken;
 }
 
-function paintPicture(canvas, path, place) {
-  const [w, h] = path.pictures.size;
-  const column = place % path.pictures.columns, row = Math.floor(place / path.pictures.columns);
-  sized(canvas, w, h).drawImage(path.sprite, column * w, row * h, w, h, 0, 0, w, h);
+function paintPicture(canvas, { image, size: [w, h], columns }, place) {
+  const column = place % columns, row = Math.floor(place / columns);
+  sized(canvas, w, h).drawImage(image, column * w, row * h, w, h, 0, 0, w, h);
 }
 
 // Mark places in one colour, as strongly as they differ; `scale` is one for the whole path.
@@ -118,7 +132,12 @@ function mark(canvas, distance, [w, h], scale, colour) {
   const layer = Object.assign(document.createElement("canvas"), { width: w, height: h });
   const context = layer.getContext("2d");
   const image = context.createImageData(w, h);
-  for (let p = 0; p < w * h; p++) image.data.set([...colour, 170 * Math.min(1, distance[p] / scale)], 4 * p);
+  for (let p = 0, j = 0; p < w * h; p++, j += 4) {
+    image.data[j] = colour[0];
+    image.data[j + 1] = colour[1];
+    image.data[j + 2] = colour[2];
+    image.data[j + 3] = 170 * Math.min(1, distance[p] / scale);
+  }
   context.putImageData(image, 0, 0);
   const target = canvas.getContext("2d");
   target.imageSmoothingEnabled = false;
@@ -162,6 +181,19 @@ function dots(context, values, place, colour) {
     context.arc(x, y, radius, 0, 7);
   }
   context.fill();
+}
+
+function rings(context, values, place, colour) {
+  context.strokeStyle = colour;
+  context.lineWidth = 2;
+  context.beginPath();
+  for (let i = 0; i < values.length / 2; i++) {
+    const [x, y] = place(values, i);
+    if (Number.isNaN(x + y)) continue;
+    context.moveTo(x + 6, y);
+    context.arc(x, y, 6, 0, 7);
+  }
+  context.stroke();
 }
 
 function arrows(context, from, to, place) {

@@ -22,6 +22,7 @@ const BODY = `
 <p class="dl-note"></p>`;
 const ICONS = { play: '<path d="M3 1l11 7-11 7z"/>', pause: '<path d="M3 2h4v12H3zM9 2h4v12H9z"/>' };
 const SPEEDS = [1, 4, 0.25];
+const DOTS = { x_t: "#444444", x0: "#009E73", eps: "#D55E00", x0_uncond: "#9B4677" };
 const WIDTHS = { hero: 320, small: 236, side: 170, even: 290 };
 
 const percent = (share) => {
@@ -45,7 +46,7 @@ const letter = (what) => {
 
 function labelOf({ what, path }, { paths, data }) {
   if (data.names) {
-    if (what === "difference") return ["A − B; grey: no difference"];
+    if (what === "difference") return [paths[0].points ? "A filled, B ringed" : "A − B; grey: no difference"];
     return paths[0].direction === "reverse" ? [data.names[path]] : [data.names[path] + " ", letter(what)];
   }
   const reverse = paths[0].direction === "reverse", thing = paths[0].points ? "points" : "picture";
@@ -156,23 +157,22 @@ function build(root, state) {
 function drawPanel(panel, state) {
   const { paths, pairs, i } = state, path = paths[panel.path], k = pairs[i][panel.path];
   if (panel.what === "difference") return drawDifference(panel, state);
-  const hero = panel.what === "x0" && !state.data.names;
-  const what = hero && state.hold === "pull" ? "x0_uncond" : panel.what;
+  const hero = panel.what === "x0" && !state.data.names, hold = hero ? state.hold : null;
+  const what = hold === "pull" ? "x0_uncond" : panel.what;
+  const shown = [what, what === "x_t" ? k : Math.min(k, path.frames[what].length - 1), hold].join();
+  if (shown === panel.shown) return; // what stays as it was is not drawn again
+  panel.shown = shown;
   if (hero) panel.label.replaceChildren(...labelOf({ ...panel, what }, state));
-  if (path.points) {
-    const colour = { x_t: "#444444", x0: "#009E73", eps: "#D55E00", x0_uncond: "#9B4677" }[what];
-    return scatter(panel.canvas, path, k, what, colour, "#000");
-  }
-  const place = what === "x0" && path.pictures ? path.pictures.at.indexOf(k) : -1;
-  if (place >= 0) paintPicture(panel.canvas, path, place);
+  if (path.points) return scatter(panel.canvas, path, k, what, DOTS[what], "#000");
+  const pictures = path.pictures[what], place = pictures ? pictures.at.indexOf(k) : -1;
+  panel.broken = false;
+  if (place >= 0) paintPicture(panel.canvas, pictures, place);
   else {
-    const values = path.values(what, k);
-    state.broken = state.broken || values.some(Number.isNaN);
-    paint(panel.canvas, values, path.size, path.bias);
-    if (what === "x0" && path.pictures) panel.label.append(" (rough preview)");
+    panel.broken = paint(panel.canvas, path.values(what, k), path.size, path.bias);
+    if (hero && pictures) panel.label.append(" (rough preview)");
   }
   if (what === "x0_uncond") mark(panel.canvas, path.pull(k), path.size, path.scale("pull"), [204, 121, 167]);
-  if (hero && state.hold === "news") mark(panel.canvas, path.news(k), path.size, path.scale("news"), [0, 158, 115]);
+  if (hold === "news") mark(panel.canvas, path.news(k), path.size, path.scale("news"), [0, 158, 115]);
 }
 
 // The difference of two guesses around middle grey, at half strength, so that nothing is cut off.
@@ -182,7 +182,7 @@ function drawDifference(panel, state) {
     scatter(panel.canvas, a, j, "x0", "#009E73", "#000");
     const side = a.size[0], values = b.values("x0", k);
     const at = (v, i) => [(side / 2) * (1 + v[2 * i] / a.reach), (side / 2) * (1 - v[2 * i + 1] / a.reach)];
-    return dots(panel.canvas.getContext("2d"), values, at, "#9B467799");
+    return rings(panel.canvas.getContext("2d"), values, at, "#333333");
   }
   const [one, two] = state.panels.filter((other) => other.what === "x0").map((other) => {
     const { width, height } = other.canvas;
@@ -198,8 +198,8 @@ function drawDifference(panel, state) {
 
 function draw(state) {
   const { paths, pairs, i, N } = state, alpha = paths[0].alpha[pairs[i][0]];
-  state.broken = false;
   state.panels.forEach((panel) => drawPanel(panel, state));
+  state.broken = state.panels.some((panel) => panel.broken);
   const weights = [Math.sqrt(alpha), Math.sqrt(1 - alpha)].map((v) => v.toFixed(2));
   if (state.summed) {
     state.live.querySelectorAll(".dl-op b").forEach((b, n) => (b.textContent = weights[n]));
@@ -207,7 +207,7 @@ function draw(state) {
       " + ", node("b", weights[1], { className: "dl-noisy" }), " × ", letter("eps"));
   }
   const said = facts(state);
-  state.caption.replaceChildren(node("b", said[0]), said.slice(1).map((part) => " · " + part).join(""));
+  state.caption.replaceChildren(...said.flatMap((part, n) => [n ? " · " : "", node(n ? "span" : "b", part)]));
   state.range.value = i;
   state.range.setAttribute("aria-valuetext", inWords(state));
   state.title.textContent = state.open ? state.data.title : state.data.ask;
@@ -218,7 +218,9 @@ function draw(state) {
   state.dot.setAttribute("cy", y);
   state.dot2?.setAttribute("cx", x);
   state.dot2?.setAttribute("cy", state.place(i, 1).y);
-  for (const bar of state.live.querySelectorAll(".dl-bar")) bar.classList.toggle("dl-now", +bar.dataset.step === i);
+  state.now?.forEach((bar) => bar.classList.remove("dl-now"));
+  state.now = state.bars[i];
+  state.now?.forEach((bar) => bar.classList.add("dl-now"));
   const from = state.open || state.reach === N - 1 ? width : (state.place(state.reach).x + state.place(state.reach + 1).x) / 2;
   state.veil.setAttribute("x", from);
   state.veil.setAttribute("width", Math.max(0, width - from));

@@ -147,8 +147,8 @@ def _alike(packed: list[dict]) -> bool:
     a, b = packed
     if a["points"] or b["points"]:
         return a["points"] and b["points"] and a["count"] == b["count"]
-    sizes = [path.get("pictures", path["x0"])["size"] for path in packed]
-    return sizes[0] == sizes[1] and ("pictures" in a) == ("pictures" in b)
+    sizes = [path["pictures"].get("x0", path["x0"])["size"] for path in packed]
+    return sizes[0] == sizes[1] and bool(a["pictures"]) == bool(b["pictures"])
 
 
 def _drawable(trajectory: Trajectory, index: int) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     if not made.steps:
         raise LabError("at least one step was expected; none came; give what model.steps(...) returns, unused")
     if decode:
-        made.pictures = _decoded(made, decode)
+        _decode(made, decode)
     if stopped:
         of = f" of {recipe.n}" if recipe.n else ""
         caption = " ".join([caption, f"Stopped by hand after {len(made)}{of} steps."]).strip()
@@ -88,10 +89,14 @@ def _decoder(model) -> Callable[[Tensor], Tensor] | None:
     return lambda x0: torch.from_numpy(np.stack([np.asarray(p.convert("RGB")) for p in model.picture(x0)]))
 
 
-def _decoded(made: Trajectory, decode: Callable[[Tensor], Tensor]) -> dict[int, Tensor]:
-    """The decoded guesses: of every step where pictures are small, else of the strip's steps and every eighth."""
+def _decode(made: Trajectory, decode: Callable[[Tensor], Tensor]) -> None:
+    """Decode guesses: of every step where pictures are small, else of the strip's steps and every eighth."""
     N = len(made)
-    pictures = {N - 1: decode(made[N - 1].x0)}
-    small = max(pictures[N - 1].shape[1:3]) <= ALL_DECODED
-    chosen = range(N) if small else {*paths.stops(made), *range(0, N, max(1, N // 8))}
-    return {i: pictures[i] if i in pictures else decode(made[i].x0) for i in sorted({*chosen, N - 1})}
+    made.pictures = {N - 1: decode(made[N - 1].x0)}
+    small = max(made.pictures[N - 1].shape[1:3]) <= ALL_DECODED
+    for i in range(N) if small else sorted({*paths.stops(made), *range(0, N, max(1, N // 8))}):
+        made.pictures[i] = decode(made[i].x0)
+        if made[i].eps_uncond is not None:
+            beside = {paths.UNCOND: decode(made[i].x0_uncond)}
+            made.steps[i] = replace(made[i], extras={**made[i].extras, **beside})
+    made.pictures = dict(sorted(made.pictures.items()))

@@ -1,0 +1,606 @@
+"""The player where people meet it: JupyterLab, exported pages, slides, phones; with a mouse, keys, a screen reader."""
+
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import browser
+import nbformat
+import numpy as np
+import player_paths as made
+import pytest
+from nbformat import v4
+from PIL import Image
+
+from diffusion_lab.player import Player
+from diffusion_lab.schedules import linear
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parent.parent
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with browser.browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """One page a player."""
+    folder = tmp_path_factory.mktemp("players")
+    players = {
+        "guided": Player(made.guided(), caption="A perfect denoiser recites."),
+        "plain": Player(made.reverse()),
+        "forward": Player(made.forward_photo(64)),
+        "photo": Player(made.forward_photo()),
+        "compare": Player(made.reverse(5), made.reverse()),
+        "schedules": Player(made.forward_photo(64), made.forward_photo(64, linear())),
+        "ask": Player(made.guided(), ask="Press when you know what it will be"),
+        "points": Player(made.moons()),
+        "broken": Player(made.broken()),
+        "latents": Player(made.latents(10)),
+        "heun": Player(made.reverse(6, sampler="heun")),
+        "nasty": Player(_nasty()),
+    }
+    return {name: browser.address(player.save(folder / f"{name}.html")) for name, player in players.items()}
+
+
+def _nasty():
+    path = made.reverse()
+    recipe = path.recipe.__class__(made.NASTY, (made.NASTY,), (1,), made.NASTY, 12)
+    return type(path)(path.steps, recipe, path.to_rgb)
+
+
+@pytest.fixture
+def visit(engine, pages):
+    """Open a player's page; at the end nothing was asked for outside this machine, and no script went wrong."""
+    opened = []
+
+    def go(name, width=1280, height=720, **context):
+        manager = browser.page(engine, width, height, **context)
+        tab = manager.__enter__()
+        opened.append((manager, tab))
+        tab.goto(pages[name])
+        browser.live(tab)
+        return tab
+
+    yield go
+    for manager, tab in opened:
+        refused, errors = list(tab.refused), list(tab.errors)
+        manager.__exit__(None, None, None)
+        assert refused == [] and errors == []
+
+
+def step(tab) -> int:
+    return int(tab.evaluate("document.querySelector('.dl-player input').value"))
+
+
+def spoken(tab) -> str:
+    return tab.evaluate("document.querySelector('.dl-player input').getAttribute('aria-valuetext')")
+
+
+def pixels(tab, what: str) -> np.ndarray:
+    return canvas(tab, f'.dl-panel[data-what="{what}"] canvas')
+
+
+def canvas(tab, place: str, n: int = 0) -> np.ndarray:
+    """The n-th canvas at `place`, read back: (h, w, 3)."""
+    address = tab.evaluate("([place, n]) => document.querySelectorAll(place)[n].toDataURL()", [place, n])
+    image = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).convert("RGB")
+    return np.asarray(image).astype(float)
+
+
+def focus(tab, place: int = 0) -> None:
+    tab.evaluate("document.querySelector('.dl-player input').focus()")
+    tab.keyboard.press("Home")
+    for _ in range(place):
+        tab.keyboard.press("ArrowRight")
+
+
+# ---- what is drawn is what was computed -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["plain", "guided", "forward", "heun"])
+def test_the_equation_holds_in_the_pixels(visit, name):
+    """x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps, read back from the canvases, wherever none is cut off."""
+    trajectory = {"plain": made.reverse(), "guided": made.guided(), "forward": made.forward_photo(64),
+                  "heun": made.reverse(6, sampler="heun")}[name]  # fmt: skip
+    tab = visit(name)
+    places = range(0, len(trajectory), max(1, len(trajectory) // 12))
+    for k in places:
+        tab.evaluate("""(k) => { const r = document.querySelector('.dl-player input'); r.value = k;
+                     r.dispatchEvent(new Event('input')); }""", k)  # fmt: skip
+        drawn = {what: pixels(tab, what) for what in ("x_t", "x0", "eps")}
+        alpha = trajectory[k].alpha_bar
+        value = {what: p / 127.5 - 1 for what, p in drawn.items()}
+        seen = np.all([(p > 0) & (p < 255) for p in drawn.values()], axis=0)
+        error = np.abs(alpha**0.5 * value["x0"] + (1 - alpha) ** 0.5 * value["eps"] - value["x_t"])[seen]
+        assert seen.sum() > 50 and error.max() < 2.5 / 127.5
+        truth = {what: getattr(trajectory[k], what)[0].permute(1, 2, 0).numpy() for what in ("x_t", "x0", "eps")}
+        kept = (np.abs(truth["eps"]) < 3.9) & (np.abs(truth["x0"]) < 1)
+        assert np.abs(value["x_t"] - truth["x_t"].clip(-1, 1))[kept].max() < 4.5 / 127.5
+
+
+def test_every_step_of_a_forward_path_grows_the_same_static(visit):
+    tab = visit("forward")
+    focus(tab)
+    assert np.array_equal(pixels(tab, "x_t"), pixels(tab, "x0"))
+    noise = pixels(tab, "eps")
+    tab.keyboard.press("End")
+    assert np.abs(pixels(tab, "x_t") - noise).max() < 2
+    tab.keyboard.press("PageDown")
+    assert np.array_equal(pixels(tab, "eps"), noise)
+
+
+def test_nan_is_hatched(visit):
+    tab = visit("broken")
+    focus(tab, 7)
+    hatched = pixels(tab, "x_t")[4:20, 8:]
+    assert set(np.unique(hatched)) == {102.0, 235.0}
+    assert "not a number" in tab.inner_text(".dl-caption")
+    tab.keyboard.press("End")
+    assert set(np.unique(pixels(tab, "x0"))) == {102.0, 235.0}
+
+
+def test_points_are_drawn_where_they_are(visit):
+    tab = visit("points")
+    tab.keyboard.press("Tab")
+    focus(tab)
+    tab.keyboard.press("End")
+    green = np.abs(pixels(tab, "x0") - [0, 158, 115]).max(-1) < 40
+    final = made.moons().x0.numpy()
+    reach = max(3.0, 1.15 * np.quantile(np.abs(final), 0.995))
+    side = green.shape[0]
+    at = np.stack([side / 2 * (1 - final[:, 1] / reach), side / 2 * (1 + final[:, 0] / reach)], 1).astype(int)
+    assert np.mean([green[y, x] for y, x in at]) > 0.95
+    assert green.mean() < 0.2
+
+
+def test_decoded_pictures_are_the_guess_and_the_preview_says_so(visit):
+    tab = visit("latents")
+    assert pixels(tab, "x0").shape == (128, 128, 3) and pixels(tab, "x_t").shape == (16, 16, 3)
+    focus(tab)
+    tab.keyboard.press("End")
+    truth = made.latents(10).pictures[10][0].numpy()
+    assert np.abs(pixels(tab, "x0") - truth).mean() < 8
+
+
+# ---- hands ----------------------------------------------------------------------------------------------------------
+
+
+def test_it_rests_where_the_guess_changed_most(visit):
+    tab = visit("plain")
+    guesses = [s.x0 for s in made.reverse().steps]
+    changes = [0] + [float((b - a).square().mean()) for a, b in zip(guesses, guesses[1:], strict=False)]
+    assert step(tab) == int(np.argmax(changes))
+    assert abs(made.forward_photo(64)[step(visit("forward"))].alpha_bar - 0.5) < 0.002
+
+
+def test_press_and_drag_anywhere_on_the_band_hovering_changes_nothing(visit):
+    tab = visit("plain")
+    box, rest = tab.locator(".dl-band").bounding_box(), step(tab)
+    tab.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 10)
+    assert step(tab) == rest
+    tab.mouse.move(box["x"] + 2, box["y"] + box["height"] - 4)
+    tab.mouse.down()
+    assert step(tab) == 0
+    tab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] - 60)
+    assert step(tab) == 6
+    tab.mouse.up()
+    tab.mouse.move(box["x"] + box["width"], box["y"] + 10)
+    assert step(tab) == 6
+
+
+def test_keyboard_only(visit):
+    tab = visit("guided")
+    reached = []
+    for _ in range(8):
+        tab.keyboard.press("Tab")
+        reached.append(tab.evaluate("document.activeElement.tagName + (document.activeElement.dataset.do || '')"))
+    assert reached[:5] == ["INPUT", "BUTTONback", "BUTTONplay", "BUTTONon", "BUTTONspeed"]
+    focus(tab)
+    presses = "ArrowRight 1 ArrowUp 2 ArrowLeft 1 PageUp 2 End 12 ArrowRight 12 PageDown 11 Home 0 ArrowLeft 0".split()
+    for key, place in zip(presses[::2], map(int, presses[1::2]), strict=True):
+        tab.keyboard.press(key)
+        assert step(tab) == place, key
+    assert spoken(tab).startswith("Step 1 of 12, t 999, 0 percent picture, 100 percent noise")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("ArrowRight")
+    assert step(tab) == 0
+
+
+def test_u_and_d_hold_and_a_short_press_stays(visit):
+    tab = visit("guided")
+    focus(tab, 1)
+    plain = pixels(tab, "x0")
+    tab.keyboard.down("u")
+    tab.wait_for_timeout(500)
+    assert not np.array_equal(pixels(tab, "x0"), plain) and "without" in tab.inner_text(".dl-hero .dl-label")
+    tab.keyboard.up("u")
+    assert np.array_equal(pixels(tab, "x0"), plain)
+    tab.keyboard.press("d")
+    changed = pixels(tab, "x0")
+    assert not np.array_equal(changed, plain)
+    tab.keyboard.press("d")
+    assert np.array_equal(pixels(tab, "x0"), plain)
+
+
+def test_play_is_driven_by_the_clock_and_stops_at_the_end(visit):
+    tab = visit("forward")
+    focus(tab)
+    tab.evaluate("""() => { window.seen = new Set(); const r = document.querySelector('.dl-player input');
+        const look = () => { seen.add(r.value); requestAnimationFrame(look); }; look(); }""")
+    began = tab.evaluate("performance.now()")
+    tab.keyboard.press(" ")
+    tab.wait_for_function("document.querySelector('.dl-player input').value === '1000'", timeout=30_000)
+    seconds = (tab.evaluate("performance.now()") - began) / 1000
+    assert 5.9 < seconds < 8
+    assert tab.inner_text("[data-do=play]").strip() == "Play"
+    assert all(v == int(v) for v in map(float, tab.evaluate("[...seen]")))
+
+
+def test_reduced_motion_makes_five_stops(visit):
+    tab = visit("plain", reduced_motion="reduce")
+    focus(tab)
+    tab.evaluate("""() => { window.seen = []; const r = document.querySelector('.dl-player input');
+        setInterval(() => seen.at(-1) === r.value || seen.push(r.value), 20); }""")
+    tab.keyboard.press(" ")
+    tab.wait_for_function("document.querySelector('.dl-player input').value === '12'", timeout=20_000)
+    tab.wait_for_timeout(100)
+    assert len(tab.evaluate("seen")) == 5
+
+
+def test_play_pauses_off_screen(visit):
+    tab = visit("forward")
+    tab.evaluate("document.body.style.paddingBottom = '3000px'")
+    focus(tab)
+    tab.keyboard.press(" ")
+    tab.wait_for_timeout(400)
+    tab.evaluate("scrollTo(0, 2500)")
+    tab.wait_for_timeout(400)
+    place = step(tab)
+    tab.wait_for_timeout(600)
+    assert 0 < place == step(tab) < 1000
+
+
+def test_several_players_do_not_disturb_each_other(engine, tmp_path):
+    two = Player(made.reverse()).html + Player(made.guided()).html + Player(made.reverse()).html
+    page = tmp_path / "two.html"
+    page.write_text(f"<!doctype html><meta charset=utf-8><title>two</title><body>{two}")
+    with browser.page(engine) as tab:
+        tab.goto(browser.address(page))
+        tab.wait_for_function("document.querySelectorAll('.dl-player[data-live=yes]').length === 3")
+        values = "[...document.querySelectorAll('.dl-player input')].map((r) => +r.value)"
+        before = tab.evaluate(values)
+        tab.evaluate("document.querySelectorAll('.dl-player input')[2].focus()")
+        tab.keyboard.press("End")
+        assert tab.evaluate(values) == before[:2] + [12]
+        assert not tab.errors and not tab.refused
+
+
+# ---- modes ----------------------------------------------------------------------------------------------------------
+
+
+def test_asking_hides_what_comes_until_a_flag_is_set(visit):
+    tab = visit("ask")
+    assert tab.inner_text(".dl-title") == "Press when you know what it will be" and "red disc" not in tab.inner_text(
+        "body"
+    )
+    assert "red disc" not in tab.locator(".dl-player").get_attribute("aria-label") + spoken(tab)
+    focus(tab)
+    tab.keyboard.press("End")
+    assert step(tab) < 12
+    for _ in range(3):
+        tab.keyboard.press("ArrowRight")
+    place = step(tab)
+    veil = tab.locator(".dl-veil").bounding_box()
+    band = tab.locator(".dl-band").bounding_box()
+    assert veil["width"] > 0.4 * band["width"] and abs(veil["x"] + veil["width"] - band["x"] - band["width"]) < 2
+    tab.keyboard.press(" ")
+    assert tab.inner_text(".dl-title") == "“red disc”" and f"your flag: step {place + 1} of 12" in tab.inner_text(
+        ".dl-caption"
+    )
+    assert tab.locator(".dl-flag").is_visible() and not tab.locator("[data-do=flag]").is_visible()
+    tab.keyboard.press("End")
+    assert step(tab) == 12 and tab.locator(".dl-flag").is_visible()
+
+
+def test_asking_can_be_answered_at_once(visit):
+    tab = visit("ask")
+    tab.click("[data-do=show]")
+    assert tab.inner_text(".dl-title") == "“red disc”" and "flag" not in tab.inner_text(".dl-caption")
+
+
+def test_compare_shows_each_at_its_own_real_step(visit):
+    tab = visit("compare")
+    focus(tab, 7)
+    caption = tab.inner_text(".dl-caption")
+    a, b = map(int, re.search(r"A (\d+) of 5, B (\d+) of 12", caption).groups())
+    assert b == 8 and 1 <= a <= 5 and "largest difference" in caption
+    assert tab.inner_text(".dl-start") == "same starting noise, seed 3"
+    tab.keyboard.press("End")
+    one, two, difference = (canvas(tab, ".dl-panel canvas", n) for n in range(3))
+    assert np.abs(difference - (127.5 + (one - two) / 2)).max() <= 1
+
+
+def test_a_correction_says_so(visit):
+    tab = visit("heun")
+    focus(tab, 1)
+    assert "Step 1 of 6" in tab.inner_text(".dl-caption") and "correction" in tab.inner_text(".dl-caption")
+
+
+def test_a_prompt_never_runs(visit):
+    tab = visit("nasty")
+    assert tab.inner_text(".dl-title") == f"“{made.NASTY}”"
+    assert tab.evaluate("document.body.dataset.bitten") is None
+    assert tab.locator("img[src=x]").count() == 0
+
+
+# ---- sizes, themes, everyone ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["guided", "compare", "points", "ask", "forward"])
+@pytest.mark.parametrize("width", [360, 700, 1280])
+def test_nothing_is_cut_off_or_overlaps(visit, name, width):
+    tab = visit(name, width, 900)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = tab.evaluate("""[...document.querySelectorAll(
+        '.dl-panel canvas, .dl-label, .dl-op, .dl-band, .dl-caption, button')]
+        .map((e) => [e.className || e.tagName, e.getBoundingClientRect()]).filter(([, r]) => r.width)
+        .map(([n, r]) => [n, r.left, r.top, r.right, r.bottom])""")
+    for n, (one, *a) in enumerate(boxes):
+        assert a[0] >= 0 and a[2] <= width
+        for other, *b in boxes[n + 1 :]:
+            across = min(a[2], b[2]) - max(a[0], b[0])
+            down = min(a[3], b[3]) - max(a[1], b[1])
+            assert across <= 1 or down <= 1, (one, other)
+    labels = tab.evaluate("""[...document.querySelectorAll('.dl-label')].map((e) => e.getBoundingClientRect())
+        .filter((r) => r.width).map((r) => r.top)""")
+    if width > 520:
+        assert max(labels) - min(labels) < 1
+    if width == 360:
+        assert min(tab.evaluate("[...document.querySelectorAll('button')].filter((b) => b.offsetWidth)"
+                                ".map((b) => Math.min(b.offsetWidth, b.offsetHeight))")) >= 44  # fmt: skip
+
+
+def test_a_slide_holds_the_whole_player(visit):
+    for name in ("guided", "plain", "forward", "compare", "ask"):
+        tab = visit(name)
+        assert tab.locator(".dl-live").bounding_box()["height"] <= 600, name
+        assert tab.locator(".dl-live").bounding_box()["width"] == 1120
+
+
+def test_fourth_panel_on_slides_a_button_in_notebooks(visit):
+    wide, narrow = visit("guided", 1280), visit("guided", 700)
+    side, button = '.dl-panel[data-what="x0_uncond"]', "[data-do=pull]"
+    assert wide.locator(side).is_visible() and not wide.locator(button).is_visible()
+    assert not narrow.locator(side).is_visible() and narrow.locator(button).is_visible()
+
+
+def test_dark_pages_get_a_dark_player_and_the_same_pixels(visit):
+    light, dark = visit("guided"), visit("guided", color_scheme="dark")
+    for tab in (light, dark):
+        focus(tab, 5)
+    assert dark.locator(".dl-player").get_attribute("data-dark") is not None
+    assert light.locator(".dl-player").get_attribute("data-dark") is None
+    assert np.array_equal(pixels(light, "x0"), pixels(dark, "x0"))
+    dark.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    dark.wait_for_function("!document.querySelector('.dl-player').hasAttribute('data-dark')")
+
+
+@pytest.mark.parametrize("width, scheme", [(1280, "light"), (1280, "dark"), (700, "light"), (360, "dark")])
+@pytest.mark.parametrize("name", ["guided", "compare", "ask", "points"])
+def test_axe_finds_nothing_serious(visit, name, width, scheme):
+    if not AXE.is_file():
+        browser.missing(f"axe-core ({AXE.relative_to(ROOT)}: npm install --no-save axe-core@4)")
+    tab = visit(name, width, 900, color_scheme=scheme)
+    tab.evaluate(AXE.read_text())
+    found = tab.evaluate("axe.run(document.querySelector('.dl-player')).then((r) => r.violations)")
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+def test_print_shows_the_strip(visit):
+    tab = visit("plain")
+    tab.emulate_media(media="print")
+    assert tab.locator(".dl-strip").is_visible() and not tab.locator(".dl-live").is_visible()
+
+
+def test_without_scripts_the_strip_remains(engine, pages):
+    with browser.page(engine, java_script_enabled=False) as tab:
+        tab.goto(pages["guided"])
+        assert tab.locator(".dl-strip img").count() == 11 and tab.locator(".dl-strip").is_visible()
+
+
+# ---- slides ---------------------------------------------------------------------------------------------------------
+
+DECK = """<!doctype html><meta charset=utf-8><title>deck</title><body><div class="reveal" style="transform:scale(.7);
+transform-origin:0 0;font-size:40px;text-align:center"><section style="width:1120px">{player}</section></div><script>
+window.turned = [];
+document.addEventListener("keydown", (event) => {{
+  if (/input|textarea/i.test(document.activeElement.tagName)) return; // as reveal does
+  turned.push(event.key); event.preventDefault(); }});
+</script>"""
+
+
+def test_slides_keep_their_keys_and_get_right_back_at_the_last_step(engine, tmp_path):
+    page = tmp_path / "deck.html"
+    page.write_text(DECK.format(player=Player(made.reverse()).html))
+    with browser.page(engine) as tab:
+        tab.goto(browser.address(page))
+        browser.live(tab)
+        tab.keyboard.press("ArrowRight")
+        assert tab.evaluate("turned") == ["ArrowRight"]
+        box = tab.locator(".dl-band").bounding_box()
+        tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + 10)
+        assert step(tab) == 6
+        for key in ("ArrowRight", "Home", " ", " ", "End"):
+            tab.keyboard.press(key)
+        assert step(tab) == 12 and tab.evaluate("turned") == ["ArrowRight"]
+        tab.keyboard.press("ArrowRight")
+        assert tab.evaluate("turned") == ["ArrowRight", "ArrowRight"]
+
+
+# ---- Jupyter --------------------------------------------------------------------------------------------------------
+
+CODE = """import sys
+sys.path[:0] = {path!r}
+import player_paths
+from diffusion_lab.player import Player, watch
+from diffusion_lab.trajectory import Steps
+made = player_paths.guided()
+path = watch(Steps(iter(made.steps), made.recipe, made.to_rgb))"""
+
+
+def book(html: str = "") -> nbformat.NotebookNode:
+    made_book = v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
+    made_book.cells = [v4.new_markdown_cell(f"cell {k}", id=f"m{k}") for k in range(3)]
+    outputs = [v4.new_output("display_data", {"text/html": html, "text/plain": "player"})] if html else []
+    source = CODE.format(path=[str(ROOT / "tests"), str(ROOT)])
+    made_book.cells.insert(1, v4.new_code_cell(source, id="c", execution_count=1 if html else None, outputs=outputs))
+    return made_book
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    if browser.chromium() is None:
+        browser.missing("a Chromium (Debian: apt-get install chromium)")
+    folder = tmp_path_factory.mktemp("lab") / "books"
+    folder.mkdir()
+    html = Player(made.guided()).html
+    nbformat.write(book(), folder / "live.ipynb")
+    trusted = book(html)
+    browser.trust(trusted, folder)
+    nbformat.write(trusted, folder / "trusted.ipynb")
+    nbformat.write(book(html + "<!-- a stranger's -->"), folder / "untrusted.ipynb")
+    with browser.jupyter_lab(folder) as address:
+        yield address
+
+
+def active_cell(tab) -> int:
+    return tab.evaluate("[...document.querySelectorAll('.jp-Notebook .jp-Cell')]"
+                        ".findIndex((cell) => cell.classList.contains('jp-mod-active'))")  # fmt: skip
+
+
+def use_in_lab(tab) -> None:
+    """Clicks and keys reach the player, the notebook keeps its selection, and Escape gives it back."""
+    tab.locator(".dl-band").scroll_into_view_if_needed()
+    box = tab.locator(".dl-band").bounding_box()
+    tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    assert step(tab) == 6
+    cell = active_cell(tab)
+    for key, place in [
+        ("ArrowRight", 7),
+        ("ArrowDown", 6),
+        ("ArrowUp", 7),
+        ("Home", 0),
+        ("End", 12),
+        ("ArrowRight", 12),
+    ]:
+        tab.keyboard.press(key)
+        assert step(tab) == place and active_cell(tab) == cell, key
+    for key in ("d", "d", "Enter"):
+        tab.keyboard.press(key)
+    assert tab.locator(".jp-Notebook .jp-Cell").count() == 4 and active_cell(tab) == cell
+    box = tab.locator(".dl-band").bounding_box()
+    tab.mouse.click(box["x"] + 3, box["y"] + 20)
+    assert step(tab) == 0
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("ArrowDown")
+    assert active_cell(tab) == cell + 1 and step(tab) == 0
+
+
+def opened(engine, lab, name):
+    manager = browser.page(engine, 1280, 900)
+    tab = manager.__enter__()
+    tab.set_default_timeout(120_000)
+    tab.goto(f"{lab}/lab/tree/{name}.ipynb?reset")
+    tab.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    return manager, tab
+
+
+def kernels(lab, method="GET", path="") -> list:
+    request = urllib.request.Request(f"{lab}/api/sessions{path}", method=method)
+    with urllib.request.urlopen(request) as answer:
+        text = answer.read()
+    return json.loads(text) if text else []
+
+
+def test_live_in_jupyterlab_then_saved_and_reopened_without_a_kernel(engine, lab):
+    manager, tab = opened(engine, lab, "live")
+    tab.click(".jp-CodeCell .jp-InputPrompt")
+    tab.keyboard.press("Shift+Enter")
+    tab.wait_for_selector('.dl-player[data-live="yes"]', timeout=180_000)
+    assert tab.locator("progress").count() == 0
+    use_in_lab(tab)
+    assert tab.refused == []
+    tab.keyboard.press("Control+s")
+    tab.wait_for_selector(".jp-DirtyIndicator, .lm-mod-dirty, .jp-mod-dirty", state="detached")
+    tab.wait_for_timeout(500)
+    manager.__exit__(None, None, None)
+    manager, tab = opened(engine, lab, "live")
+    tab.wait_for_selector('.dl-player[data-live="yes"]')
+    for session in kernels(lab):
+        kernels(lab, "DELETE", f"/{session['id']}")
+    use_in_lab(tab)
+    manager.__exit__(None, None, None)
+
+
+def test_trusted_outputs_live_at_once_and_follow_the_theme(engine, lab):
+    manager, tab = opened(engine, lab, "trusted")
+    tab.wait_for_selector('.dl-player[data-live="yes"]')
+    use_in_lab(tab)
+    tab.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    tab.wait_for_selector(".dl-player[data-dark]")
+    assert tab.refused == []
+    manager.__exit__(None, None, None)
+
+
+def test_the_collapser_does_not_swallow_clicks(engine, lab):
+    """Without prompts (as in decks) Lab's invisible collapser lies over the left edge of every output."""
+    manager, tab = opened(engine, lab, "trusted")
+    tab.wait_for_selector('.dl-player[data-live="yes"]')
+    tab.add_style_tag(content=".jp-OutputPrompt { display: none } .jp-OutputArea-output { margin-left: 0 }")
+    tab.wait_for_timeout(300)
+    tab.locator(".dl-band").scroll_into_view_if_needed()
+    box = tab.locator(".dl-band").bounding_box()
+    overlay = tab.locator(".jp-OutputArea-promptOverlay").bounding_box()
+    assert overlay["x"] <= box["x"] + 5 < overlay["x"] + overlay["width"]
+    tab.mouse.click(box["x"] + 5, box["y"] + 20)
+    assert step(tab) == 0
+    manager.__exit__(None, None, None)
+
+
+def test_untrusted_outputs_keep_the_strip_and_its_words(engine, lab):
+    manager, tab = opened(engine, lab, "untrusted")
+    tab.wait_for_selector(".jp-OutputArea-output img")
+    tab.wait_for_timeout(500)
+    assert tab.locator(".dl-live").count() == 0 and tab.locator(".jp-OutputArea-output script").count() == 0
+    images = tab.evaluate(
+        "[...document.querySelectorAll('.jp-OutputArea-output img')].map((i) => [i.alt, i.naturalWidth])"
+    )
+    assert len(images) == 11 and all(alt and width for alt, width in images)
+    text = tab.inner_text(".jp-OutputArea-output")
+    assert "“red disc”" in text and "seed 3" in text and "{" not in text
+    assert tab.refused == []
+    manager.__exit__(None, None, None)
+
+
+def test_exported_by_nbconvert(engine, tmp_path):
+    path = tmp_path / "book.ipynb"
+    nbformat.write(book(Player(made.guided()).html), path)
+    subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", str(path), "--log-level=ERROR"], check=True)
+    with browser.page(engine) as tab:
+        tab.goto(browser.address(tmp_path / "book.html"), wait_until="domcontentloaded")
+        browser.live(tab)
+        focus(tab)
+        tab.keyboard.press("End")
+        assert step(tab) == 12 and np.array_equal(pixels(tab, "x_t"), pixels(tab, "x0"))
