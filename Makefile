@@ -1,15 +1,21 @@
 # One line a verb. `make lab` and `make test` are all a newcomer needs; each sets up .venv first where it must.
 PYTHON ?= python3
 VENV   := .venv/bin/python
-READY  := $(PYTHON) -m diffusion_lab setup --test
+WINDOW  = $(if $(filter none,$(BROWSER)),--no-browser) $(if $(PORT),--port $(PORT))
 
-help:    ; @echo "make lab | test | lessons | lint | doctor | clean        (README.md says what each does)"
-lab:     ; @$(PYTHON) -m diffusion_lab lab $(if $(filter none,$(BROWSER)),--no-browser) $(if $(PORT),--port $(PORT))
+help:    ; @echo "make lab | test | test-slow | lessons | present LESSON=01 | slides | lint | doctor | tiny-sd | clean"
+lab:     ; @$(PYTHON) -m diffusion_lab lab $(WINDOW)
+present: ; @$(PYTHON) -m diffusion_lab present $(LESSON) $(WINDOW)
+slides:  ready ; @$(VENV) -m diffusion_lab slides $(LESSON)
+present: ; @$(PYTHON) -m diffusion_lab present $(LESSON) $(if $(filter none,$(BROWSER)),--no-browser) $(if $(PORT),--port $(PORT))
+slides:  ready ; @$(VENV) -m diffusion_lab slides $(LESSON)
 test:    lint ; @tests/offline $(VENV) -m pytest
+test-slow: ready ; @tests/offline $(VENV) -m pytest -m slow
 lint:    ready ; @$(VENV) -m ruff check .
 lessons: ready ; @$(VENV) lessons/text/build.py $(LESSON)
 doctor:  ; @$(PYTHON) -m diffusion_lab setup && $(VENV) -m diffusion_lab doctor
+tiny-sd: ready ; @$(VENV) -m diffusion_lab train tiny-sd
 clean:   ; rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
-ready:   ; @$(READY)
+ready:   ; @$(PYTHON) -m diffusion_lab setup --test
 
-.PHONY: help lab test lint lessons doctor clean ready
+.PHONY: help lab present slides test test-slow lint lessons doctor tiny-sd clean ready

@@ -40,7 +40,8 @@ def _kind(cell: nbformat.NotebookNode) -> str:
 def _stage() -> nbformat.NotebookNode:
     """The cell that stands on every slide."""
     html = (ASSETS / "live.html").read_text(encoding="utf-8")
-    html = html.replace("{{width}}", str(WIDTH)).replace("{{height}}", str(HEIGHT))
+    for name, value in {"width": WIDTH, "height": HEIGHT, "fit": (ASSETS / "fit.js").read_text("utf-8")}.items():
+        html = html.replace("{{" + name + "}}", str(value))
     output = nbformat.v4.new_output("display_data", {"text/html": html})
     cell = nbformat.v4.new_code_cell("# This cell carries the look of the slides; leave it here.", outputs=[output])
     cell.id, cell.execution_count = "dl-stage", 1
