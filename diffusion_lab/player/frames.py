@@ -20,21 +20,31 @@ from ..trajectory import ForwardSteps, Trajectory
 
 @dataclass(frozen=True)
 class Detail:
-    """How finely a path is kept: `x0` and `eps`, the value of one level; `every`, which pixels; `steps`, how many."""
+    """How finely a path is kept.
+
+    Arguments: `x0` and `eps`, the value of one level; `frame`, the most pixels along a side of a frame (what is larger
+    keeps every k-th pixel); `steps`, the most steps; `side` and `quality` of decoded pictures (pixels; WebP's 0-100).
+    """
 
     x0: float
     eps: float
-    every: int = 1
-    steps: int = 200
-    side: int = 384  # of decoded pictures, in pixels
+    frame: int
+    steps: int
+    side: int
+    quality: int
+
+    def every(self, x: Tensor) -> int:
+        """Which pixels of one sample (C, H, W), or which of B points (B, 2), are kept: every k-th."""
+        return math.ceil(max(x.shape[1:]) / self.frame) if x.ndim == 3 else math.ceil(len(x) / (8 * self.frame))
 
 
 # From fine to coarse: a player takes the first that fits its budget.
 DETAILS = (
-    Detail(1 / 127, 1 / 32), Detail(2 / 127, 1 / 16), Detail(2 / 127, 1 / 8), Detail(3 / 127, 1 / 4, 1, 120, 320),
-    Detail(4 / 127, 1 / 3, 1, 60, 256), Detail(4 / 127, 1 / 3, 2, 60, 256), Detail(4 / 127, 1 / 2, 2, 40, 192),
-    Detail(4 / 127, 1 / 2, 4, 40, 192), Detail(6 / 127, 1 / 2, 4, 24, 160), Detail(6 / 127, 1 / 2, 8, 24, 128),
-    Detail(6 / 127, 1 / 2, 16, 16, 128),
+    Detail(1 / 127, 1 / 32, 512, 200, 384, 82), Detail(2 / 127, 1 / 16, 512, 200, 384, 78),
+    Detail(2 / 127, 1 / 8, 256, 200, 320, 72), Detail(3 / 127, 1 / 4, 256, 120, 256, 66),
+    Detail(4 / 127, 1 / 3, 256, 60, 224, 60), Detail(4 / 127, 1 / 3, 128, 60, 192, 55),
+    Detail(4 / 127, 1 / 2, 64, 40, 160, 50), Detail(6 / 127, 1 / 2, 64, 24, 128, 45),
+    Detail(6 / 127, 1 / 2, 32, 24, 128, 40), Detail(6 / 127, 1 / 2, 16, 16, 96, 35),
 )  # fmt: skip
 
 
@@ -89,14 +99,14 @@ def sprite(frames: np.ndarray) -> dict:
     return {"count": N, "size": [W, H], "columns": _columns(N), "src": _webp(_grid(differences), lossless=True)}
 
 
-def picture_sprite(pictures: np.ndarray, side: int) -> dict:
+def picture_sprite(pictures: np.ndarray, side: int, quality: int) -> dict:
     """Decoded pictures (N, H, W, 3) in one grid, one WebP, no larger than `side` each."""
     N, H, W, _ = pictures.shape
     if max(H, W) > side:
         size = (round(W * side / max(H, W)), round(H * side / max(H, W)))
         pictures = np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.LANCZOS)) for p in pictures])
         W, H = size
-    src = _webp(_grid(pictures), quality=82 if side >= 256 else 75, use_sharp_yuv=True)
+    src = _webp(_grid(pictures), quality=quality, use_sharp_yuv=True)
     return {"count": N, "size": [W, H], "columns": _columns(N), "src": src}
 
 

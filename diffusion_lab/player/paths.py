@@ -87,7 +87,7 @@ def _moved(steps: Sequence[Step], index: int, points: bool) -> np.ndarray:
 
 
 def _pictures(trajectory, steps, at, index, detail, guided) -> dict:
-    to_rgb, k = trajectory.to_rgb, detail.every
+    to_rgb, k = trajectory.to_rgb, detail.every(steps[0].x_t[index])
     x0 = np.stack([frames.linear(s.x0[index], to_rgb)[::k, ::k] for s in steps])  # (N, H, W, 3)
     eps = np.stack([frames.linear(s.eps[index], to_rgb)[::k, ::k] for s in steps])
     reach = np.quantile(np.abs(np.nan_to_num(x0[:, ::2, ::2])), 0.999)
@@ -103,18 +103,24 @@ def _pictures(trajectory, steps, at, index, detail, guided) -> dict:
         beside = {k: step.extras[UNCOND][index] for k, step in enumerate(steps) if UNCOND in step.extras}
         decoded["x0_uncond"] = beside | {k: decoded["x0"][k] for k in decoded["x0"] if beside and arrival(steps[k])}
     packed["pictures"] = {
-        what: {"at": list(own), **frames.picture_sprite(np.stack([p.cpu().numpy() for p in own.values()]), detail.side)}
-        for what, own in decoded.items() if own
-    }  # fmt: skip
+        what: {"at": list(own), **frames.picture_sprite(_stack(own.values()), detail.side, detail.quality)}
+        for what, own in decoded.items()
+        if own
+    }
     return packed
 
 
+def _stack(pictures) -> np.ndarray:
+    return np.stack([picture.cpu().numpy() for picture in pictures])
+
+
 def _points(trajectory, steps, at, index, detail, guided) -> dict:
-    every = slice(None, None, detail.every)
+    k = detail.every(steps[0].x_t)
+    every = slice(None, None, k)
     x0 = torch.stack([s.x0[every] for s in steps]).float().cpu().numpy()  # (N, B, 2)
     eps = torch.stack([s.eps[every] for s in steps]).float().cpu().numpy()
     unit = float(np.clip(np.nanmax(np.abs(np.nan_to_num(x0))), 4, 40)) / 32000
-    packed = {"count": x0.shape[1], "follow": index // detail.every, "x0": _shorts(x0, unit)}
+    packed = {"count": x0.shape[1], "follow": index // k, "x0": _shorts(x0, unit)}
     packed["eps"] = _shorts(eps, 1 / 4000)
     if guided:
         without = torch.stack([(s.x0 if arrival(s) else s.x0_uncond)[every] for s in steps]).float().cpu().numpy()
