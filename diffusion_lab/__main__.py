@@ -16,6 +16,8 @@ COMMANDS = {
     "setup": "only set the environment up",
 }
 OLDEST = (3, 11)
+# Threads that wait for each other sleep: spinning, two of them on busy cores cost tens of times the work itself.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def main(argv=None):

@@ -219,6 +219,14 @@ def test_the_network_is_out_of_reach():
     assert "tests see the loopback interface only" in run.stderr
 
 
+def test_every_file_of_the_package_is_installed_with_it():
+    """Whatever is no Python matches a pattern of package-data, or an ordinary install would lack it."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    wanted = {path for pattern in told["diffusion_lab"] for path in PACKAGE.glob(pattern)}
+    files = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    assert sorted(files - wanted) == []
+
+
 def test_version_and_licences():
     assert (ROOT / "LICENSE").read_text().startswith("MIT License")
     assert "CC BY 4.0" in (ROOT / "LICENSE-content").read_text()

@@ -82,6 +82,7 @@ def _jupyter_environment(state):
         "JUPYTER_CONFIG_PATH": str(SETTINGS),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "IPYTHONDIR": str(state / "ipython"),
+        "OMP_WAIT_POLICY": "PASSIVE",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
 
