@@ -227,6 +227,15 @@ def test_every_file_of_the_package_is_installed_with_it():
     assert sorted(files - wanted) == []
 
 
+def test_readme_names_every_lesson_and_every_verb():
+    told = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = {name for name in re.findall(r"\]\(([^)#]+)\)", told) if "//" not in name}
+    assert {f"lessons/{path.name}" for path in (ROOT / "lessons").glob("*.ipynb")} <= links
+    assert [name for name in links if not (ROOT / name).exists()] == []
+    verbs = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert [verb for verb in verbs if f"`{verb}" not in told and verb not in {"help", "ready"}] == []
+
+
 def test_version_and_licences():
     assert (ROOT / "LICENSE").read_text().startswith("MIT License")
     assert "CC BY 4.0" in (ROOT / "LICENSE-content").read_text()
