@@ -92,7 +92,8 @@ def table(rounds: int, full: bool) -> list[str]:
         spent = seconds(call, rounds, full)
         base = base or spent
         peak = f"  {torch.cuda.max_memory_allocated() / 1e9:5.2f} GB" if full else ""
-        lines.append(f"{way:32}{spent:9.3f} s   {spent / base:.3f} of the time, {base / spent:5.2f} times as fast{peak}")
+        share = f"{spent / base:.3f} of the time, {base / spent:5.2f} times as fast"
+        lines.append(f"{way:32}{spent:9.3f} s   {share}{peak}")
     if not full:
         lines.append("not measured without an NVIDIA GPU: full size in float16, the compiled preset, GPU memory")
     return lines

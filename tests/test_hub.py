@@ -6,6 +6,7 @@ cured the next try succeeds.
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -27,7 +28,10 @@ import sys, time, urllib.request
 from diffusion_lab.errors import LabError
 from diffusion_lab.stable_diffusion.hub import Source, find
 from diffusion_lab.stable_diffusion.roles import role_of
-asked, revision, cure = sys.argv[1:4]
+asked, revision, cure, *room = sys.argv[1:]
+if room:  # a disk with no room for files larger than this
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(room[0]), resource.RLIM_INFINITY))
 try:
     print("FOUND", find(Source(role_of(asked), asked, revision), print))
 except LabError as error:
@@ -37,6 +41,8 @@ except LabError as error:
     left = [str(path) for path in pathlib.Path(os.environ["HF_HOME"]).rglob("*.incomplete")]
     print("HALF-WRITTEN", left)
     if cure:
+        if room:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         urllib.request.urlopen(cure)
         print("FOUND", find(Source(role_of(asked), asked), print))
 """
@@ -108,6 +114,25 @@ def test_the_old_address_goes_to_its_living_copy_and_the_next_mirror_serves(tmp_
         out, _ = run(FIND, OLD, "main", "", cache=tmp_path, url=hub.url)
     assert out.startswith(f"{OLD} is gone from the hub; its copy at {HOME} is taken instead\n")
     assert f"comes from {SECOND}" in out and "FOUND" in out
+
+
+def test_a_disk_that_fills_up_on_the_way(tmp_path):
+    with serving(Hub({HOME: folder("v1-5")})) as hub:
+        out, err = run(FIND, ROLE, "main", hub.url + "/cure", "300000", cache=tmp_path, url=hub.url)
+    assert f"SENTENCE the disk has no room for {HOME}" in out and "HALF-WRITTEN []" in out and "FOUND" in out, out + err
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path):
+    own = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    with serving(Hub({HOME: folder("v1-5")}, "stalls")) as hub:
+        own |= {"HF_HOME": str(tmp_path), "HF_ENDPOINT": hub.url}
+        process = subprocess.Popen([sys.executable, "-c", FIND, ROLE, "main", ""], env=own, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)  # fmt: skip
+        while not list(tmp_path.rglob("*.incomplete")):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+    assert not list(tmp_path.rglob("*.incomplete")) and process.returncode != 0
 
 
 def test_an_old_cached_copy_is_used_first(tmp_path):

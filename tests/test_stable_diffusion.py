@@ -14,7 +14,7 @@ from diffusion_lab.errors import LabError
 from diffusion_lab.guidance import guided
 from diffusion_lab.noising import noise
 from diffusion_lab.sampling import denoise
-from diffusion_lab.stable_diffusion import record
+from diffusion_lab.stable_diffusion import StableDiffusion, record
 from diffusion_lab.stable_diffusion.schedulers import SAMPLERS, fresh
 
 PROMPTS, SEEDS, AWAY = ["a photo of a cat", "a red circle on mars."], [3, 4], "snow"
@@ -187,6 +187,22 @@ def test_recorder_knows_the_recipe_and_leaves_no_trace(sd):
     assert "encode_prompt" not in vars(sd.pipeline) and not sd.pipeline.unet._forward_hooks
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_recorder_hears_a_compiled_network(in_place):
+    sd = StableDiffusion.load(folder())
+    expected = list(sd.steps("a cat", n=3, sampler="ddim"))
+    sd.pipeline.scheduler = fresh(sd.pipeline.scheduler, "ddim")
+    if in_place:
+        sd.pipeline.unet.compile(backend="eager", fullgraph=True)
+    else:
+        sd.pipeline.unet = torch.compile(sd.pipeline.unet, backend="eager", fullgraph=True)
+    for _ in range(2):
+        with record(sd.pipeline) as trajectory:
+            sd.pipeline("a cat", num_inference_steps=3, generator=torch.Generator().manual_seed(0))
+        assert all(torch.equal(a.eps, b.eps) for a, b in zip(expected, trajectory.steps, strict=True))
+    assert torch.equal(expected[-1].x0, list(sd.steps("a cat", n=3, sampler="ddim"))[-1].x0)
+
+
 def test_recorder_keeps_what_there_is_when_interrupted(sd):
     def stop(pipeline, i, t, tensors):
         if i == 2:
@@ -236,8 +252,6 @@ def test_linear_preview_is_the_best_fit(sd):
 def test_a_folder_may_name_its_own_numbers(tmp_path):
     import json
     import shutil
-
-    from diffusion_lab.stable_diffusion import StableDiffusion
 
     path = shutil.copytree(folder(), tmp_path / "tiny")
     about = {"name": "Tiny", "guidance_scale": 2.5, "sampler": "ddim", "to_rgb": [[0.1, 0.2, 0.3]] * 5}

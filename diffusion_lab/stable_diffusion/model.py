@@ -130,7 +130,7 @@ class StableDiffusion:
             seen = scheduler.scale_model_input(torch.cat([x] * (len(condition) // len(x))), t)
             with memory_edge():
                 guess = self.pipeline.unet(seen, t, encoder_hidden_states=condition, return_dict=False)[0]
-            uncond = None
+            guess, uncond = guess.clone(), None  # a compiled U-Net writes its next answer into the same memory
             if scale != 1:
                 uncond, cond = guess.chunk(2)                                     # (B, C, h, w) each
                 guess = guide(uncond, cond, scale)

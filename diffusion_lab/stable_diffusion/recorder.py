@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import LabError
 from ..trajectory import Recipe, Step, Trajectory, arrived
@@ -25,9 +25,8 @@ def record(pipeline) -> Iterator[Trajectory]:
     scheduler had proposed. Raises LabError where nothing was drawn in the block.
     """
     trajectory, tape, finished = Trajectory([]), _Tape(pipeline.scheduler), False
-    hook = pipeline.unet.register_forward_hook(tape.hear_network, with_kwargs=True)
     with contextlib.ExitStack() as listening:
-        listening.callback(hook.remove)
+        listening.enter_context(_listen_to_network(pipeline.unet, tape.hear_network))
         listening.enter_context(_listen(pipeline, "encode_prompt", tape.hear_prompt))
         listening.enter_context(_listen(pipeline.vae, "decode", tape.hear_vae))
         listening.enter_context(_listen(pipeline.scheduler, "step", tape.hear_step))
@@ -39,6 +38,33 @@ def record(pipeline) -> Iterator[Trajectory]:
                 _fill(trajectory, tape, pipeline, finished)
     if not tape.rows:
         raise LabError("a call of the pipeline was expected inside `with record(pipeline)`; none came; call it there")
+
+
+@contextlib.contextmanager
+def _listen_to_network(network: nn.Module, hear: Callable) -> Iterator[None]:
+    """Let `hear(network, args, kwargs, output)` know of every call of the network.
+
+    A network compiled in place calls its compiled self, which no hook is part of: then that call is listened to.
+    """
+    compiled = getattr(network, "_compiled_call_impl", None)
+    if compiled is None:
+        hook = network.register_forward_hook(hear, with_kwargs=True)
+        try:
+            yield
+        finally:
+            hook.remove()
+        return
+
+    def stand_in(*args, **kwargs):
+        output = compiled(*args, **kwargs)
+        hear(network, args, kwargs, output)
+        return output
+
+    network._compiled_call_impl = stand_in
+    try:
+        yield
+    finally:
+        network._compiled_call_impl = compiled
 
 
 @contextlib.contextmanager
