@@ -1,0 +1,190 @@
+"""A learner in JupyterLab: answers wrongly, then rightly, opens hints, takes the quiz by keyboard; live slides."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+from browser import browser, free_port, jupyter_lab, page, trust
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from test_decks import shown, small_lesson
+
+from diffusion_lab.commands import environment
+from diffusion_lab.coursework import hints, quiz
+from diffusion_lab.coursework.exercises import find
+
+pytestmark = pytest.mark.browser
+PATIENCE = 120_000  # milliseconds; a busy machine starts a Lab slowly
+KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+STUB = """from diffusion_lab.coursework import check, todo
+
+def q_sample(x0, alpha_bar, eps):
+    return {}
+
+q_sample = check("01.q_sample", q_sample)"""
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with browser() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A Lab with an exercise, and a quiz and hints in a trusted and in an untrusted notebook."""
+    folder = tmp_path_factory.mktemp("learner") / "lessons"
+    folder.mkdir()
+    answers = ["todo()", "alpha_bar * x0 + (1 - alpha_bar) * eps", "alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps"]
+    exercise = new_notebook(cells=[new_code_cell(STUB.format(answer)) for answer in answers], metadata=KERNEL)
+    nbformat.write(exercise, folder / "exercise.ipynb")
+    for name in ("trusted", "untrusted"):
+        book = new_notebook(metadata=KERNEL, cells=[
+            new_markdown_cell("# Saved, no kernel"), shown(hints("01.q_sample")._repr_html_()),
+            shown(quiz("01")._repr_html_())])
+        nbformat.write(book, folder / f"{name}.ipynb")
+        if name == "trusted":
+            trust(nbformat.read(folder / f"{name}.ipynb", as_version=4), folder)
+    with jupyter_lab(folder) as base:
+        yield base
+
+
+def outputs(tab, count):
+    boxes = tab.locator(".jp-OutputArea-output .dl-box")
+    boxes.nth(count - 1).wait_for()
+    return boxes.all_inner_texts()
+
+
+def test_a_stub_a_wrong_and_a_right_answer(engine, lab):
+    with page(engine) as tab:
+        tab.set_default_timeout(PATIENCE)
+        tab.goto(f"{lab}/lab/tree/exercise.ipynb")
+        tab.locator(".jp-Notebook .jp-Cell").first.click()
+        tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        for count in (1, 2, 3):
+            tab.keyboard.press("Shift+Enter")
+            said = outputs(tab, count)
+        assert "Not yet" in said[0] and "the course's own version" in said[0]
+        assert "no square root" in said[1] and "your version" in said[1]
+        assert said[2].strip().startswith("✓ Right")
+        assert tab.locator(".dl-box[role=status]").count() == 3
+        assert tab.refused == []
+
+
+@pytest.mark.parametrize("name", ["trusted", "untrusted"])
+def test_hints_and_quiz_by_keyboard_in_a_saved_notebook(engine, lab, name):
+    with page(engine, height=1000) as tab:
+        tab.set_default_timeout(PATIENCE)
+        tab.goto(f"{lab}/lab/tree/{name}.ipynb")
+        tab.wait_for_selector(".dl-quiz, .jp-RenderedHTML ol")
+        folds = tab.locator(".jp-OutputArea-output details")
+        assert folds.first.locator("summary").first.inner_text() == "Hint 1 of 3"
+        for depth in range(4):  # each hint lies in the one before
+            summary = folds.nth(depth).locator("> summary")
+            summary.focus()
+            tab.keyboard.press("Enter")
+        assert find("01.q_sample").hints[2][:30] in tab.locator(".jp-OutputArea-output").first.inner_text()
+        assert "alpha_bar**0.5" in tab.locator(".jp-OutputArea-output pre").first.inner_text()
+        answer = folds.nth(4).locator("> summary")
+        answer.focus()
+        tab.keyboard.press("Enter")
+        assert folds.nth(4).evaluate("e => e.open") and "Not this one" in folds.nth(4).inner_text()
+        tab.keyboard.press("Tab")
+        tab.keyboard.press("Enter")
+        assert folds.nth(5).evaluate("e => e.open") and "Right" in folds.nth(5).inner_text()
+
+
+# --- live slides -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def presented(tmp_path_factory):
+    """`python -m diffusion_lab present 07` in a course of one small lesson, with a slider that asks the kernel."""
+    course = tmp_path_factory.mktemp("course")
+    (course / "lessons").mkdir()
+    (course / "pyproject.toml").touch()
+    book = small_lesson()
+    book.cells.insert(3, new_code_cell(
+        "from IPython.display import display\nfrom ipywidgets import IntSlider, Label, link\n"
+        "slider, label = IntSlider(description='level'), Label('none')\n"
+        "slider.observe(lambda change: setattr(label, 'value', f'asked {change.new}'), 'value')\n"
+        "display(slider, label)"))
+    nbformat.write(book, course / "lessons" / "07_small.ipynb")
+    code = ("import sys; from pathlib import Path; from diffusion_lab.commands import environment, slides; "
+            f"environment.ROOT = Path({str(course)!r}); slides.LESSONS = environment.ROOT / 'lessons'; "
+            "environment.ensure = lambda: Path(sys.executable); "
+            "from diffusion_lab.__main__ import main; "
+            f"sys.exit(main(['present', '07', '--no-browser', '--port', '{free_port()}']))")
+    log = course / "log"
+    with open(log, "w") as out:
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=out, stderr=out, cwd=course,
+                                   env={**os.environ, "PYTHONPATH": str(environment.ROOT)})
+    end = time.monotonic() + PATIENCE / 1000
+    while not (found := re.search(r"http://\S+", log.read_text())) and time.monotonic() < end:
+        time.sleep(0.3)
+    if not found:
+        process.terminate()
+        pytest.fail(log.read_text())
+    yield found[0]
+    process.terminate()
+    process.wait(20)
+
+
+ROOM = """() => {
+  const box = document.querySelector(".jp-Deck .jp-WindowedPanel-viewport").getBoundingClientRect();
+  return [box.right - innerWidth, box.height - innerHeight];
+}"""
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+def test_live_slides(engine, presented, size):
+    with page(engine, *size) as tab:
+        tab.set_default_timeout(PATIENCE)
+        tab.goto(presented)
+        tab.wait_for_selector("body[data-jp-deck-mode=presenting] .dl-stage")
+        tab.wait_for_selector('.dl-player[data-live="yes"]')
+        tab.wait_for_timeout(1500)
+        title = lambda: tab.locator(".jp-deck-mod-visible h1, .jp-deck-mod-visible h2").first.inner_text()  # noqa: E731
+        assert "A small lesson" in title() and "silence" not in tab.locator(".jp-Deck").inner_text()
+
+        slider = tab.locator(".dl-player input[type=range]").first
+        slider.focus()
+        before = slider.input_value()
+        tab.keyboard.press("ArrowRight")
+        assert slider.input_value() != before and "A small lesson" in title()
+        tab.keyboard.press("Escape")  # out of the player, not out of the slides
+        assert tab.evaluate("document.body.dataset.jpDeckMode") == "presenting"
+
+        seen = []
+        for _ in range(12):
+            tab.wait_for_timeout(250)
+            right, low = tab.evaluate(ROOM)
+            assert right <= 1 and low <= 1
+            seen.append(tab.locator(".jp-deck-mod-visible").nth(1).inner_text()[:12])
+            tab.keyboard.press("PageDown")
+        assert len(set(seen)) >= 5
+        assert tab.refused == []
+
+
+def test_a_kernel_driven_slider_answers_and_the_way_out_works(engine, presented):
+    with page(engine) as tab:
+        tab.set_default_timeout(PATIENCE)
+        tab.goto(presented)
+        tab.wait_for_selector("body[data-jp-deck-mode=presenting] .dl-stage")
+        tab.wait_for_selector('.dl-player[data-live="yes"]')
+        tab.wait_for_timeout(2500)
+        for _ in range(2):
+            tab.keyboard.press("ArrowRight")
+            tab.wait_for_timeout(300)
+        tab.keyboard.press("Shift+Enter")
+        handle = tab.locator(".jupyter-widgets [role=slider], .noUi-handle").first
+        handle.wait_for()
+        handle.focus()
+        tab.keyboard.press("ArrowRight")
+        tab.wait_for_function("document.querySelector('.jp-Deck').innerText.includes('asked 1')")
+        tab.get_by_role("button", name="Leave the slides").click()
+        tab.wait_for_function("document.body.dataset.jpDeckMode !== 'presenting'")
+        assert tab.locator("#jp-menu-panel, #jp-top-panel").first.is_visible()
