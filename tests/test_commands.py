@@ -272,6 +272,17 @@ class TestEnvironment:
         assert code == 2 and "venv" in err
         one_sentence(err)
 
+    def test_old_python(self):
+        """A Python that calls itself 3.9, and no newer one on the path."""
+        code = """
+import runpy, sys
+sys.version_info, sys.version, sys.argv = (3, 9, 2), "3.9.2 (default)", ["diffusion_lab", "lab"]
+runpy.run_module("diffusion_lab", run_name="__main__")
+"""
+        exit_code, _, err = run(code=code, PATH="")
+        assert exit_code != 0 and "3.11" in err and "3.9.2" in err
+        one_sentence(err)
+
     def test_no_room(self, tmp_path, monkeypatch):
         monkeypatch.setattr(environment, "NEEDED_GB", 1e9)
         monkeypatch.setattr(environment, "STAMP", tmp_path / "none")

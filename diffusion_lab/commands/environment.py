@@ -66,8 +66,12 @@ def _is_prepared_elsewhere():
 
 def _key():
     """What the environment depends on: a change here, or a moved folder, means another install."""
-    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files) + str(ROOT).encode()).hexdigest()
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [project["dependencies"], project["optional-dependencies"], project["requires-python"], str(ROOT)]
+    pins = (ROOT / "constraints.txt").read_bytes()
+    return hashlib.sha256(json.dumps(wanted).encode() + pins).hexdigest()
 
 
 def _read_stamp():

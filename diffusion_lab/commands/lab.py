@@ -30,8 +30,8 @@ def add_arguments(parser):
 
 def run(args):
     """Set the environment up where needed, step into it, and serve until Ctrl-C."""
-    python = environment.ensure()
     port = _free_port(args.port)
+    python = environment.ensure()
     if Path(sys.prefix).resolve() != _prefix(python):
         options = ["--port", str(port)] + (["--no-browser"] if args.no_browser else [])
         return _step_into([str(python), "-m", "diffusion_lab", "lab"] + options)
@@ -59,7 +59,8 @@ def _step_into(command):
 def _free_port(wanted):
     for port in [wanted] if wanted else range(8888, 8988):
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name != "nt":  # there it would call a taken port free
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
                 return port
