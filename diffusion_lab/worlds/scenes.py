@@ -73,19 +73,21 @@ class Scene:
 
 
 def _thing(rng: np.random.Generator, noun: str, colour: str, plural: bool) -> str:
+    named = 0.4 if colour == (SUBJECT_COLOURS | RIDE_COLOURS)[noun][0] else 0.9
     noun = str(rng.choice(_NAMES.get(noun, (noun,))))
     if noun == "bear":
         noun = "panda bear"
     if noun == "panda" and colour == "white" and rng.random() < 0.2:
         colour = "black and white"
-    words = noun if colour == "none" or rng.random() > 0.6 else f"{colour} {noun}"
+    words = f"{colour} {noun}" if colour != "none" and rng.random() < named else noun
     if plural:
         return words.removesuffix(noun) + _plural(noun)
     return _with_article(words)
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:
-    """A description of the scene from one of many templates: each colour is named in 60 %, the place in 93 %."""
+    """A description of the scene from one of many templates: the place is named in 93 %, a colour in 90 % (in 40 %
+    where it is the usual one: an astronaut is white, a horse is brown)."""
     plural = rng.random() < 0.03
     subject = _thing(rng, scene.subject, scene.colour, plural)
     act = str(rng.choice(_ACTS[scene.ride])).format(_thing(rng, scene.ride, scene.ride_colour, plural))

@@ -44,8 +44,9 @@ def follow(name: str, progress: Iterator[Progress], look: Callable[[Progress], N
     bar = tqdm(desc=name, unit=" steps", mininterval=5, smoothing=0.02, disable=not together.first())
     average = None
     for p in progress:
-        bar.total = p.steps
-        average = p.loss if average is None else 0.98 * average + 0.02 * p.loss
+        if average is None:  # a resumed training starts its bar where it was
+            bar.total, bar.initial, bar.n, average = p.steps, p.step - 1, p.step - 1, p.loss
+        average = 0.98 * average + 0.02 * p.loss
         bar.set_postfix(loss=f"{average:.4f}", refresh=False)
         bar.update(p.step - bar.n)
         if look:
