@@ -107,7 +107,7 @@ def train_decoder(settings: Settings) -> None:
 
     loss = vae.DecoderLoss(latents.x0, pictures(settings)["train"], reads)
     optimizer = muon_and_adamw(0.015, 1e-3, vae.by_adamw, 0.6)
-    steps = settings.plan("decoder", 1000, lambda: seconds_a_step(make, loss, optimizer))
+    steps = settings.plan("decoder", 250, lambda: seconds_a_step(make, loss, optimizer))
     run = train(make(), loss, steps, optimizer=optimizer, ema=0.99, seed=31, checkpoint=settings.checkpoint("decoder"))
     save_weights(follow("decoder", run).vae, settings.out / "decoder" / "weights.safetensors")
 
@@ -143,7 +143,7 @@ def train_unet(settings: Settings) -> None:
         return unet.TinySD(latents.features.shape[1]).to(settings.device)
 
     network, optimizer = make(), muon_and_adamw(0.02, 1.2e-3, unet.by_adamw, 0.5)
-    steps = settings.plan("unet", 3800, lambda: seconds_a_step(make, unet.DiffusionLoss(latents, 100), optimizer))
+    steps = settings.plan("unet", 2950, lambda: seconds_a_step(make, unet.DiffusionLoss(latents, 100), optimizer))
     run = train(network, unet.DiffusionLoss(latents, steps), steps, optimizer=optimizer, ema=horizon(), seed=40,
                 checkpoint=settings.checkpoint("unet"))  # fmt: skip
     follow("unet", run, assembly.Growing(settings.out))
