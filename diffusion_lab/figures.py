@@ -30,6 +30,7 @@ PALETTE = {
 }
 MARKS = {"signal": ("-", "o"), "noise": (":", "x"), "guess": ("--", "s"), "pull": ("-.", "D"), "reference": ("-", ".")}
 BOX = "margin:0.6em 0;max-width:100%"
+HEAVY = 60_000  # bytes of a PNG from which on a picture is stored as WebP
 CAPTION = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin-top:0.35em"
 
 
@@ -45,35 +46,37 @@ class Figure:
         if not alt.strip():
             raise LabError("alt text was expected; an empty one came; say what is to be seen in the figure")
         self.alt, self.caption, self.width = alt, caption, width
-        self.png = _png(image)
+        self.image = image if isinstance(image, Image.Image) else _drawn(image)
 
-    @property
-    def image(self) -> Image.Image:
-        """The picture itself."""
-        return Image.open(io.BytesIO(self.png))
+    def __repr__(self) -> str:
+        return f"<Figure: {self.alt}>"
 
     def _repr_html_(self) -> str:
         size = f"width:{self.width}px;" if self.width else ""
-        data = base64.b64encode(self.png).decode()
         caption = f'<figcaption style="{CAPTION}">{escape(self.caption)}</figcaption>' if self.caption else ""
-        return (f'<figure style="{BOX}"><img src="data:image/png;base64,{data}" alt="{escape(self.alt)}" '
+        return (f'<figure style="{BOX}"><img src="{_embedded(self.image)}" alt="{escape(self.alt)}" '
                 f'style="{size}max-width:100%;height:auto;image-rendering:pixelated;background:#fff"/>{caption}'
                 "</figure>")
 
 
-def _png(image) -> bytes:
-    buffer = io.BytesIO()
-    if isinstance(image, Image.Image):
-        image.save(buffer, "PNG", optimize=True)
-    else:  # a matplotlib figure
-        from matplotlib import pyplot
-
-        image.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
-        pyplot.close(image)
-        quantised = Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+def _embedded(image: Image.Image) -> str:
+    """A picture as a data: address: PNG, or WebP where a PNG would be large, as pictures of static are."""
+    for kind, how in (("png", {"optimize": True}), ("webp", {"quality": 88, "method": 5})):
         buffer = io.BytesIO()
-        quantised.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+        image.save(buffer, kind, **how)
+        if buffer.tell() < HEAVY:
+            break
+    return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _drawn(figure) -> Image.Image:
+    """A matplotlib figure as a picture of few colours, at 1.5 pixels for each CSS pixel."""
+    from matplotlib import pyplot
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=144)
+    pyplot.close(figure)
+    return Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
 
 
 def as_image(picture) -> Image.Image:
@@ -205,9 +208,13 @@ class Slider:
         self.still = strip([self.images[i] for i in chosen], alt, caption, labels=[labels[i] for i in chosen],
                            rows=len(chosen), size=self.images[0].height)
 
+    def __repr__(self) -> str:
+        return f"<Slider: {self.title}, {len(self.images)} pictures>"
+
     def _repr_html_(self) -> str:
-        frames = ["data:image/png;base64," + base64.b64encode(_png(image)).decode() for image in self.images]
-        name = "slider-" + hashlib.sha256("".join([self.title, *self.labels, *frames]).encode()).hexdigest()[:12]
+        frames = [_embedded(image) for image in self.images]
+        words = "".join([self.title, *self.labels, repr(self.still)])
+        name = "slider-" + hashlib.sha256(words.encode()).hexdigest()[:12]
         setting = {"frames": frames, "labels": self.labels, "title": self.title, "start": self.start,
                    "height": self.height}
         script = (Path(__file__).parent / "slider.js").read_text()

@@ -187,7 +187,8 @@ def test_a_changed_package_builds_again(workshop):
 
 
 @pytest.mark.parametrize(("line", "word"), [("1 / 0", "ZeroDivisionError"),
-                                            ("import sys; print('oh', file=sys.stderr)", "stderr")])  # fmt: skip
+                                            ("import sys; print('oh', file=sys.stderr)", "stderr"),
+                                            ("object()", "another one at every run")])  # fmt: skip
 def test_a_failing_lesson_is_not_stored(workshop, line, word):
     text, notebook, run = workshop
     text.write_text(TRIAL.replace("print(6 * 7)", line))

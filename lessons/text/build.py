@@ -24,6 +24,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = ROOT / "lessons"
 PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]*")
+ADDRESS = re.compile(r"<[\w.]+( object)? at 0x[0-9a-f]+>")
 SECONDS_A_CELL = 300
 
 
@@ -81,6 +82,8 @@ def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 raise LessonError(f"a learner would see this on stderr:\n{output.text}\nfrom the cell\n\n{cell.source}")
+            if found := ADDRESS.search(PICTURE.sub("", json.dumps(output))):
+                raise LessonError(f"this is another one at every run: {found.group()}\nfrom the cell\n\n{cell.source}")
     notebook.metadata["language_info"] = {"name": "python"}
     nbformat.validate(notebook)
     return notebook
