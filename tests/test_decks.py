@@ -4,13 +4,15 @@ import re
 
 import nbformat
 import pytest
-from browser import address, browser, page
+from browser import address, browser, missing, page
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from diffusion_lab import Player, cosine, forward, noise
 from diffusion_lab.commands import environment
-from diffusion_lab.coursework import hints, quiz
+from diffusion_lab.coursework import compare, hints, quiz, todo
+from diffusion_lab.coursework.checking import judge_code
 from diffusion_lab.coursework.decks import deck, notes_page, slides, write
+from diffusion_lab.coursework.exercises import find
 from diffusion_lab.coursework.live import live_copy, settings
 from diffusion_lab.errors import LabError
 from diffusion_lab.pixels import TO_RGB
@@ -199,3 +201,51 @@ def test_the_speaker_view_shows_the_notes(engine, small):
         tab.keyboard.press("PageDown"), tab.keyboard.press("PageDown")
         view.wait_for_function(f"{NOTES}.includes('Only this')")
         assert tab.refused == []
+
+
+# --- for everyone ------------------------------------------------------------------------------------------------
+
+AXE = environment.ROOT / "node_modules" / "axe-core" / "axe.min.js"
+DARK = ("<style>:root{--jp-content-font-color0:#fff;--jp-layout-color1:#111;--jp-layout-color2:#333}"
+        "body{background:#111}")
+
+
+def serious(tab):
+    """What axe-core finds serious on a page."""
+    tab.evaluate(AXE.read_text())
+    found = tab.evaluate("axe.run().then((r) => r.violations)")
+    return [(v["id"], n["html"][:120]) for v in found if v["impact"] in ("serious", "critical") for n in v["nodes"]]
+
+
+@pytest.fixture(scope="module")
+def boxes():
+    """Every mood of a check, a guess and its lack, hints and a quiz, all folds open."""
+    exercise = find("01.q_sample")
+    answers = [exercise.reference, exercise.slips[0].code, lambda *a: todo(), lambda *a: None]
+    html = "".join(judge_code(exercise, answer).box._repr_html_() for answer in answers)
+    html += "".join(compare(g, 259, what="the timestep", low=0, high=1000)._repr_html_() for g in (..., 500))
+    html += hints("01.q_sample")._repr_html_() + quiz("01")._repr_html_()
+    return html.replace("<details", "<details open").replace(' name="dl-quiz', ' data-name="dl-quiz')
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("style", ["", DARK + "</style>"], ids=["light", "dark"])
+def test_axe_finds_nothing_serious_in_checks_hints_guesses_and_quizzes(engine, boxes, style, tmp_path):
+    if not AXE.is_file():
+        missing(f"axe-core ({AXE.relative_to(environment.ROOT)}: npm install --no-save axe-core@4)")
+    head = f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Boxes</title>{style}</head>"
+    (tmp_path / "boxes.html").write_text(f"{head}<body><main>{boxes}</main></body></html>", encoding="utf-8")
+    with page(engine) as tab:
+        tab.goto(address(tmp_path / "boxes.html"))
+        assert serious(tab) == []
+
+
+@pytest.mark.browser
+def test_axe_finds_nothing_serious_in_a_deck(engine, small):
+    if not AXE.is_file():
+        missing(f"axe-core ({AXE.relative_to(environment.ROOT)}: npm install --no-save axe-core@4)")
+    with page(engine) as tab:
+        open_deck(tab, small)
+        for _ in range(tab.evaluate("Reveal.getTotalSlides()")):
+            assert serious(tab) == []
+            tab.keyboard.press("PageDown")
