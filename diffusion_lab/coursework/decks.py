@@ -100,7 +100,8 @@ def deck(notebook: nbformat.NotebookNode, title: str) -> str:
     parts = {
         "title": escape(title), "sections": sections, "width": str(WIDTH), "height": str(HEIGHT),
         "css": _asset("reveal.css") + _asset("deck.css"), "pygments": _pygments(),
-        "fit": _asset("fit.js"), "reveal": _script("reveal.js"), "notes": _script("notes.js"), "mathjax": _script("tex-svg.js"),
+        "fit": _asset("fit.js"), "reveal": _script("reveal.js"), "notes": _script("notes.js"),
+        "mathjax": _script("tex-svg.js"),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
 

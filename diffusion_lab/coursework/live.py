@@ -13,8 +13,14 @@ import nbformat
 
 from .decks import ASSETS, HEIGHT, LONG, WIDTH
 
-SELECTOR = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-commandMode:not(.jp-mod-readWrite) :focus"
-KEYS = {"PageDown": ("down", "forward"), "PageUp": ("up", "back")}  # what a clicker sends
+WALKING = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-commandMode:not(.jp-mod-readWrite) :focus"
+TYPING = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-editMode"
+SHORTCUTS = [  # what a clicker sends; and running a cell must not turn the slide before its result is seen
+    {"keys": ["PageDown"], "command": "deck:go", "args": {"direction": "down", "alternate": "forward"},
+     "selector": WALKING},
+    {"keys": ["PageUp"], "command": "deck:go", "args": {"direction": "up", "alternate": "back"}, "selector": WALKING},
+    *({"keys": ["Shift Enter"], "command": "notebook:run-cell", "selector": where} for where in (WALKING, TYPING)),
+]
 
 
 def live_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -54,9 +60,7 @@ def settings(folder: Path) -> None:
     """Write the JupyterLab settings of a presentation into its own folder: Deck mode on, and a clicker's keys."""
     files = {
         "jupyterlab-slideshow/plugin": {"active": True},
-        "@jupyterlab/shortcuts-extension/shortcuts": {"shortcuts": [
-            {"command": "deck:go", "args": {"direction": one, "alternate": other}, "keys": [key],
-             "selector": SELECTOR} for key, (one, other) in KEYS.items()]},
+        "@jupyterlab/shortcuts-extension/shortcuts": {"shortcuts": SHORTCUTS},
         "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
         "@jupyterlab/notebook-extension/tracker": {"autoStartDefaultKernel": True},
     }
