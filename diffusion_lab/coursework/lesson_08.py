@@ -66,8 +66,8 @@ TOKENS = Value(
     wrong={
         7: "Seven is the number of words. Look at the first and the last number of the row: do they belong to a word?",
         8: "One of the two is missing: a token stands before the words, and another one behind them.",
-        77: "77 places is what the full-size model's row has room for; most of them are only filled up. Count up to "
-            "the first end token.",
+        24: "24 places is what a row has room for here; most of them are only filled up. Count up to the end token.",
+        77: "77 places is what a row of the full-size model has room for; count what this prompt needs of them.",
     },
     hints=(
         "Call the tokenizer on the prompt and look at the row of numbers.",
