@@ -8,14 +8,14 @@ from . import _toys
 CONFIG = {
     "name": "icons",
     "network": "UNet",
-    "arguments": {"channels": [16, 32, 48]},
+    "arguments": {"channels": [16, 32, 56]},
     "words": [*icons.COLOURS, *icons.SHAPES],
     "shape": [3, icons.SIZE, icons.SIZE],
     "schedule": "cosine",
     "target": "x0",
-    "guidance_scale": 3.0,
+    "guidance_scale": 2.0,
 }
-RECIPE = _toys.ToyRecipe(CONFIG, lambda: icons.sample(6000, 1, "train")[:2], batch=32, steps=1200)
+RECIPE = _toys.ToyRecipe(CONFIG, lambda: icons.sample(6000, 1, "train")[:2], batch=32, steps=1300)
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -1,0 +1,230 @@
+"""The toys: they load, they say which words they know, they draw what they were asked for, and training makes one."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from diffusion_lab import worlds
+from diffusion_lab.errors import LabError
+from diffusion_lab.recipes import icons as icons_recipe
+from diffusion_lab.recipes import points as points_recipe
+from diffusion_lab.recipes._icons_reader import obeyed, read, reader
+from diffusion_lab.recipes._toys import STATE
+from diffusion_lab.toy import WEIGHTS, Toy
+from diffusion_lab.training import Checkpoint, train
+from diffusion_lab.worlds import icons, points
+
+RECIPES = {"icons": icons_recipe.RECIPE, "points": points_recipe.RECIPE}
+
+
+@pytest.fixture(scope="module")
+def toys():
+    return {name: Toy.load(name) for name in RECIPES}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_shipped_is_what_the_recipe_makes_and_small(toys, name):
+    assert toys[name].config == RECIPES[name].config
+    assert sum(file.stat().st_size for file in (WEIGHTS / name).iterdir()) <= 500_000
+    assert {file.name for file in (WEIGHTS / name).iterdir()} == {"config.json", "model.safetensors", "README.md"}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_saved_and_loaded_it_is_the_same_toy(toys, name, tmp_path):
+    again = Toy.load(toys[name].save(tmp_path / "mine"))
+    assert again.config == toys[name].config
+    for (key, a), b in zip(toys[name].network.state_dict().items(), again.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b), key
+
+
+def test_the_icons_toy_obeys_colour_and_shape(toys):
+    """A hundred pictures of each kind; `evaluate icons` prints the figures of 500."""
+    network = reader(steps=400)
+    images, _, labels = icons.sample(300, seed=99)
+    assert read(network, worlds_samples(images), labels)["both"] >= 0.99
+    assert obeyed(toys["icons"], network, "train", 100, 3.0)["both"] >= 0.95
+    assert obeyed(toys["icons"], network, "held-out", 100, 3.0)["both"] >= 0.80
+    untrained = icons_recipe.RECIPE.untrained()
+    assert obeyed(untrained, network, "train", 100, 3.0)["both"] <= 0.20  # the reader does not say yes to everything
+
+
+def worlds_samples(images: np.ndarray) -> torch.Tensor:
+    return torch.tensor(images).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+@pytest.mark.parametrize("kind", points.KINDS)
+def test_the_points_toy_draws_each_cloud(toys, kind):
+    *_, last = toys["points"].steps(kind, n=50, seed=list(range(400)))
+    real = torch.tensor(points.sample(6000, 9, kinds=kind)[0])
+    away = torch.cdist(last.x0, real).min(dim=1).values > 0.1
+    assert away.float().mean() <= 0.06                                          # no dust between the clouds
+    covered = torch.cdist(real[:400], last.x0).min(dim=1).values < 0.2
+    assert covered.float().mean() >= 0.95                                       # and no part of a cloud is lost
+    for other in set(points.KINDS) - {kind}:
+        cloud = torch.tensor(points.sample(6000, 9, kinds=other)[0])
+        assert (torch.cdist(last.x0, cloud).min(dim=1).values > 0.1).float().mean() > 0.2
+
+
+def test_words_are_switches(toys):
+    toy = toys["icons"]
+    rows = toy.condition(["a red circle", "", "Circle, RED.", "blue"])
+    assert rows.shape == (4, 12) and rows.sum(dim=1).tolist() == [2, 0, 2, 1]
+    assert torch.equal(rows[0], rows[2]) and rows[0, toy.words.index("red")] == 1
+
+
+def test_unknown_words_are_named_with_the_known_ones(toys):
+    with pytest.raises(LabError, match="'pink', 'dragon' came; it knows: red, orange, .*moon"):
+        toys["icons"].condition(["a pink dragon on a square"[:13]])
+    with pytest.raises(LabError, match="'saturn' came; it knows: moons, spiral, ring, pixels"):
+        toys["points"].steps("saturn")
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text(max_size=40))
+def test_any_prompt_is_understood_or_told(prompt):
+    toy = icons_recipe.RECIPE.untrained()
+    try:
+        row = toy.condition([prompt])
+    except LabError as told:
+        assert "it knows: red" in str(told)
+    else:
+        assert row.shape == (1, 12) and set(row.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_a_wrong_shape_is_told(toys):
+    with pytest.raises(LabError, match=r"\(B, 3, 16, 16\) were expected; \(1, 3, 8, 8\) came"):
+        toys["icons"].predict_noise(torch.zeros(1, 3, 8, 8), 5)
+    for t in (-1, 1000, 2.5, True):
+        with pytest.raises(LabError, match="whole number from 0 to 999"):
+            toys["icons"].predict_noise(torch.zeros(1, 3, 16, 16), t)
+
+
+def test_pictures_in_and_out(toys):
+    drawing = Image.fromarray(icons.sample(1, 0)[0][0])
+    x0 = toys["icons"].encode(drawing)
+    assert x0.shape == (1, 3, 16, 16) and -1 <= x0.min() and x0.max() <= 1
+    np.testing.assert_array_equal(np.asarray(toys["icons"].picture(x0)[0]), np.asarray(drawing))
+    assert toys["icons"].encode(Image.new("L", (99, 40))).shape == (1, 3, 16, 16)
+    with pytest.raises(LabError, match="points draws points"):
+        toys["points"].encode(drawing)
+    with pytest.raises(LabError, match="points draws points"):
+        toys["points"].picture(torch.zeros(1, 2))
+
+
+def copy_of(name: str, folder) -> str:
+    return str(shutil.copytree(WEIGHTS / name, folder / "copy"))
+
+
+@pytest.mark.parametrize("part", ["config.json", "model.safetensors"])
+def test_a_missing_part_is_named(tmp_path, part):
+    folder = copy_of("points", tmp_path)
+    os.remove(os.path.join(folder, part))
+    with pytest.raises(LabError, match=f"without {part}"):
+        Toy.load(folder)
+
+
+def spoil_config(folder, **changes):
+    path = os.path.join(folder, "config.json")
+    with open(path) as file:
+        config = json.load(file)
+    with open(path, "w") as file:
+        json.dump({**config, **changes}, file)
+
+
+def cut_weights(folder):
+    path = os.path.join(folder, "model.safetensors")
+    with open(path, "rb+") as file:
+        file.truncate(os.path.getsize(path) // 2)
+
+
+def lose_a_tensor(folder):
+    path = os.path.join(folder, "model.safetensors")
+    tensors = load_file(path)
+    tensors.pop(next(iter(tensors)))
+    save_file(tensors, path)
+
+
+def no_json(folder):
+    with open(os.path.join(folder, "config.json"), "wb") as file:
+        file.write(b"\xff{")
+
+
+@pytest.mark.parametrize("spoil", [
+    cut_weights, lose_a_tensor, no_json,
+    lambda folder: spoil_config(folder, words=["one"]), lambda folder: spoil_config(folder, network="GAN"),
+    lambda folder: spoil_config(folder, network="math"), lambda folder: spoil_config(folder, schedule="steep"),
+    lambda folder: spoil_config(folder, target="score"), lambda folder: spoil_config(folder, arguments={"deep": 3}),
+])  # fmt: skip
+def test_a_damaged_toy_is_told_in_one_sentence(tmp_path, spoil):
+    folder = copy_of("points", tmp_path)
+    spoil(folder)
+    with pytest.raises(LabError, match="damaged or do not fit") as told:
+        Toy.load(folder)
+    assert "\n" not in str(told.value)
+
+
+def test_no_such_toy():
+    with pytest.raises(LabError, match="points, icons or a folder"):
+        Toy.load("dragons")
+
+
+def test_a_toy_learns_from_a_few_steps():
+    recipe = icons_recipe.RECIPE
+    toy = recipe.untrained()
+    images, captions, _ = worlds.icons.sample(200, 0, "train")
+    loss = toy.loss(images, captions, batch=16)
+    losses = [progress.loss for progress in train(toy.network, loss, 30)]
+    assert np.mean(losses[-8:]) < 0.7 * np.mean(losses[:4])
+
+
+def test_the_same_seed_makes_the_same_untrained_toy_and_leaves_torch_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(2)
+    torch.manual_seed(1)
+    a, b = (points_recipe.RECIPE.untrained() for _ in range(2))
+    assert torch.equal(torch.rand(2), expected)
+    assert all(torch.equal(x, y) for x, y in zip(a.network.parameters(), b.network.parameters(), strict=True))
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "diffusion_lab", "train", *arguments], capture_output=True, text=True,
+                          env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}, timeout=240)  # fmt: skip
+
+
+def test_the_command_trains_a_toy_that_loads(tmp_path):
+    out = tmp_path / "mine"
+    done = command("points", "--steps", "3", "--out", str(out))
+    assert done.returncode == 0 and "trained in 3 steps" in done.stdout, done.stderr
+    assert {file.name for file in out.iterdir()} == {"config.json", "model.safetensors"}
+    assert Toy.load(out).name == "points"
+    again = command("points", "--steps", "3", "--out", str(out))
+    assert again.returncode != 0 and "holds a model already" in again.stderr and "Traceback" not in again.stderr
+    nothing = command("points", "--resume", "--out", str(tmp_path / "new"))
+    assert nothing.returncode != 0 and "leave --resume out" in nothing.stderr
+
+
+def test_a_stopped_command_goes_on(tmp_path):
+    """Stopped after seven steps, then resumed by the command, the toy is the one that was never stopped."""
+    cut, recipe = tmp_path / "cut", points_recipe.RECIPE
+    toy = recipe.untrained()
+    for progress in recipe.train(toy, 20, Checkpoint(cut / STATE, every_seconds=1e9)):
+        if progress.step == 7:
+            break
+    whole = recipe.untrained()
+    *_, last = recipe.train(whole, 20)
+    refused = command("points", "--steps", "20", "--out", str(cut))
+    assert refused.returncode != 0 and "add --resume" in refused.stderr
+    done = command("points", "--steps", "20", "--out", str(cut), "--resume")
+    assert done.returncode == 0, done.stderr
+    resumed = load_file(cut / "model.safetensors")
+    assert all(torch.equal(value.half(), resumed[key]) for key, value in last.ema.state_dict().items())
