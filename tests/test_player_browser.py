@@ -527,6 +527,18 @@ def opened(engine, lab, name):
     return manager, tab
 
 
+def wait_for_kernel(tab, lab) -> None:
+    """Lab drops what is run before its kernel has answered."""
+    for _ in range(240):
+        if any(
+            session["kernel"]["connections"] and session["kernel"]["execution_state"] == "idle"
+            for session in kernels(lab)
+        ):
+            return tab.wait_for_timeout(1000)
+        tab.wait_for_timeout(500)
+    raise TimeoutError("no kernel started")
+
+
 def kernels(lab, method="GET", path="") -> list:
     request = urllib.request.Request(f"{lab}/api/sessions{path}", method=method)
     with urllib.request.urlopen(request) as answer:
@@ -536,7 +548,8 @@ def kernels(lab, method="GET", path="") -> list:
 
 def test_live_in_jupyterlab_then_saved_and_reopened_without_a_kernel(engine, lab):
     manager, tab = opened(engine, lab, "live")
-    tab.click(".jp-CodeCell .jp-InputPrompt")
+    wait_for_kernel(tab, lab)
+    tab.click(".jp-CodeCell .cm-content")
     tab.keyboard.press("Shift+Enter")
     tab.wait_for_selector('.dl-player[data-live="yes"]', timeout=180_000)
     assert tab.locator("progress").count() == 0

@@ -65,10 +65,10 @@ class Player:
 
     @property
     def title(self) -> str:
-        """The prompt in quotation marks (two of them where two paths differ), or what happens."""
-        prompts = list(dict.fromkeys(p for p in (paths.prompt_of(t, self.index) for t in self.trajectories) if p))
-        if prompts:
-            return " and ".join(f"“{prompt}”" for prompt in prompts)
+        """The prompt in quotation marks, or what happens (two paths with two prompts name them under the panels)."""
+        prompts = {paths.prompt_of(each, self.index) for each in self.trajectories}
+        if len(prompts) == 1 and prompts != {""}:
+            return f"“{prompts.pop()}”"
         noise, clean = ("noise", "data") if frames.is_points(self.trajectories[0]) else ("static", "picture")
         reverse = self.trajectories[0].direction == "reverse"
         return f"From {noise} to {clean}" if reverse else f"From {clean} to {noise}"

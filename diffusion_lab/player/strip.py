@@ -27,11 +27,12 @@ def strip(trajectory: Trajectory, index: int, title: str, notes: list[str]) -> s
     """Five columns nearest 0, 10, 35, 70 and 100 % picture; rows x_t and x0; the small band; caption lines."""
     stops = paths.stops(trajectory)
     share = [percent(trajectory[i].alpha_bar) for i in stops]
-    head = "".join(f'<td style="{CELL}"><b>{s} %</b> picture</td>' for s in share)
+    thing = "data" if frames.is_points(trajectory) else "picture"
+    head = "".join(f'<td style="{CELL}"><b>{s} %</b> {thing}</td>' for s in share)
     reverse = trajectory.direction == "reverse"
     rows = [
-        ("what it sees, x_t" if reverse else "picture and noise together, x_t", "x_t"),
-        ("its guess of the picture, x0", "x0") if reverse else ("the noise that is added", "eps"),
+        ("what it sees, x_t" if reverse else f"{thing} and noise together, x_t", "x_t"),
+        (f"its guess of the {thing}, x0", "x0") if reverse else ("the noise that is added", "eps"),
     ]
     body = f'<tr style="{ROW}">{head}</tr>'
     for label, what in rows:
@@ -154,4 +155,5 @@ def _band(trajectory: Trajectory) -> str:
     alt = (f"The share of picture over {len(alphas)} points of the path: {percent(alphas[0])} % at first, half at "
            f"point {half + 1}, {percent(alphas[-1])} % at last; black lines mark the pictures above")  # fmt: skip
     src = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return f'<img src="{src}" alt="{alt}" style="width:100%;height:40px"/><br>blue: picture · dotted: noise · time →'
+    thing = "data" if frames.is_points(trajectory) else "picture"
+    return f'<img src="{src}" alt="{alt}" style="width:100%;height:40px"/><br>blue: {thing} · dotted: noise · time →'
