@@ -84,7 +84,8 @@ def jupyter_lab(folder: Path):
     environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(state / "workspaces")}
     port = free_port()
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0",
-               "--ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}", "--allow-root",
+               "--ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
+               f"--ServerApp.root_dir={folder}", "--allow-root",
                "--LabApp.news_url=None"]  # fmt: skip
     with open(Path(folder).parent / "jupyter.log", "w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

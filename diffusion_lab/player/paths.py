@@ -37,9 +37,9 @@ def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail) -> d
     CPU computes a little differently (how much the guess changed, frames) are data: addresses, exact ones are numbers.
     """
     points = frames.is_points(trajectory)
-    facts = _facts(trajectory)
-    alphas, labels = np.array([f[0] for f in facts]), [f[1] for f in facts]
-    numbers = np.cumsum([not (f[2] or f[3]) for f in facts])
+    told = facts(trajectory)
+    alphas, labels = np.array([f[0] for f in told]), [f[1] for f in told]
+    numbers = np.cumsum([not (f[2] or f[3]) for f in told])
     forward = isinstance(trajectory.steps, ForwardSteps)
     kept = [trajectory[0]] if forward else [trajectory[i] for i in at]
     guided = not forward and all(s.eps_uncond is not None for s in kept if not arrival(s))
@@ -48,15 +48,15 @@ def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail) -> d
         "total": max(int(numbers[-1]), trajectory.recipe.n),
         "alpha": [float(f"{alphas[i]:.6g}") for i in at],
         "t": [int(labels[i]) if labels[i] == int(labels[i]) else round(float(labels[i]), 3) for i in at],
-        "number": [0 if facts[i][3] else int(numbers[i]) for i in at],
-        "corrections": [k for k, i in enumerate(at) if facts[i][2]],
+        "number": [0 if told[i][3] else int(numbers[i]) for i in at],
+        "corrections": [k for k, i in enumerate(at) if told[i][2]],
         "change": None if forward else frames.numbers(_changes(kept, index, points), "<f4"),
         "moved": frames.numbers(_moved(kept, index, points), "<f4") if guided else None,
         **(_points if points else _pictures)(trajectory, kept, at, index, detail, guided),
     }  # fmt: skip
 
 
-def _facts(trajectory: Trajectory) -> list[tuple[float, float, bool, bool]]:
+def facts(trajectory: Trajectory) -> list[tuple[float, float, bool, bool]]:
     """alpha_bar, t, whether it is a correction and whether the arrival, for every step, without computing any x_t."""
     steps = trajectory.steps
     if isinstance(steps, ForwardSteps):
@@ -137,7 +137,7 @@ def _shorts(values: np.ndarray, unit: float) -> str:
 
 def stops(trajectory: Trajectory) -> list[int]:
     """The steps nearest to 0, 10, 35, 70 and 100 % picture, in the order they happen, each once."""
-    alphas = np.array([f[0] for f in _facts(trajectory)])
+    alphas = np.array([f[0] for f in facts(trajectory)])
     return sorted({int(np.abs(alphas - share).argmin()) for share in STOPS})
 
 
@@ -180,9 +180,9 @@ def prompt_of(trajectory: Trajectory, index: int) -> str:
 
 def told_apart(a: Trajectory, b: Trajectory, index: int) -> list[str]:
     """Two names, "A · DDIM, 10 steps" and "B · Heun, 25 steps": what differs between two recipes."""
-    facts = [_recipe_facts(each, index) for each in (a, b)]
+    both = [_recipe_facts(each, index) for each in (a, b)]
     names = []
-    for letter, mine, others in (("A", facts[0], facts[1]), ("B", facts[1], facts[0])):
+    for letter, mine, others in (("A", both[0], both[1]), ("B", both[1], both[0])):
         own_facts = [mine[key] for key in mine if mine[key] != others[key] and mine[key]]
         names.append(" · ".join([letter, *own_facts]))
     return names

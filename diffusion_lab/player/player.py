@@ -15,6 +15,7 @@ from .strip import strip
 
 BUDGET = 600_000  # bytes of one player
 VIEWS = ("x_t", "x0", "eps", "x0_uncond")
+SCRIPTS = ("pictures", "band", "words", "panels", "hands", "player")
 HERE = Path(__file__).parent
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -84,7 +85,7 @@ class Player:
         return html
 
     def _filled(self, strips: str, data: dict) -> str:
-        scripts = [(HERE / name).read_text(encoding="utf-8") for name in ("pictures.js", "band.js", "player.js")]
+        scripts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
         parts = {
             "strip": strips,
             "css": (HERE / "player.css").read_text(encoding="utf-8"),

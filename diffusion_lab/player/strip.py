@@ -79,21 +79,23 @@ def _cell(trajectory: Trajectory, i: int, index: int, what: str, stops: list[int
 
 def _alt(trajectory: Trajectory, i: int, index: int, what: str, seen: str) -> str:
     step = trajectory[i]
-    where = f"{percent(step.alpha_bar)} % picture"
+    points = frames.is_points(trajectory)
+    where = f"{percent(step.alpha_bar)} % {'data' if points else 'picture'}"
     if what == "x_t":
-        return f"{where}: {_grain(step.alpha_bar)}"
+        return f"{where}: {_grain(step.alpha_bar, points)}"
     if what == "eps":
         return f"{where}: the noise, the same static at every step, with a weight of {(1 - step.alpha_bar) ** 0.5:.2f}"
     prompt = paths.prompt_of(trajectory, index)
     result = f" of “{prompt}”" if prompt else ""
-    like = _likeness(step.x0, trajectory.x0, index, frames.is_points(trajectory))
+    like = _likeness(step.x0, trajectory.x0, index, points)
     return f"{where}: the guess, {like}{result}" + (f"; mainly {seen}" if seen else "")
 
 
-def _grain(alpha_bar: float) -> str:
-    words = ((0.03, "static only"), (0.2, "static, the picture hardly shows"), (0.6, "the picture under strong grain"),
-             (0.97, "the picture under light grain"))  # fmt: skip
-    return next((text for limit, text in words if alpha_bar < limit), "the picture without grain")
+def _grain(alpha_bar: float, points: bool) -> str:
+    static, thing, grain = ("noise", "the data", "noise") if points else ("static", "the picture", "grain")
+    words = ((0.03, f"{static} only"), (0.2, f"{static}, {thing} hardly shows"), (0.6, f"{thing} under strong {grain}"),
+             (0.97, f"{thing} under light {grain}"))  # fmt: skip
+    return next((text for limit, text in words if alpha_bar < limit), f"{thing} without {grain}")
 
 
 def _likeness(guess, final, index: int, points: bool) -> str:
@@ -138,7 +140,7 @@ def scatter(points: np.ndarray, reach: float, what: str) -> np.ndarray:
 
 def _band(trajectory: Trajectory) -> str:
     """The schedule as a small picture: blue, the share of picture; dotted vermilion, the share of noise."""
-    alphas = np.array([f[0] for f in paths._facts(trajectory)])
+    alphas = np.array([f[0] for f in paths.facts(trajectory)])
     width, height = 1200, 96
     image = Image.new("RGB", (width, height), "#FBEAE0")
     draw = ImageDraw.Draw(image)
