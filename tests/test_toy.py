@@ -1,5 +1,6 @@
 """The toys: they load, they say which words they know, they draw what they were asked for, and training makes one."""
 
+import argparse
 import json
 import os
 import shutil
@@ -49,13 +50,20 @@ def test_saved_and_loaded_it_is_the_same_toy(toys, name, tmp_path):
 
 def test_the_icons_toy_obeys_colour_and_shape(toys):
     """A hundred pictures of each kind; `evaluate icons` prints the figures of 500."""
-    network = reader(steps=400)
+    network = reader()
     images, _, labels = icons.sample(300, seed=99)
     assert read(network, worlds_samples(images), labels)["both"] >= 0.99
     assert obeyed(toys["icons"], network, "train", 100, 3.0)["both"] >= 0.95
     assert obeyed(toys["icons"], network, "held-out", 100, 3.0)["both"] >= 0.80
     untrained = icons_recipe.RECIPE.untrained()
     assert obeyed(untrained, network, "train", 100, 3.0)["both"] <= 0.20  # the reader does not say yes to everything
+
+
+def test_evaluate_prints_the_ceiling_and_every_figure(capsys):
+    icons_recipe.evaluate(argparse.Namespace(model="icons", pictures=12))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8 and "ceiling" in lines[1]
+    assert all(line.count("%") == 3 for line in lines[1:])
 
 
 def worlds_samples(images: np.ndarray) -> torch.Tensor:

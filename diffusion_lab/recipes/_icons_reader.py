@@ -1,5 +1,7 @@
 """How well the icons toy obeys its prompts: a small classifier that only ever saw real icons reads its pictures."""
 
+import functools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,6 +14,7 @@ from ..worlds import icons
 NAMES = {"colour": list(icons.COLOURS), "shape": list(icons.SHAPES)}
 
 
+@functools.cache
 def reader(steps: int = 500, seed: int = 5) -> nn.Module:
     """A classifier trained on real icons of all pairs, a little static on them: (B, 3, 16, 16) -> (B, 6 + 6) scores."""
     with torch.random.fork_rng(devices=[]):

@@ -42,10 +42,12 @@ def evaluate(args: Namespace) -> None:
 
     toy, network = Toy.load(args.model), reader()
     images, _, labels = icons.sample(1000, seed=99)
-    rows = [("real icons (the reader's ceiling)", read(network, as_samples(images), labels))]
+    print(f"{'':40}" + "".join(f"{key:>9}" for key in ("colour", "shape", "both")))
+    _print_row("real icons (the reader's ceiling)", read(network, as_samples(images), labels))
     for scale in sorted({1.0, 3.0, toy.guidance_scale}):
         for split, title in (("train", "pairs seen in training"), ("held-out", "pairs never seen together")):
-            rows.append((f"{title}, guidance {scale:g}", obeyed(toy, network, split, args.pictures, scale)))
-    print(f"{'':40}{'colour':>8}{'shape':>8}{'both':>8}")
-    for title, shares in rows:
-        print(f"{title:40}" + "".join(f"{100 * shares[key]:7.1f}%" for key in ("colour", "shape", "both")))
+            _print_row(f"{title}, guidance {scale:g}", obeyed(toy, network, split, args.pictures, scale))
+
+
+def _print_row(title: str, shares: dict[str, float]) -> None:
+    print(f"{title:40}" + "".join(f"{100 * shares[key]:8.1f}%" for key in ("colour", "shape", "both")), flush=True)
