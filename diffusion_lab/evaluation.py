@@ -135,9 +135,14 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 def nearest(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each of n images the number (n,) of the nearest of m others, and their root mean square difference (n,) in
     grey levels (0 to 255), compared at 32 x 32."""
-    a, b = (F.avg_pool2d(to_pixels(x), 4).flatten(1) for x in (images, others))  # (n, 3072), (m, 3072)
+    a, b = _shrunk(images), _shrunk(others)                                     # (n, 3072), (m, 3072)
     distance, index = torch.cdist(a, b).min(1)
     return index.numpy(), (distance / a.shape[1] ** 0.5 * 127.5).numpy()
+
+
+def _shrunk(images: np.ndarray, batch: int = 500) -> Tensor:
+    parts = [images[k : k + batch] for k in range(0, len(images), batch)]
+    return torch.cat([F.avg_pool2d(to_pixels(part), 4).flatten(1) for part in parts])
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

@@ -105,11 +105,13 @@ def distances(pipe: StableDiffusionPipeline, reader: evaluation.Reader, images: 
 
 def copies(images: np.ndarray, n: int):
     """Root mean square difference to the nearest training picture, for the model and for fresh real scenes."""
-    train = scenes.sample(4000, data.TRAIN[1], "train")[0]
+    seen = min(16000, 16 * n)  # the U-Net was trained on the first 16,000
+    train = scenes.sample(seen, data.TRAIN[1], "train")[0]
     ours, fresh = images[:300], scenes.sample(min(n, 300), REAL[0] + 20, "train")[0]
     for name, each in (("Tiny SD", ours), ("fresh real scenes", fresh)):
         gap = evaluation.nearest(each, train)[1]
-        yield f"nearest of 4000 training pictures, {name} (grey levels)", f"{np.median(gap):.1f}, least {gap.min():.1f}"
+        text = f"median {np.median(gap):.1f}, least {gap.min():.1f} grey levels"
+        yield f"root mean square difference to the nearest of {seen} training pictures, {name}", text
 
 
 def speed(pipe: StableDiffusionPipeline):
