@@ -153,8 +153,13 @@ def pairs(a: dict, b: dict) -> list[list[int]]:
         return [[round(k * (N - 1) / most), round(k * (M - 1) / most)] for k in range(most + 1)] if most else [[0, 0]]
     angles = [np.arccos(np.sqrt(np.array(path["alpha"]))) for path in (a, b)]
     if N >= M:
-        return [[i, int(np.abs(angles[1] - angle).argmin())] for i, angle in enumerate(angles[0])]
-    return [[int(np.abs(angles[0] - angle).argmin()), j] for j, angle in enumerate(angles[1])]
+        return [[i, _nearest(angles[1], angle)] for i, angle in enumerate(angles[0])]
+    return [[_nearest(angles[0], angle), j] for j, angle in enumerate(angles[1])]
+
+
+def _nearest(angles: np.ndarray, angle: float) -> int:
+    """The first of the nearest: rounded, so that a tie is a tie on every CPU."""
+    return int(np.abs(angles - angle).round(4).argmin())
 
 
 def recipe_line(trajectory: Trajectory, index: int) -> str:
@@ -203,7 +208,7 @@ def _recipe_facts(trajectory: Trajectory, index: int) -> dict[str, str]:
 def start_line(a: Trajectory, b: Trajectory, index: int) -> str:
     """Whether both paths begin with the very same values, in words."""
     forward = a.direction == "forward"
-    x, y = a[0].x_t, b[0].x_t
+    x, y = a[0].x_t.float().cpu(), b[0].x_t.float().cpu()
     same = x.shape == y.shape and torch.equal(own(x, index, frames.is_points(a)), own(y, index, frames.is_points(b)))
     seeds = {each.recipe.seed[min(index, len(each.recipe.seed) - 1)] for each in (a, b) if each.recipe.seed}
     seed = f", seed {seeds.pop()}" if len(seeds) == 1 and same else ""
@@ -214,6 +219,6 @@ def start_line(a: Trajectory, b: Trajectory, index: int) -> str:
 
 def gap(a: Step, b: Step, index: int) -> float:
     """The largest difference between two guesses of the picture, in the samples' own units."""
-    x, y = a.x0, b.x0
+    x, y = a.x0.float().cpu(), b.x0.float().cpu()
     difference = own(x, index, x.ndim == 2) - own(y, index, y.ndim == 2)
     return float(difference.abs().max())
