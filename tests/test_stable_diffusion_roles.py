@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
 from loopback_hub import Hub, serving
 from PIL import Image
 from sd_fixtures import build, folder, half, model
@@ -14,11 +15,12 @@ from test_hub import HOME, OLD, run
 from diffusion_lab.errors import LabError
 from diffusion_lab.noising import add_noise, noise
 from diffusion_lab.player import Player
-from diffusion_lab.stable_diffusion import StableDiffusion, save_recording
+from diffusion_lab.stable_diffusion import StableDiffusion, record, save_recording
 from diffusion_lab.stable_diffusion.devices import best_dtype, check_device, check_dtype, makes_numbers
 from diffusion_lab.stable_diffusion.presets import PRESETS
 from diffusion_lab.stable_diffusion.recording import LIMIT
-from diffusion_lab.stable_diffusion.roles import ROLES, role_of
+from diffusion_lab.stable_diffusion.roles import ROLES, WEIGHTS, role_of
+from diffusion_lab.stable_diffusion.schedulers import fresh
 from diffusion_lab.trajectory import Recipe, Step, Trajectory, arrived
 
 SNIPPET = """
@@ -202,3 +204,56 @@ def test_a_small_models_recording_leaves_nothing_out(tmp_path):
     with pytest.raises(LabError, match="a recording of at most 600 kB was expected; 1001 steps"):
         save_recording(made_up_path((4, 32, 32), 1000), model(), tmp_path / "long.safetensors")
     assert not (tmp_path / "long.safetensors").exists()
+
+
+TINY = WEIGHTS / ROLES["tiny-sd"].shipped
+shipped = pytest.mark.skipif(not (TINY / "model_index.json").is_file(), reason="no Tiny SD is shipped yet")
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return StableDiffusion.load("tiny-sd", say=lambda line: pytest.fail(line))
+
+
+@shipped
+@pytest.mark.parametrize("sampler", ["dpmpp_2m", "euler_ancestral", "pndm"])
+def test_tiny_sd_goes_every_way_the_same(tiny, sampler):
+    sources = [torch.Generator().manual_seed(seed) for seed in (3, 4)]
+    tiny.pipeline.scheduler = fresh(tiny.pipeline.scheduler, sampler)
+    asked = dict(n=3, seed=[3, 4], guidance_scale=2.0, negative_prompt="snow", sampler=sampler)
+    steps = list(tiny.steps("a cat on mars", **asked))
+    with record(tiny.pipeline) as trajectory:
+        drawn = tiny.pipeline(["a cat on mars"] * 2, num_inference_steps=3, guidance_scale=2.0, generator=sources,
+                              negative_prompt=["snow"] * 2, output_type="latent").images  # fmt: skip
+    assert torch.equal(drawn, steps[-1].x0) and torch.equal(drawn, trajectory.x0)
+    assert all(torch.equal(a.eps, b.eps) for a, b in zip(steps, trajectory.steps, strict=True))
+
+
+@shipped
+@pytest.mark.parametrize("task", [AutoPipelineForImage2Image, AutoPipelineForInpainting])
+def test_tiny_sd_is_recorded_while_it_edits(tiny, task):
+    pipe = task.from_pipe(tiny.pipeline, requires_safety_checker=False)
+    pipe.scheduler = fresh(tiny.pipeline.scheduler, "dpmpp_2m")
+    pipe.set_progress_bar_config(disable=True)
+    given = {"image": Image.new("RGB", (128, 128), "orange"), "strength": 0.6, "num_inference_steps": 5}
+    if task is AutoPipelineForInpainting:
+        mask = Image.new("L", (128, 128))
+        mask.paste(255, (64, 0, 128, 128))
+        given |= {"mask_image": mask, "height": 128, "width": 128}
+    plain = pipe("a cat on mars", generator=torch.Generator().manual_seed(0), **given).images[0]
+    with record(pipe) as trajectory:
+        again = pipe("a cat on mars", generator=torch.Generator().manual_seed(0), **given).images[0]
+    assert plain.tobytes() == again.tobytes() == trajectory.pictures[3][0].numpy().tobytes()
+
+
+def test_the_draw_command(tmp_path):
+    words = ["draw", "a cat on mars", "--model", folder("v1-5"), "--steps", "3", "--device", "cpu", "--preset", "fast"]
+    files = ["--out", "cat.png", "--player", "steps.html", "--record", "run.safetensors"]
+    command = [sys.executable, "-m", "diffusion_lab", *words, *files]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "'a cat on mars' drawn by v1-5-epsilon on CPU, float32 in 3 steps, seed 0" in done.stdout
+    assert "fast changes another sampler in 20 steps" in done.stdout
+    again = Trajectory.load(tmp_path / "run.safetensors")
+    assert len(again) == 4 and again.recipe.sampler == "dpmpp_2m_karras"
+    assert Image.open(tmp_path / "cat.png").size == (256, 256) and (tmp_path / "steps.html").stat().st_size > 10_000
