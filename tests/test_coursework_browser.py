@@ -5,12 +5,13 @@ import re
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import nbformat
 import pytest
 from browser import browser, free_port, jupyter_lab, page, trust
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from test_decks import shown, small_lesson
+from test_decks import LESSONS, shown, small_lesson
 
 from diffusion_lab.commands import environment
 from diffusion_lab.coursework import hints, quiz
@@ -63,7 +64,7 @@ def test_a_stub_a_wrong_and_a_right_answer(engine, lab):
         tab.set_default_timeout(PATIENCE)
         tab.goto(f"{lab}/lab/tree/exercise.ipynb")
         tab.locator(".jp-Notebook .jp-Cell").first.click()
-        tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
         for count in (1, 2, 3):
             tab.keyboard.press("Shift+Enter")
             said = outputs(tab, count)
@@ -100,53 +101,64 @@ def test_hints_and_quiz_by_keyboard_in_a_saved_notebook(engine, lab, name):
 # --- live slides -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def presented(tmp_path_factory):
-    """`python -m diffusion_lab present 07` in a course of one small lesson, with a slider that asks the kernel."""
-    course = tmp_path_factory.mktemp("course")
+@contextmanager
+def presenting(course, book: nbformat.NotebookNode, name: str):
+    """`python -m diffusion_lab present NN` in a course of one lesson; yields the address it prints."""
     (course / "lessons").mkdir()
     (course / "pyproject.toml").touch()
+    nbformat.write(book, course / "lessons" / name)
+    code = ("import sys; from pathlib import Path; from diffusion_lab.commands import environment, slides; "
+            f"environment.ROOT = Path({str(course)!r}); slides.LESSONS = environment.ROOT / 'lessons'; "
+            "environment.ensure = lambda: Path(sys.executable); "
+            "from diffusion_lab.__main__ import main; "
+            f"sys.exit(main(['present', '{name[:2]}', '--no-browser', '--port', '{free_port()}']))")
+    log = course / "log"
+    with open(log, "w") as out:
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=out, stderr=out, cwd=course,
+                                   env={**os.environ, "PYTHONPATH": str(environment.ROOT)})
+    try:
+        end = time.monotonic() + PATIENCE / 1000
+        while not (found := re.search(r"http://\S+", log.read_text())) and time.monotonic() < end:
+            time.sleep(0.3)
+        yield found[0] if found else pytest.fail(log.read_text())
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def presented(tmp_path_factory):
+    """The small lesson, with a slider that asks the kernel."""
     book = small_lesson()
     book.cells.insert(3, new_code_cell(
         "from IPython.display import display\nfrom ipywidgets import IntSlider, Label, link\n"
         "slider, label = IntSlider(description='level'), Label('none')\n"
         "slider.observe(lambda change: setattr(label, 'value', f'asked {change.new}'), 'value')\n"
         "display(slider, label)"))
-    nbformat.write(book, course / "lessons" / "07_small.ipynb")
-    code = ("import sys; from pathlib import Path; from diffusion_lab.commands import environment, slides; "
-            f"environment.ROOT = Path({str(course)!r}); slides.LESSONS = environment.ROOT / 'lessons'; "
-            "environment.ensure = lambda: Path(sys.executable); "
-            "from diffusion_lab.__main__ import main; "
-            f"sys.exit(main(['present', '07', '--no-browser', '--port', '{free_port()}']))")
-    log = course / "log"
-    with open(log, "w") as out:
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=out, stderr=out, cwd=course,
-                                   env={**os.environ, "PYTHONPATH": str(environment.ROOT)})
-    end = time.monotonic() + PATIENCE / 1000
-    while not (found := re.search(r"http://\S+", log.read_text())) and time.monotonic() < end:
-        time.sleep(0.3)
-    if not found:
-        process.terminate()
-        pytest.fail(log.read_text())
-    yield found[0]
-    process.terminate()
-    process.wait(20)
+    with presenting(tmp_path_factory.mktemp("course"), book, "07_small.ipynb") as found:
+        yield found
+
+
+def started(tab, where):
+    """Wait until the slides stand and keys reach them."""
+    tab.set_default_timeout(PATIENCE)
+    tab.goto(where)
+    tab.wait_for_selector("body[data-jp-deck-mode=presenting] .dl-stage")
+    tab.wait_for_selector('.dl-player[data-live="yes"]')
+    tab.wait_for_function("document.activeElement?.closest('.jp-Deck .jp-Cell')")
 
 
 ROOM = """() => {
   const box = document.querySelector(".jp-Deck .jp-WindowedPanel-viewport").getBoundingClientRect();
-  return [box.right - innerWidth, box.height - innerHeight];
+  const marked = document.querySelector(".jp-Deck .jp-mod-active").innerText;
+  return [box.right - innerWidth, box.height - innerHeight, marked];
 }"""
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080)])
+@pytest.mark.parametrize("size", [(1280, 720), pytest.param((1920, 1080), marks=pytest.mark.slow)])
 def test_live_slides(engine, presented, size):
     with page(engine, *size) as tab:
-        tab.set_default_timeout(PATIENCE)
-        tab.goto(presented)
-        tab.wait_for_selector("body[data-jp-deck-mode=presenting] .dl-stage")
-        tab.wait_for_selector('.dl-player[data-live="yes"]')
-        tab.wait_for_timeout(1500)
+        started(tab, presented)
         title = lambda: tab.locator(".jp-deck-mod-visible h1, .jp-deck-mod-visible h2").first.inner_text()  # noqa: E731
         assert "A small lesson" in title() and "silence" not in tab.locator(".jp-Deck").inner_text()
 
@@ -161,7 +173,7 @@ def test_live_slides(engine, presented, size):
         seen = []
         for _ in range(12):
             tab.wait_for_timeout(250)
-            right, low = tab.evaluate(ROOM)
+            right, low, _ = tab.evaluate(ROOM)
             assert right <= 1 and low <= 1
             seen.append(tab.locator(".jp-deck-mod-visible").nth(1).inner_text()[:12])
             tab.keyboard.press("PageDown")
@@ -171,14 +183,14 @@ def test_live_slides(engine, presented, size):
 
 def test_a_kernel_driven_slider_answers_and_the_way_out_works(engine, presented):
     with page(engine) as tab:
-        tab.set_default_timeout(PATIENCE)
-        tab.goto(presented)
-        tab.wait_for_selector("body[data-jp-deck-mode=presenting] .dl-stage")
-        tab.wait_for_selector('.dl-player[data-live="yes"]')
-        tab.wait_for_timeout(2500)
-        for _ in range(2):
+        started(tab, presented)
+        marked = tab.locator(".jp-Deck .jp-Cell.jp-mod-active")
+        for _ in range(6):
+            if "IntSlider" in marked.inner_text():
+                break
             tab.keyboard.press("ArrowRight")
-            tab.wait_for_timeout(300)
+            tab.wait_for_timeout(500)
+        tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
         tab.keyboard.press("Shift+Enter")
         handle = tab.locator(".jupyter-widgets [role=slider], .noUi-handle").first
         handle.wait_for()
@@ -188,3 +200,23 @@ def test_a_kernel_driven_slider_answers_and_the_way_out_works(engine, presented)
         tab.get_by_role("button", name="Leave the slides").click()
         tab.wait_for_function("document.body.dataset.jpDeckMode !== 'presenting'")
         assert tab.locator("#jp-menu-panel, #jp-top-panel").first.is_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda p: p.stem)
+def test_no_live_slide_of_a_lesson_is_larger_than_the_screen(engine, lesson, tmp_path):
+    book = nbformat.read(lesson, as_version=4)
+    with presenting(tmp_path, book, lesson.name) as where, page(engine, 1280, 720) as tab:
+        started(tab, where)
+        for key, size in (("PageDown", (1280, 720)), ("PageUp", (1920, 1080))):
+            tab.set_viewport_size({"width": size[0], "height": size[1]})
+            before = None
+            for _ in range(len(book.cells)):
+                tab.wait_for_timeout(400)
+                right, low, marked = tab.evaluate(ROOM)
+                assert right <= 1 and low <= 1, marked[:60]
+                if marked == before:
+                    break
+                before = marked
+                tab.keyboard.press(key)
+        assert tab.refused == []

@@ -23,7 +23,7 @@ def run(args):
     if Path(sys.prefix).resolve() != lab._prefix(python):
         options = ["--port", str(port)] + (["--no-browser"] if args.no_browser else [])
         return lab._step_into([str(python), "-m", "diffusion_lab", "present", args.lesson] + options)
-    state = Path(sys.prefix) / "diffusion_lab_present"
+    state = Path(sys.prefix) / "diffusion_lab_present" / str(port)  # so that two lessons may be shown at once
     shutil.rmtree(str(state), ignore_errors=True)
     os.environ.update(lab._jupyter_environment(state))
     os.environ["JUPYTERLAB_SETTINGS_DIR"] = str(state / "settings")
