@@ -108,11 +108,11 @@ class UNet(nn.Module):
     """A U-Net for small pictures (Ronneberger, Fischer and Brox, 2015): down to see the whole, up to draw the parts.
 
     On the way down each level halves the picture; on the way up each doubles it, and the skip connections hand over
-    the fine detail that the halving lost. Arguments: `channels`, one number a level (multiples of 8); `words`, how
-    many words it knows; `skips=False` cuts all skip connections; `unet.skips[level] = False` cuts a single one.
+    the fine detail that the halving lost. Arguments: `channels` c0, c1, c2, one number a level (multiples of 8);
+    `words`, how many words it knows; `skips=False` cuts all skip connections; `unet.skips[level] = False` cuts a single one.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 64), words: int = 0, colours: int = 3,
+    def __init__(self, channels: tuple[int, ...] = (16, 32, 56), words: int = 0, colours: int = 3,
                  skips: bool = True):  # fmt: skip
         super().__init__()
         self.skips = [skips] * (len(channels) - 1)
@@ -131,14 +131,14 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         context = self.context(t, condition)                                    # (B, width)
-        h = self.first(self.enter(x), context)                                  # (B, 32, 16, 16)
+        h = self.first(self.enter(x), context)                                  # (B, c0, 16, 16)
         kept = []
         for block in self.down:
             kept.append(h)
-            h = block(F.avg_pool2d(h, 2), context)                              # (B, 64, 8, 8), (B, 64, 4, 4)
-        h = self.middle(self.look(h), context)                                  # (B, 64, 4, 4)
+            h = block(F.avg_pool2d(h, 2), context)                              # (B, c1, 8, 8), (B, c2, 4, 4)
+        h = self.middle(self.look(h), context)                                  # (B, c2, 4, 4)
         for level in reversed(range(len(self.up))):
             skip = kept[level] if self.skips[level] else torch.zeros_like(kept[level])
-            h = F.interpolate(h, scale_factor=2)                                # (B, 64, 8, 8), (B, 64, 16, 16)
-            h = self.up[level](torch.cat([h, skip], dim=1), context)            # (B, 64, 8, 8), (B, 32, 16, 16)
+            h = F.interpolate(h, scale_factor=2)                                # (B, c2, 8, 8), (B, c1, 16, 16)
+            h = self.up[level](torch.cat([h, skip], dim=1), context)            # (B, c1, 8, 8), (B, c0, 16, 16)
         return self.leave(h)                                                    # (B, 3, 16, 16)

@@ -5,6 +5,7 @@ Two come with the course: `Toy.load("icons")` draws coloured shapes, `Toy.load("
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from .trajectory import Recipe, Steps
 WEIGHTS = Path(__file__).parent / "weights"
 FILLERS = {"a", "an", "the"}
 SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "scaled linear": schedules.scaled_linear}
+TRACE = 4e-5
 PARTS = ("config.json", "model.safetensors")
 
 
@@ -42,7 +44,7 @@ class Toy:
         self.shape, self.guidance_scale = tuple(config["shape"]), config["guidance_scale"]
         if self.target not in TARGETS:
             raise LabError(f"a target was expected, one of {', '.join(TARGETS)}; {self.target!r} came; choose one")
-        self.schedule: Schedule = SCHEDULES[config["schedule"]]()
+        self.schedule: Schedule = _with_a_trace_of_signal(SCHEDULES[config["schedule"]]())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             build = getattr(networks, config["network"])
@@ -137,6 +139,15 @@ class Toy:
     def _pictures_only(self) -> None:
         if len(self.shape) != 3:
             raise LabError(f"a model of pictures was expected; {self.name} draws points; use Toy.load('icons')")
+
+
+def _with_a_trace_of_signal(schedule: Schedule) -> Schedule:
+    """The schedule with no alpha_bar below 4e-5, where the linear one ends: alpha_bar <- 4e-5 + (1 - 4e-5) alpha_bar.
+
+    The cosine schedule ends at 2e-9. A sampler that averages two guesses of the noise, as Heun's does, would divide
+    the difference of the two by the root of that, and a network's guesses always differ a little.
+    """
+    return replace(schedule, alpha_bars=TRACE + (1 - TRACE) * schedule.alpha_bars)
 
 
 def _words(prompt: str) -> list[str]:

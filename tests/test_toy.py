@@ -21,6 +21,7 @@ from diffusion_lab.recipes import icons as icons_recipe
 from diffusion_lab.recipes import points as points_recipe
 from diffusion_lab.recipes._icons_reader import obeyed, read, reader
 from diffusion_lab.recipes._toys import STATE
+from diffusion_lab.sampling import SAMPLERS
 from diffusion_lab.toy import WEIGHTS, Toy
 from diffusion_lab.training import Checkpoint, train
 from diffusion_lab.worlds import icons, points
@@ -81,6 +82,19 @@ def test_the_points_toy_draws_each_cloud(toys, kind):
     for other in set(points.KINDS) - {kind}:
         cloud = torch.tensor(points.sample(6000, 9, kinds=other)[0])
         assert (torch.cdist(last.x0, cloud).min(dim=1).values > 0.1).float().mean() > 0.2
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_arrives_at_the_ring(toys, sampler):
+    *_, last = toys["points"].steps("ring", n=20, seed=list(range(300)), sampler=sampler)
+    real = torch.tensor(points.sample(6000, 9, kinds="ring")[0])
+    assert (torch.cdist(last.x0, real).min(dim=1).values > 0.1).float().mean() <= 0.10
+
+
+def test_a_toy_begins_with_a_trace_of_signal(toys):
+    """Nearly static, but never so nearly that a small difference of two guesses becomes a large one."""
+    bars = toys["icons"].schedule.alpha_bars
+    assert 4e-5 <= bars[-1] < 5e-5 and (bars.diff() < 0).all() and bars[0] > 0.9999
 
 
 def test_words_are_switches(toys):
