@@ -29,7 +29,7 @@ function labelOf({ what, path }, { paths, data }) {
     eps: reverse ? "its guess of the noise " : "the noise ",
     x0_uncond: "without prompt",
   };
-  return what === "x0_uncond" ? [words[what]] : [words[what], letter(what)];
+  return what === "x0_uncond" ? [words[what]] : [words[what].trimEnd() + "\u00a0", letter(what)];
 }
 
 function place(path, k) {
