@@ -308,7 +308,7 @@ def test_lab_refuses_a_taken_port():
     one_sentence(err)
 
 
-def test_recipe_without_a_measure_says_so():
+def test_recipe_without_a_measure_says_so(monkeypatch):
+    monkeypatch.setitem(recipe.PARTS, "fly", ("add_fly", "fly"))
     with pytest.raises(LabError, match="knows no way"):
-        recipe.PARTS["fly"] = ("add_fly", "fly")
         recipe.run(Namespace(model="icons", options=[], command="fly"))

@@ -52,7 +52,8 @@ def test_every_text_has_its_notebook_and_every_notebook_its_text():
 def test_notebook_says_what_its_text_says(text):
     wanted, stored = build.cells_from(text), read(build.notebook_path(text))
     for kept in ("id", "cell_type", "source", "metadata"):
-        assert [cell[kept] for cell in stored.cells] == [cell[kept] for cell in wanted.cells], "run make lessons"
+        same = [cell[kept] for cell in stored.cells] == [cell[kept] for cell in wanted.cells]
+        assert same, f"{kept} differs: run make lessons; or, if you worked in the notebook, git stash to test"
     assert stored.metadata == wanted.metadata
 
 
@@ -181,9 +182,23 @@ def test_a_changed_package_builds_again(workshop):
     run()
     (text.parents[2] / "diffusion_lab" / "part.py").write_text("a = 2\n")
     assert run() == (0, "99_trial: the same again", "")
-    notebook.write_text(notebook.read_text().replace("42", "43"))  # a learner's run, or a merge gone wrong
+    notebook.write_text(notebook.read_text().replace("42", "43"))  # a merge gone wrong
     assert run() == (0, "99_trial: built", "")
     assert "42" in notebook.read_text()
+
+
+def test_a_learners_work_is_not_overwritten(workshop):
+    """A notebook that git knows, changed in JupyterLab: kept, until --force says otherwise."""
+    text, notebook, run = workshop
+    run()
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(text.parents[2])]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    mine = notebook.read_text().replace("A trial", "My own trial")
+    notebook.write_text(mine)
+    code, _, told = run()
+    assert code == 1 and "--force" in told and notebook.read_text() == mine
+    assert run("--force") == (0, "99_trial: built", "")
 
 
 @pytest.mark.parametrize(("line", "word"), [("1 / 0", "ZeroDivisionError"),

@@ -5,7 +5,7 @@
 A notebook is built again when its text, the package or the pinned versions changed since this machine built it. Cell
 ids come from the cells' text, and nothing in a notebook tells the time or the machine, so that building an unchanged
 lesson changes nothing. Where a machine builds a lesson for the first time and only the pixels come out differently,
-the stored notebook stays.
+the stored notebook stays. A notebook that holds work of your own is not touched without --force.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -109,31 +110,45 @@ def stored(notebook: nbformat.NotebookNode) -> str:
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 
+def digest_of(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def is_edited(notebook: Path, before: str, known: str | None) -> bool:
+    """Does a notebook hold work of somebody's own: neither what was built here nor what git keeps?"""
+    if not before or digest_of(before.encode()) == known:
+        return False
+    git = ["git", "status", "--porcelain", "--", str(notebook)]
+    told = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout
+    return bool(told) and not told.startswith("??")
+
+
 def state(text: Path) -> str:
     """What a notebook depends on, as one digest."""
     package = ROOT / "diffusion_lab"
     away = {"commands", "__pycache__", "__main__.py"}
     parts = [p for p in sorted(package.rglob("*")) if p.is_file() and not away & set(p.relative_to(package).parts)]
-    digest = hashlib.sha256()
-    for path in [text, Path(__file__), ROOT / "constraints.txt", *parts]:
-        digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
+    files = [text, Path(__file__), ROOT / "constraints.txt", *parts]
+    return digest_of(*(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() for path in files))
 
 
-def build(text: Path, built: dict[str, str], force: bool) -> str:
-    """Build one lesson; return what was done in one word."""
+def build(text: Path, built: dict[str, list[str]], force: bool) -> str:
+    """Build one lesson; return what was done. `built` holds the state and the notebook's digest of each."""
     target = notebook_path(text)
     before = target.read_text(encoding="utf-8") if target.exists() else ""
-    fingerprint = hashlib.sha256((state(text) + before).encode()).hexdigest()
-    if not force and built.get(text.stem) == fingerprint:
+    known = built.get(text.stem, [None, None])
+    if not force and known == [state(text), digest_of(before.encode())]:
         return "unchanged"
+    if not force and is_edited(target, before, known[1]):
+        raise LessonError("the notebook holds changes of its own (saved in JupyterLab?); keep a copy of what you want, "
+                          "then build with --force")  # fmt: skip
     after = stored(executed(cells_from(text)))
     same_but_pixels = PICTURE.sub("", after) == PICTURE.sub("", before)
     if same_but_pixels and text.stem not in built and not force:
         after = before
     if after != before:
         target.write_text(after, encoding="utf-8")
-    built[text.stem] = hashlib.sha256((state(text) + after).encode()).hexdigest()
+    built[text.stem] = [state(text), digest_of(after.encode())]
     return "built" if after != before else "the same again"
 
 
@@ -142,7 +157,7 @@ def main() -> None:
     parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="only these lessons, such as 01")
     parser.add_argument("--force", action="store_true", help="build even what did not change")
     args = parser.parse_args()
-    record = Path(os.environ.get("DIFFUSION_LAB_BUILT", Path(sys.prefix) / "diffusion_lab_lessons.json"))
+    record = Path(os.environ.get("DIFFUSION_LAB_BUILT", Path(sys.prefix) / "lessons_built.json"))
     built = json.loads(record.read_text()) if record.exists() else {}
     failures = []
     for text in texts(args.numbers):
