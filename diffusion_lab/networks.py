@@ -109,7 +109,8 @@ class UNet(nn.Module):
 
     On the way down each level halves the picture; on the way up each doubles it, and the skip connections hand over
     the fine detail that the halving lost. Arguments: `channels` c0, c1, c2, one number a level (multiples of 8);
-    `words`, how many words it knows; `skips=False` cuts all skip connections; `unet.skips[level] = False` cuts a single one.
+    `words`, how many words it knows; `skips=False` cuts all skip connections; `unet.skips[level] = False` cuts
+    a single one.
     """
 
     def __init__(self, channels: tuple[int, ...] = (16, 32, 56), words: int = 0, colours: int = 3,

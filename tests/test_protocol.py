@@ -81,7 +81,8 @@ def test_the_protocol(made, tmp_path):
     loaded = Trajectory.load(path.save(tmp_path / "path.safetensors"))
     assert loaded.recipe == path.recipe and len(loaded) == len(path) and loaded.pictures.keys() == path.pictures.keys()
     scale = float(path.x0.abs().max())
-    assert all((a.x_t - b.x_t).abs().max() < 2e-3 * max(scale, float(a.x_t.abs().max())) for a, b in zip(path, loaded, strict=True))
+    for a, b in zip(path, loaded, strict=True):
+        assert (a.x_t - b.x_t).abs().max() < 2e-3 * max(scale, float(a.x_t.abs().max()))
 
     # and the player shows it without the model
     html = Player(loaded)._repr_html_()
@@ -109,7 +110,8 @@ def test_pictures_go_in_and_come_out(made):
 
 @everything
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 2.5}, {"sampler": "magic"}, {"guidance_scale": "much"},
-                                   {"seed": -1}, {"seed": [1, 2, 3], "prompt": ["", ""]}, {"guidance_scale": float("nan")}])
+                                   {"seed": -1}, {"seed": [1, 2, 3], "prompt": ["", ""]},
+                                   {"guidance_scale": float("nan")}])
 def test_what_a_user_gets_wrong_is_one_sentence(made, wrong):
     model, prompt = made()
     with pytest.raises(LabError) as caught:
