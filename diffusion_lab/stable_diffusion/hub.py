@@ -61,7 +61,9 @@ def find_or_stand_in(source: Source, slow: bool, say: Say) -> tuple[Path, Role]:
     if role == tiny or not (WEIGHTS / tiny.shipped / "model_index.json").is_file():
         return find(source, say), role
     if slow:
-        say(f"no GPU here: {tiny.title} stands in for {role.title} (device='cpu' insists on it, at minutes a picture)")
+        size = f"a download of {role.gigabytes} GB and " if role.gigabytes else ""
+        say(f"no GPU here: {tiny.title} stands in for {role.title}, which needs {role.needs} "
+            f"(device='cpu' insists on it: {size}minutes a picture)")  # fmt: skip
         return find(Source(tiny), say), tiny
     try:
         return find(source, say), role
@@ -156,7 +158,8 @@ class _Watch:
         self.process, self.role, self.repo, self.say = process, role, repo, say
         self.lines: queue.Queue[str] = queue.Queue()
         self.bar, self.blobs, self.before = None, None, 0
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reading = threading.Thread(target=self._read, daemon=True)
+        self.reading.start()
 
     def _read(self) -> None:
         for line in self.process.stdout:
@@ -209,7 +212,7 @@ class _Watch:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.stdout.close()
+        self.reading.join(timeout=5)
 
 
 def _bytes_in(folder: Path) -> int:

@@ -13,8 +13,8 @@ class Role:
     """A model as a lesson asks for it.
 
     `title`; `homes`, its addresses on the Hugging Face hub, tried in order; `old_homes`, addresses that are gone but
-    may lie in a cache; `shipped`, its folder among this package's weights; `licence`; `gigabytes` to download;
-    `needs`, in words; `n`, `guidance_scale` and `sampler`, its habits.
+    may lie in a cache; `shipped`, its folder among this package's weights; `licence`; `gigabytes` to download, about
+    (the hub is asked before); `needs`, in words; `n`, `guidance_scale` and `sampler`, its habits.
     """
 
     title: str
@@ -23,7 +23,7 @@ class Role:
     shipped: str = ""
     licence: str = ""
     gigabytes: float = 0.0
-    needs: str = "nothing beyond this package"
+    needs: str = "a GPU"
     n: int = 20
     guidance_scale: float = 7.5
     sampler: str = "own"
@@ -34,14 +34,14 @@ class Role:
 
 
 ROLES = {
-    "tiny-sd": Role("Tiny SD", shipped="tiny_sd", licence="MIT"),
+    "tiny-sd": Role("Tiny SD", shipped="tiny_sd"),
     "stable-diffusion-v1-5": Role(
         "Stable Diffusion v1.5",
         homes=("stable-diffusion-v1-5/stable-diffusion-v1-5", "benjamin-paine/stable-diffusion-v1-5"),
         old_homes=("runwayml/stable-diffusion-v1-5",),
         licence="CreativeML OpenRAIL-M",
         gigabytes=2.1,
-        needs="a GPU with 4 GB of memory, or minutes of patience on a CPU",
+        needs="a GPU with 4 GB of memory",
         n=50,
     ),
     "sd-turbo": Role(
@@ -49,7 +49,7 @@ ROLES = {
         homes=("stabilityai/sd-turbo",),
         licence="Stability AI Community Licence",
         gigabytes=2.6,
-        needs="a GPU with 4 GB of memory, or a minute of patience on a CPU",
+        needs="a GPU with 4 GB of memory",
         n=4,
         guidance_scale=1.0,
     ),
