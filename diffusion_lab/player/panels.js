@@ -21,7 +21,7 @@ const BODY = `
 <p class="dl-formula"></p>
 <p class="dl-note"></p>`;
 const DOTS = { x_t: "#444444", x0: "#009E73", eps: "#D55E00", x0_uncond: "#9B4677" };
-const WIDTHS = { hero: 320, small: 236, side: 170, even: 290 };
+const WIDTHS = { hero: 304, small: 224, side: 162, even: 270 };
 
 function build(root, state) {
   const { data, paths } = state;
