@@ -23,7 +23,18 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from diffusers import StableDiffusionPipeline
 
-    from diffusion_lab.recipes.tiny_sd import assembly, data, muon, report, stages, tokenizer, unet, vae
+    from diffusion_lab.recipes.tiny_sd import (
+        SHIPPED,
+        assembly,
+        data,
+        export,
+        muon,
+        report,
+        stages,
+        tokenizer,
+        unet,
+        vae,
+    )
     from diffusion_lab.recipes.tiny_sd.settings import Settings
 
 
@@ -182,3 +193,30 @@ def test_two_processes_train_together(toy, tmp_path):
         assert json.loads(file.metadata()["about"])["step"] == 2
     one, two = (load_file(out / "reader" / "weights.safetensors") for out in (toy.out, tmp_path))
     assert not torch.equal(one["heads.subject.weight"], two["heads.subject.weight"])  # it saw the other's pictures too
+
+
+@pytest.mark.parametrize("which", ["reader", "second"])
+def test_the_shipped_readers_read_real_scenes(which):
+    images, _, labels = scenes.sample(150, 4321)
+    read, features = evaluation.look(evaluation.load_reader(which), images)
+    shares = evaluation.fidelity(read, labels)
+    assert shares["all three"] >= 0.98 and shares["colours"] >= 0.98
+    assert features.shape == (150, 128)
+
+
+def test_an_unknown_reader_is_named():
+    with pytest.raises(LabError, match="'third' came"):
+        evaluation.load_reader("third")
+
+
+def test_the_shipped_model_draws_what_is_asked():
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 16e6
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipe = StableDiffusionPipeline.from_pretrained(SHIPPED)
+    pipe.set_progress_bar_config(disable=True)
+    prompts, asked = report.described(16, "held-out")
+    images = np.stack([np.asarray(picture) for picture in export.draw(pipe, prompts, range(16), n=8)])
+    for which in ("reader", "second"):
+        shares = evaluation.fidelity(evaluation.look(evaluation.load_reader(which), images)[0], asked)
+        assert shares["all three"] >= 14 / 16 and shares["colours"] >= 14 / 16

@@ -72,4 +72,4 @@ def sheet(pictures: list[Image.Image], columns: int, path: Path) -> None:
     for k, picture in enumerate(pictures):
         page.paste(picture, (k % columns * (width + 4), k // columns * (height + 4)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path, quality=85)
+    page.save(path, quality=72)

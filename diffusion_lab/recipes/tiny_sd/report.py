@@ -3,6 +3,7 @@
 import os
 import time
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -63,44 +64,50 @@ def report(pipe: StableDiffusionPipeline, args: Namespace):
             shares = evaluation.fidelity(evaluation.look(reader, images)[0], asked)
             yield f"subject, ride and place, {name} (n = {args.n}, {which})", f"{shares['all three']:.1%}"
             yield f"both colours, {name} (n = {args.n}, {which})", f"{shares['colours']:.1%}"
-    yield from ceilings(pipe, readers, args.n)
-    yield from distances(pipe, readers["reader"], np.concatenate(list(sets.values())))
+    yield from against_real(pipe, readers, np.concatenate(list(sets.values())), args)
     yield from copies(sets["seen"], args.n)
     yield from speed(pipe)
 
 
-def through_vae(pipe: StableDiffusionPipeline, images: np.ndarray) -> np.ndarray:
-    """Pictures encoded and decoded again, uint8."""
+def through_vae(pipe: StableDiffusionPipeline, images: np.ndarray, keep: Path | None = None) -> np.ndarray:
+    """Pictures encoded and decoded again, uint8; kept in the folder `keep`."""
+    kept = keep / f"vae-{len(images)}.npy" if keep else None
+    if kept and kept.exists():
+        return np.load(kept)
     came = []
     with torch.no_grad():
-        for k in range(0, len(images), 8):
+        for k in tqdm(range(0, len(images), 8), desc="through the VAE", mininterval=10):
             decoded = pipe.vae.decode(vae.encode(pipe.vae, evaluation.to_pixels(images[k : k + 8]))).sample
             came.append(((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
+    if kept:
+        np.save(kept, np.concatenate(came))
     return np.concatenate(came)
 
 
-def ceilings(pipe: StableDiffusionPipeline, readers: dict, n: int):
-    """What the readers read in real scenes, and in the VAE's reconstructions of them."""
-    real, _, labels = scenes.sample(min(n, 1000), REAL[0] + 10)
-    again = through_vae(pipe, real)
-    for kind, images in (("real scenes", real), ("their VAE reconstructions", again)):
-        for which, reader in readers.items():
-            shares = evaluation.fidelity(evaluation.look(reader, images)[0], labels)
-            text = f"{shares['all three']:.1%}, colours {shares['colours']:.1%}"
-            yield f"ceiling: {kind} (n = {len(real)}, {which})", text
-    yield f"VAE, PSNR on unseen scenes (n = {len(real)})", f"{evaluation.psnr(real, again):.1f} dB"
+def real_scenes(n: int, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """2 n fresh scenes, half of them of held-out combinations, and their labels."""
+    parts = [scenes.sample(n, seed, split) for split in ("train", "held-out")]
+    labels = {name: np.concatenate([part[2][name] for part in parts]) for name in scenes.FIELDS}
+    return np.concatenate([part[0] for part in parts]), labels
 
 
-def distances(pipe: StableDiffusionPipeline, reader: evaluation.Reader, images: np.ndarray):
-    """Frechet distances to fresh real scenes of the same mixture of combinations and number."""
+def against_real(pipe: StableDiffusionPipeline, readers: dict, images: np.ndarray, args: Namespace):
+    """What the readers read in real scenes and in their VAE reconstructions, and the Frechet distances of these and
+    of Tiny SD's pictures to other real scenes of the same mixture."""
     n = len(images)
-    real = [np.concatenate([scenes.sample(n // 2, seed, split)[0] for split in ("train", "held-out")]) for seed in REAL]
-    a, b = (evaluation.look(reader, each)[1] for each in real)
-    again = evaluation.look(reader, through_vae(pipe, real[1]))[1]
-    yield f"Frechet distance of two real sets (n = {n}): the floor", f"{evaluation.frechet_distance(a, b):.3f}"
-    yield f"Frechet distance, VAE reconstructions (n = {n})", f"{evaluation.frechet_distance(a, again):.3f}"
-    drawn_features = evaluation.look(reader, images)[1]
-    yield f"Frechet distance, Tiny SD (n = {n})", f"{evaluation.frechet_distance(a, drawn_features):.3f}"
+    (first, _), (second, labels) = (real_scenes(n // 2, seed) for seed in REAL)
+    again = through_vae(pipe, second, args.keep)
+    for kind, each in (("real scenes", second), ("their VAE reconstructions", again)):
+        for which, reader in readers.items():
+            shares = evaluation.fidelity(evaluation.look(reader, each)[0], labels)
+            text = f"{shares['all three']:.1%}, colours {shares['colours']:.1%}"
+            yield f"ceiling: {kind} (n = {n}, {which})", text
+    yield f"VAE, PSNR on unseen scenes (n = {n})", f"{evaluation.psnr(second, again):.1f} dB"
+    near = {"two real sets (the floor)": second, "VAE reconstructions": again, "Tiny SD": images}
+    centre = evaluation.look(readers["reader"], first)[1]
+    for name, each in near.items():
+        distance = evaluation.frechet_distance(centre, evaluation.look(readers["reader"], each)[1])
+        yield f"Frechet distance to {n} real scenes, {name}", f"{distance:.2f}"
 
 
 def copies(images: np.ndarray, n: int):
