@@ -2,9 +2,9 @@
 
     python benchmarks/recorder_overhead.py [MODEL_FOLDER] [--steps 50] [--rounds 7]
 
-Times are seconds of processor time, the kinds of call taking turns; the fastest of each is printed, and their ratio (what
-else runs on the machine only ever adds). Without a folder it takes the shipped Tiny SD, or else a small U-Net with random weights. The goals: recorder 3 %, with linear
-previews of every step 5 %.
+Times are seconds of processor time, the kinds of call taking turns; the fastest of each is printed, and their ratio
+(what else runs on the machine only ever adds). Without a folder it takes the shipped Tiny SD, or else a small U-Net
+with random weights. The goals: recorder 3 %, with linear previews of every step 5 %.
 """
 
 import argparse
