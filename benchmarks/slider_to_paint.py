@@ -27,6 +27,11 @@ LISTEN = """() => {
   }), true);
 }"""
 
+PAINTED = """(n) => new Promise((done) => {
+  const look = () => (waits.length >= n ? done() : setTimeout(look, 5));
+  look();
+})"""
+
 
 def measure(engine, player: Player, presses: int) -> np.ndarray:
     """Milliseconds from key press to paint, one for each press."""
@@ -36,10 +41,11 @@ def measure(engine, player: Player, presses: int) -> np.ndarray:
         tab.evaluate(LISTEN)
         tab.evaluate("document.querySelector('.dl-player input').focus()")
         tab.keyboard.press("Home")
+        tab.evaluate(PAINTED, 1)
         tab.evaluate("waits.length = 0")
         for k in range(presses):
             tab.keyboard.press("ArrowRight" if k % 80 < 40 else "ArrowLeft")
-        tab.wait_for_function(f"waits.length >= {presses}")
+            tab.evaluate(PAINTED, k + 1)
         return np.array(tab.evaluate("waits"))
 
 
