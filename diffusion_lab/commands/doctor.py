@@ -131,7 +131,7 @@ def _memory() -> Row:
 
 def _disk() -> Row:
     free = shutil.disk_usage(environment.ROOT).free / 1e9
-    found = f"{free:.1f} GB free at {environment.ROOT}"
+    found = f"{free:.1f} GB free where the course lies"
     if free < 0.5:
         return Row("disk", found, "the lessons save what you do: make room, 0.5 GB at least", broken=True)
     note = "Stable Diffusion v1.5 would need 3 GB of room for its files; all else fits" if free < 4 else ""
