@@ -63,10 +63,12 @@ def test_a_stub_a_wrong_and_a_right_answer(engine, lab):
     with page(engine) as tab:
         tab.set_default_timeout(PATIENCE)
         tab.goto(f"{lab}/lab/tree/exercise.ipynb")
-        tab.locator(".jp-Notebook .jp-Cell").first.click()
+        cells = tab.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor")
+        cells.first.wait_for()
         tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
         for count in (1, 2, 3):
-            tab.keyboard.press("Shift+Enter")
+            cells.nth(count - 1).click()
+            tab.keyboard.press("Control+Enter")
             said = outputs(tab, count)
         assert "Not yet" in said[0] and "the course's own version" in said[0]
         assert "no square root" in said[1] and "your version" in said[1]

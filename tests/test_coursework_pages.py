@@ -80,7 +80,7 @@ def test_a_quiz_works_without_script_and_hides_its_explanations(lesson):
 
 
 def test_a_quiz_that_is_not_there():
-    with pytest.raises(LabError, match="there are: 01"):
+    with pytest.raises(LabError, match="there are: 00"):
         quiz("77")
 
 

@@ -18,7 +18,7 @@ from ..trajectory import Recipe, Step, Trajectory, arrived
 PATIENTS = {
     "A": "timesteps ascending", "B": "noise left out", "C": "clipped to 0 and 1", "D": "noise in the last step",
     "E": "wrong sign", "F": "guidance on the wrong side", "G": "stepped twice", "H": "alpha for alpha_bar",
-    "I": "off by one in t", "J": "wrong variance",
+    "I": "step number for t", "J": "wrong variance",
 }
 
 Loop = Callable[["_Bed", Tensor], Iterator[Step]]
@@ -114,8 +114,8 @@ def _wrong_variance(bed: _Bed) -> Iterator[Step]:
     return bed.walk(bed.static, rule)
 
 
-def _off_in_t(bed: _Bed) -> Iterator[Step]:
-    return bed.walk(bed.static, ddim_step, label=lambda k, t: bed.times[min(k + 1, len(bed.times) - 1)][0])
+def _number_for_t(bed: _Bed) -> Iterator[Step]:
+    return bed.walk(bed.static, ddim_step, label=lambda k, t: len(bed.times) - 1 - k)
 
 
 def _wrong_side(bed: _Bed) -> Iterator[Step]:
@@ -131,7 +131,7 @@ WARDS: dict[str, Loop] = {
     "noise left out": _noise_left_out,
     "stepped twice": _stepped_twice,
     "wrong variance": _wrong_variance,
-    "off by one in t": _off_in_t,
+    "step number for t": _number_for_t,
     "guidance on the wrong side": _wrong_side,
 }
 

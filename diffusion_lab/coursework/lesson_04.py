@@ -144,11 +144,11 @@ ANCESTRAL = Code(
 
 SIGNS = {
     "timesteps ascending":
-        "The path is walked from little noise to much: a picture seems to form, then the steps drown it in "
-        "static.",
+        "The path is walked from little noise to much: what the model sees gets noisier from step to step, and no "
+        "picture comes out.",
     "noise left out":
-        "A DDPM step makes room for fresh noise that never comes: what the model sees clears up too early, and "
-        "the picture ends smaller and smoother than it should.",
+        "A DDPM step makes room for fresh noise that never comes: what the model sees is smooth and grey long "
+        "before the end, without any static in it.",
     "clipped to 0 and 1":
         "Everything darker than middle grey is cut out of every guess: the picture fades to pale and shrinks.",
     "noise in the last step":
@@ -159,16 +159,17 @@ SIGNS = {
     "guidance on the wrong side":
         "A clean picture of anything but the prompt: the push goes away from it.",
     "stepped twice":
-        "Each guess is used for two steps, so x is cleaner than the model is told: it takes noise away that is no "
-        "longer there, and details vanish with it.",
+        "Each guess is used for two steps: what the model sees clears up twice as fast as the band says, and the "
+        "last steps have nothing left to do.",
     "alpha for alpha_bar":
-        "The guess is hardly cleaner than what it is made from: the static never leaves, and a ghost of the "
-        "picture stays in it.",
-    "off by one in t":
-        "The model is told the next time instead of this one, so each guess overshoots: the shape is right, the "
-        "colours burn to their limits.",
+        "The noise is taken out with the share of a single step, so nearly nothing is taken out: a ghost comes "
+        "out where the picture should be.",
     "wrong variance":
-        "Each step shakes more than the model is told: grain builds up on the way and stays.",
+        "Each step shakes more than the model is told: what it sees is grainier than it should be, most of all "
+        "near the end.",
+    "step number for t":
+        "The model is told 39, 38, 37 and so on where it expects times up to 999: it believes that hardly any "
+        "noise is there, and its guesses run off into burnt and turned colours.",
 }
 
 CLINIC = Diagnoses(
