@@ -11,7 +11,7 @@ STAGES = ("reader", "second", "vae", "latents", "unet", "decoder", "export")
 def add_arguments(parser: ArgumentParser) -> None:
     """The command line of `train tiny-sd`."""
     parser.add_argument("--stage", choices=STAGES, help="one stage alone (default: all, one after the other)")
-    parser.add_argument("--out", type=Path, default=Path("tiny_sd"), help="folder of the training's state")
+    parser.add_argument("--out", type=Path, default=Path("runs/tiny_sd"), help="folder of the training's state")
     parser.add_argument("--minutes", type=float, help="time for the stage; without --stage: draw, encode with the "
                         "shipped VAE and train a U-Net of your own in that time")  # fmt: skip
     parser.add_argument("--steps", type=int, help="steps of the stage instead of minutes")
