@@ -38,7 +38,7 @@ def read_pipeline(folder: Path, dtype: torch.dtype, safety_checker: bool = False
                 folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True, **checker
             )
     except Exception as error:  # the file edge: the libraries raise nearly every type here
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".: ")
         raise LabError(f"a Stable Diffusion was expected in {folder}; it does not load ({reason}); {AGAIN}") from error
     pipeline.set_progress_bar_config(disable=True)
     _check_loaded(pipeline, folder)
