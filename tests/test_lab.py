@@ -29,7 +29,8 @@ class Lab:
     """A running `make lab`: its address, and all that it has said."""
 
     def __init__(self):
-        words = ["make", "--no-print-directory", "lab", f"PYTHON={sys.executable}", "BROWSER=none", f"PORT={free_port()}"]
+        words = ["make", "--no-print-directory", "lab", f"PYTHON={sys.executable}", "BROWSER=none",
+                 f"PORT={free_port()}"]
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(words, cwd=ROOT, stdout=self.log, stderr=self.log, start_new_session=True)
         until = time.monotonic() + 90

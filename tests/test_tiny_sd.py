@@ -185,7 +185,8 @@ def test_two_processes_train_together(toy, tmp_path):
     # --multi_gpu is the way to several processes, also where there is no GPU; --cpu would start a single one
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
                "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port",
-               "29611", "-m", "diffusion_lab", "train", "tiny-sd", "--stage", "reader", "--drawn", "70", "--steps", "2", "--out",
+               "29611", "-m", "diffusion_lab",
+               "train", "tiny-sd", "--stage", "reader", "--drawn", "70", "--steps", "2", "--out",
                str(tmp_path)]  # fmt: skip
     alone = os.environ | {"OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, env=alone)
