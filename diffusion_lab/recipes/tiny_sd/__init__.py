@@ -27,7 +27,7 @@ def run(args: Namespace) -> None:
     from .settings import Settings
 
     device = together.start(args.device)
-    settings = Settings(args.out, args.drawn, min(16000, args.drawn), args.steps, args.minutes, args.every,
+    settings = Settings(args.out, args.drawn, args.drawn, args.steps, args.minutes, args.every,
                         args.resume, device)  # fmt: skip
     if args.stage:
         stages.BY_NAME[args.stage](settings)

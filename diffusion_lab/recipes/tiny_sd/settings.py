@@ -18,7 +18,7 @@ class Settings:
 
     out: Path
     drawn: int = 40000
-    encoded: int = 16000
+    encoded: int = 40000
     steps: int | None = None
     minutes: float | None = None
     every: float = 120.0

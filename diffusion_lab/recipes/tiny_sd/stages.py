@@ -140,10 +140,10 @@ def train_unet(settings: Settings) -> None:
     latents = encode(settings)
 
     def make() -> unet.TinySD:
-        return unet.TinySD(latents.features.shape[1]).to(settings.device)
+        return unet.TinySD(latents.features.shape[1]).to(settings.device, memory_format=torch.channels_last)
 
     network, optimizer = make(), muon_and_adamw(0.02, 1.2e-3, unet.by_adamw, 0.5)
-    steps = settings.plan("unet", 2950, lambda: seconds_a_step(make, unet.DiffusionLoss(latents, 100), optimizer))
+    steps = settings.plan("unet", 7200, lambda: seconds_a_step(make, unet.DiffusionLoss(latents, 100), optimizer))
     run = train(network, unet.DiffusionLoss(latents, steps), steps, optimizer=optimizer, ema=horizon(), seed=40,
                 checkpoint=settings.checkpoint("unet"))  # fmt: skip
     follow("unet", run, assembly.Growing(settings.out))
