@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -190,7 +191,7 @@ def _where(answer: Callable, error: BaseException) -> str:
         if trace.tb_frame.f_code.co_filename == file:
             own = trace.tb_lineno
         trace = trace.tb_next
-    line = linecache.getline(file, own).strip() if own else ""
+    line = re.sub(r"\s\s#.*", "", linecache.getline(file, own)).strip() if own else ""  # without its comment
     return f"It happened in your line `{line}`." if line else ""
 
 

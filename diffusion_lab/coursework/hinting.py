@@ -1,7 +1,9 @@
 """Three hints, each a click deeper, then a worked solution folded shut: plain HTML, alive without a kernel."""
 
+import ast
 import inspect
 import textwrap
+from collections.abc import Callable
 from html import escape
 
 from .box import BOX, with_code
@@ -11,6 +13,7 @@ FOLD = "margin:0.4em 0 0.2em 0.2em"
 CLICK = "cursor:pointer;font-weight:600;padding:0.2em 0"
 CODE = ("background:var(--jp-layout-color2,#f3f3f3);color:inherit;padding:0.7em;overflow-x:auto;font-size:14px;"
         "line-height:1.45;white-space:pre")
+PLAIN = "background:none;padding:0;white-space:inherit"
 
 
 class Hints:
@@ -31,7 +34,8 @@ class Hints:
 
 
 def hints(name: str) -> Hints:
-    """The hints of an exercise such as "04.ddim". The solution's code is read from the function the package runs."""
+    """The hints of an exercise such as "04.ddim". The solution's code is read from the function the package runs,
+    without its docstring and the checks of its input."""
     return Hints(name, find(name))
 
 
@@ -44,5 +48,16 @@ def _solution(exercise: Exercise) -> str:
         return f"<p>{with_code(exercise.solution)}</p>"
     return "".join(
         f"<p>From <code>{escape(function.__module__)}</code>:</p>"
-        f'<pre style="{CODE}" tabindex="0"><code>{escape(textwrap.dedent(inspect.getsource(function)))}</code></pre>'
+        f'<pre style="{CODE}" tabindex="0"><code style="{PLAIN}">{escape(_core(function))}</code></pre>'
         for function in exercise.source)
+
+
+def _core(function: Callable) -> str:
+    """The source that runs, without its docstring and the checks of its input: the lines that a learner writes."""
+    source = textwrap.dedent(inspect.getsource(function))
+    body = ast.parse(source).body[0].body
+    aside = [part for k, part in enumerate(body) if (k == 0 and ast.get_docstring(ast.parse(source).body[0]))
+             or (isinstance(part, ast.If) and all(isinstance(line, ast.Raise) for line in part.body))]
+    hidden = {number for part in aside for number in range(part.lineno, part.end_lineno + 1)}
+    kept = [line for number, line in enumerate(source.splitlines(), 1) if number not in hidden]
+    return "\n".join(line for line, before in zip(kept, ["", *kept[:-1]], strict=True) if line or before).strip()

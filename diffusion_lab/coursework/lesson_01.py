@@ -72,11 +72,12 @@ SCHEDULE = Value(
     truth="cosine",
     right="At t = 500 the cosine schedule still keeps about 49 % picture, the linear one about 8 %: half of its "
           "thousand steps are spent on static that hardly changes.",
-    wrong={"linear": "Look at the two strips in the middle, t = 500: in which of them do you still see what the "
+    wrong={"linear": "Look at the two rows between t = 400 and t = 600: in which of them do you still see what the "
                      "picture shows? Read off alpha_bar there, too."},
     hints=(
         "\"Longer\" means: at a later t there is still something to see.",
-        "Put both sliders on t = 500 and look away from the numbers: which picture could you still name?",
+        "In the two rows of pictures t = 500 lies between the third and the fourth: where could you still name the "
+        "picture?",
         "Compute `linear().alpha_bar(500)` and `cosine().alpha_bar(500)`: the share of picture that is left.",
     ),
     solution="cosine: alpha_bar(500) is about 0.49 there, and about 0.08 in the linear schedule.",
