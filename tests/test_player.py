@@ -342,3 +342,6 @@ def test_watch_decodes_latents_through_the_model():
     assert trajectory.pictures[3].shape == (1, 128, 128, 3) and trajectory.pictures[3].dtype == torch.uint8
     assert data_of(Player(trajectory))["paths"][0]["pictures"]["x0"]["at"] == list(range(7))
     assert data_of(Player(trajectory))["paths"][0]["pictures"]["x0_uncond"]["at"] == list(range(7))
+    assert "x_t" not in data_of(Player(trajectory))["paths"][0]["pictures"]
+    asked = watch(iter(made.latents(6).steps), Model(), ask="What will it be?")
+    assert data_of(Player(asked))["paths"][0]["pictures"]["x_t"]["at"] == list(range(7))  # the riddle's own pictures

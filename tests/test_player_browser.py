@@ -294,6 +294,8 @@ def test_asking_hides_what_comes_until_a_flag_is_set(visit):
         "body"
     )
     assert "red disc" not in tab.locator(".dl-player").get_attribute("aria-label") + spoken(tab)
+    panels = lambda: [p.get_attribute("data-what") for p in tab.locator(".dl-panel").all() if p.is_visible()]  # noqa: E731
+    assert panels() == ["x_t"]  # the guess would tell at once
     focus(tab)
     tab.keyboard.press("End")
     assert step(tab) < 12
@@ -308,6 +310,7 @@ def test_asking_hides_what_comes_until_a_flag_is_set(visit):
         ".dl-caption"
     )
     assert tab.locator(".dl-flag").is_visible() and not tab.locator("[data-do=flag]").is_visible()
+    assert panels()[:3] == ["x_t", "x0", "eps"]
     tab.keyboard.press("End")
     assert step(tab) == 12 and tab.locator(".dl-flag").is_visible()
 

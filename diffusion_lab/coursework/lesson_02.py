@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from ..exact import Exact
 from ..noising import noise
 from ..sampling import ddim_step
 from .exercises import Code, Slip, Value
@@ -69,11 +68,11 @@ def _steps() -> list[tuple]:
 POSTERIOR = Code(
     call="posterior_mean(x_t, a, b, alpha_bar)",
     reference=posterior_mean,
-    source=(posterior_mean, Exact.weights),
+    source=(posterior_mean,),
     cases=_two_points,
     right="That is a perfect denoiser, and nothing was trained: two distances, two weights, one mean.",
     hints=(
-        "Ask of each picture alone: if it were the one, how well would it explain what you see? You see a *faded* "
+        "Ask of each picture alone: if it were the one, how well would it explain what you see? You see a faded "
         "picture plus static, so compare x_t with the faded a and with the faded b.",
         "The better the explanation, the larger the weight. Static is Gaussian, so a picture at distance d explains "
         "with exp(-d squared / (2 * variance)). What is the variance of the static at this alpha_bar?",
@@ -139,6 +138,8 @@ REVERSE = Code(
         Slip("fresh noise", "It mixes in new static instead of the noise that is in x_t: what belonged together is "
              "torn apart. Look for a random call.",
              lambda x_t, x0, a, b: b**0.5 * x0 + (1 - b) ** 0.5 * torch.randn_like(x_t)),
+        Slip("x_t is taken for the noise", "x_t is picture and noise together: take the picture out of it first, then "
+             "what is left, scaled up, is the noise.", lambda x_t, x0, a, b: b**0.5 * x0 + (1 - b) ** 0.5 * x_t),
         Slip("the noise is found without a root", "Solving for eps, you divide by the share of noise: look at what "
              "stood in front of eps in lesson 01.",
              lambda x_t, x0, a, b: b**0.5 * x0 + (1 - b) ** 0.5 * (x_t - a**0.5 * x0) / (1 - a)),

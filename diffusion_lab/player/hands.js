@@ -15,6 +15,7 @@ function open(state) {
   state.open = true;
   state.buttons.flag.hidden = state.buttons.show.hidden = true;
   root_of(state).removeAttribute("data-asking");
+  settle(root_of(state), state);
 }
 
 const root_of = (state) => state.live.closest(".dl-player");
@@ -73,7 +74,7 @@ function playStops(state) {
 // Hold to see, let go to go back; a short press stays until the next one.
 function hold(state, what, down) {
   const button = state.buttons[what];
-  if (button.hidden) return;
+  if (button.hidden || !state.open) return;
   if (down) {
     state.held = { at: performance.now(), was: state.hold === what };
     state.hold = what;

@@ -66,6 +66,7 @@ function build(root, state) {
   equation.style.setProperty("--narrow", columns.narrow.join(" "));
   equation.style.setProperty("--most", columns.sum + 14 * (equation.children.length - 1) + "px");
   equation.classList.toggle("dl-points", paths[0].points);
+  equation.classList.toggle("dl-riddle", shown.startsWith("x_t") && !data.names); // while it asks, only x_t is seen
   live.querySelector(".dl-recipe").textContent = data.names ? "" : paths[0].label;
   live.querySelector(".dl-note").textContent = data.note;
   for (const name of ["title", "caption", "formula", "band"]) state[name] = live.querySelector(`.dl-${name}`);
@@ -83,12 +84,13 @@ function drawPanel(panel, state) {
   if (panel.what === "difference") return drawDifference(panel, state);
   const hero = panel.what === "x0" && !state.data.names, hold = hero ? state.hold : null;
   const what = hold === "pull" ? "x0_uncond" : panel.what;
-  const shown = [what, what === "x_t" ? k : Math.min(k, path.frames[what].length - 1), hold].join();
+  const shown = [what, what === "x_t" ? k : Math.min(k, path.frames[what].length - 1), hold, state.open].join();
   if (shown === panel.shown) return; // what stays as it was is not drawn again
   panel.shown = shown;
   if (hero) panel.label.replaceChildren(...labelOf({ ...panel, what }, state));
   if (path.points) return scatter(panel.canvas, path, k, what, DOTS[what], "#000");
-  const pictures = path.pictures[what], place = pictures ? pictures.at.indexOf(k) : -1;
+  const pictures = what === "x_t" && state.open ? null : path.pictures[what]; // in the equation x_t is a sum
+  const place = pictures ? pictures.at.indexOf(k) : -1;
   panel.broken = false;
   if (place >= 0) paintPicture(panel.canvas, pictures, place);
   else {

@@ -12,6 +12,7 @@ from .frames import Detail
 
 STOPS = (0.0, 0.10, 0.35, 0.70, 1.0)  # shares of picture at which the strip stops: evenly spaced ones are mostly static
 UNCOND = "picture_uncond"  # among a Step's extras: the decoded guess without the prompt, uint8 (B, H, W, 3)
+SEEN = "picture_x_t"  # and x_t decoded, for those who shall guess what it will be
 NAMES = {
     "ddim": "DDIM", "ddpm": "DDPM", "euler": "Euler", "euler_ancestral": "Euler ancestral", "heun": "Heun",
     "dpmpp_2m": "DPM++ 2M", "dpmpp_2m_karras": "DPM++ 2M Karras", "dpmpp_2m_sde": "DPM++ 2M SDE",
@@ -102,6 +103,7 @@ def _pictures(trajectory, steps, at, index, detail, guided) -> dict:
     if guided:
         beside = {k: step.extras[UNCOND][index] for k, step in enumerate(steps) if UNCOND in step.extras}
         decoded["x0_uncond"] = beside | {k: decoded["x0"][k] for k in decoded["x0"] if beside and arrival(steps[k])}
+    decoded["x_t"] = {k: step.extras[SEEN][index] for k, step in enumerate(steps) if SEEN in step.extras}
     packed["pictures"] = {
         what: {"at": list(own), **frames.picture_sprite(_stack(own.values()), detail.side, detail.quality)}
         for what, own in decoded.items()

@@ -57,7 +57,7 @@ function facts(state) {
     said.push(paths.map((p, w) => `${"AB"[w]} ${percent(p.alpha[[a, b][w]])} % ${thing}`).join(", "));
   }
   if (!paths[1] && alpha < 1) said.push(`SNR ${brief(alpha / (1 - alpha))}`);
-  if (!paths[1] && path.moved && path.moved[a] > 0) {
+  if (!paths[1] && state.open && path.moved && path.moved[a] > 0) {
     said.push(`the prompt moved the guess by ${percent(path.moved[a])} %`);
   }
   if (data.gaps) said.push(`largest difference ${state.gaps[i] === 0 ? "0" : state.gaps[i].toPrecision(2)}`);
