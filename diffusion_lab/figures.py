@@ -96,8 +96,9 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
           size: int = 128) -> Figure:
     """Pictures in a row (or `rows` rows), left to right in the order of time, with a label under each.
 
-    Arguments: `pictures` as in `as_image`, all of one size; `labels`, none, one a column or one a picture; `size`,
-    the height of one picture in pixels: small ones are enlarged by whole factors, so that each pixel stays a square.
+    Arguments: `pictures` as in `as_image`, all of one size; `labels`, none, one a column (under the last row) or one
+    a picture; `size`, the height of one picture in pixels: small ones are enlarged by whole factors, so that each
+    pixel stays a square.
     """
     images = [as_image(p) for p in pictures]
     if not images:
@@ -106,13 +107,14 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
     factor = max(1, round(size / images[0].height))
     w, h, gap = images[0].width * factor, images[0].height * factor, 8
     text = 30 if labels else 0
-    sheet = Image.new("RGB", (columns * (w + gap) - gap, rows * (h + gap + text) - gap), "white")
+    each = text if len(labels) == len(images) else 0  # under every row, or under the last one only
+    sheet = Image.new("RGB", (columns * (w + gap) - gap, rows * (h + gap + each) - gap + text - each), "white")
     for i, image in enumerate(images):
         row, column = divmod(i, columns)
-        x, y = column * (w + gap), row * (h + gap + text)
+        x, y = column * (w + gap), row * (h + gap + each)
         sheet.paste(image.resize((w, h), Image.Resampling.NEAREST), (x, y))
-        if labels:
-            _write(sheet, labels[i % len(labels)], x + w / 2, y + h + 4)
+        if each or (labels and row == rows - 1):
+            _write(sheet, labels[i if each else column], x + w / 2, y + h + 4)
     return Figure(sheet, alt, caption, width=sheet.width)
 
 

@@ -21,7 +21,7 @@ PROMPTS = ["red circle", "blue star", "green heart", "yellow moon"]
 def paths():
     """All patients and a healthy path through the icons toy, from the same static."""
     toy = Toy.load("icons")
-    found = {letter: patient(letter, toy, PROMPTS, n=40, seed=[0, 1, 2, 3]).steps for letter in PATIENTS}
+    found = {number: patient(number, toy, PROMPTS, n=40, seed=[0, 1, 2, 3]).steps for number in PATIENTS}
     return {"healthy": list(toy.steps(PROMPTS, n=40, seed=[0, 1, 2, 3])), **found}
 
 
@@ -30,9 +30,9 @@ def test_there_are_ten_and_every_name_has_its_sign():
     assert set(PATIENTS.values()) == set(WARDS) == set(CLINIC.signs)
 
 
-@pytest.mark.parametrize("letter", PATIENTS)
-def test_a_patient_is_a_whole_path_from_the_same_static(paths, letter):
-    steps, healthy = paths[letter], paths["healthy"]
+@pytest.mark.parametrize("number", PATIENTS)
+def test_a_patient_is_a_whole_path_from_the_same_static(paths, number):
+    steps, healthy = paths[number], paths["healthy"]
     assert len(steps) == len(healthy) == 41
     assert torch.equal(steps[0].x_t, healthy[0].x_t)
     assert steps[-1].alpha_bar == 1 and steps[-1].t == -1
@@ -50,16 +50,16 @@ def test_no_patient_draws_like_a_healthy_sampler_or_like_another_patient(paths):
         assert float((views[one] - views[other]).pow(2).mean().sqrt()) > 0.15, (one, other)
 
 
-@pytest.mark.parametrize("letter", PATIENTS)
-def test_patients_walk_with_points_too(letter):
+@pytest.mark.parametrize("number", PATIENTS)
+def test_patients_walk_with_points_too(number):
     data, captions, _ = points.sample(50, 0)
-    steps = patient(letter, Exact(data, captions), n=10, seed=[0, 1, 2]).steps
+    steps = patient(number, Exact(data, captions), n=10, seed=[0, 1, 2]).steps
     assert len(steps) == 11 and steps[-1].x_t.shape == (3, 2)
 
 
 def test_an_empty_bed():
-    with pytest.raises(LabError, match="a patient's letter was expected, A, B"):
-        patient("Z", Toy.load("icons"))
+    with pytest.raises(LabError, match="a patient's number was expected, from 1 to 10"):
+        patient(11, Toy.load("icons"))
 
 
 def test_all_diagnoses_right():
@@ -68,11 +68,11 @@ def test_all_diagnoses_right():
 
 
 def test_open_ones_are_counted_and_wrong_ones_are_answered_without_the_solution():
-    said = dict.fromkeys(PATIENTS, ...) | {"A": PATIENTS["A"], "B": "wrong sign", "C": "something else"}
+    said = dict.fromkeys(PATIENTS, ...) | {1: PATIENTS[1], 2: "wrong sign", 3: "something else"}
     verdict = judge_diagnoses(CLINIC, said)
     text = repr(verdict.box)
     assert "1 right, 2 not right, 7 still open" in text and "none of the names" in text
-    assert CLINIC.signs["wrong sign"] in text and PATIENTS["B"] not in text and PATIENTS["C"] not in text
+    assert CLINIC.signs["wrong sign"] in text and PATIENTS[2] not in text and PATIENTS[3] not in text
     assert verdict.goes_on == said
 
 
@@ -81,6 +81,6 @@ def test_no_diagnosis_yet():
     assert verdict.box.mood == "not yet" and verdict.goes_on == PATIENTS
 
 
-@pytest.mark.parametrize("answer", [..., {}, {"A": "wrong sign"}, "wrong sign"])
+@pytest.mark.parametrize("answer", [..., {}, {1: "wrong sign"}, "wrong sign"])
 def test_answers_of_another_form(answer):
     assert judge_diagnoses(CLINIC, answer).slip == "unusable"

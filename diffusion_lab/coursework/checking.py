@@ -243,7 +243,7 @@ def _judge_choice(exercise: Value, answer: Any) -> Verdict:
 def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
     """The verdict on a dict of diagnoses, one line for each patient."""
     if not isinstance(answer, Mapping) or set(answer) != set(exercise.truth):
-        lines = (f"A dict with the patients {', '.join(exercise.truth)} was expected; {_kind(answer)} came.",)
+        lines = (f"A dict with the patients {', '.join(map(str, exercise.truth))} was expected; {_kind(answer)} came.",)
         return Verdict(Box("wrong", "It cannot be used yet", lines), dict(exercise.truth), "unusable")
     if all(said is ... for said in answer.values()):
         lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)

@@ -16,9 +16,9 @@ from ..sampling import ancestral, ddim_step, predicted_x0
 from ..trajectory import Recipe, Step, Trajectory, arrived
 
 PATIENTS = {
-    "A": "timesteps ascending", "B": "noise left out", "C": "clipped to 0 and 1", "D": "noise in the last step",
-    "E": "wrong sign", "F": "guidance on the wrong side", "G": "stepped twice", "H": "alpha for alpha_bar",
-    "I": "step number for t", "J": "wrong variance",
+    1: "timesteps ascending", 2: "noise left out", 3: "clipped to 0 and 1", 4: "noise in the last step",
+    5: "wrong sign", 6: "guidance on the wrong side", 7: "stepped twice", 8: "alpha for alpha_bar",
+    9: "step number for t", 10: "wrong variance",
 }
 
 Loop = Callable[["_Bed", Tensor], Iterator[Step]]
@@ -137,14 +137,14 @@ WARDS: dict[str, Loop] = {
 
 
 @torch.no_grad()
-def patient(letter: str, model, prompt: str | Sequence[str] = "", *, n: int = 40,
+def patient(number: int, model, prompt: str | Sequence[str] = "", *, n: int = 40,
             guidance_scale: float | None = None, seed: int | Sequence[int] = 0) -> Trajectory:
     """The path of one sabotaged sampler, through any model: to be watched, and to be named.
 
-    Arguments: `letter` of the patient, A to J; the rest as for a model's `steps`. Returns a Trajectory; the same
-    seeds start from the same static as a healthy sampler's. Raises LabError for a letter that lies in no bed.
+    Arguments: `number` of the patient, 1 to 10; the rest as for a model's `steps`. Returns a Trajectory; the same
+    seeds start from the same static as a healthy sampler's. Raises LabError for a number that lies in no bed.
     """
-    if letter not in PATIENTS:
-        raise LabError(f"a patient's letter was expected, {', '.join(PATIENTS)}; {letter!r} came; choose one of these")
-    recipe = Recipe.of(model, prompt, seed, sampler=f"patient {letter}", n=n, guidance_scale=guidance_scale)
-    return Trajectory(list(WARDS[PATIENTS[letter]](_Bed(model, recipe))), recipe, model.to_rgb)
+    if number not in PATIENTS:
+        raise LabError(f"a patient's number was expected, from 1 to {len(PATIENTS)}; {number!r} came; choose one")
+    recipe = Recipe.of(model, prompt, seed, sampler=f"patient {number}", n=n, guidance_scale=guidance_scale)
+    return Trajectory(list(WARDS[PATIENTS[number]](_Bed(model, recipe))), recipe, model.to_rgb)

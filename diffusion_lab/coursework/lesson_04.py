@@ -184,7 +184,7 @@ CLINIC = Diagnoses(
         "Two patients may look alike in the end and not on the way. Step with the arrow keys, and compare with the "
         "healthy path at the same noise level.",
     ),
-    solution=", ".join(f"{letter}: {name}" for letter, name in PATIENTS.items()) + ".",
+    solution=", ".join(f"{number}: {name}" for number, name in PATIENTS.items()) + ".",
 )
 
 EXERCISES = {"04.ddim": DDIM, "04.ancestral": ANCESTRAL, "04.clinic": CLINIC}
