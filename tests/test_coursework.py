@@ -2,16 +2,20 @@
 
 import itertools
 import math
+import re
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
+from diffusion_lab import StableDiffusion, Trajectory, ddim_step, guided, noise
 from diffusion_lab.coursework.checking import NEAR, RIGHT, check, flat, judge_code, judge_value, todo, worst
 from diffusion_lab.coursework.exercises import LESSONS, Code, Diagnoses, Value, exercises, find
 from diffusion_lab.coursework.limits import limited
 from diffusion_lab.errors import LabError
 
+ROOT = Path(__file__).parents[1]
 ALL = {name: exercise for lesson in LESSONS for name, exercise in exercises(lesson).items()}
 CODES = [name for name, exercise in ALL.items() if isinstance(exercise, Code)]
 SLIPS = [(name, slip.name) for name in CODES for slip in ALL[name].slips]
@@ -91,7 +95,7 @@ def ancestral_by_tensors(x_t, eps, a, b, eta):
 def draw_by_hand(predict, schedule, x, timesteps):
     bars = [schedule.alpha_bar(t) for t in timesteps] + [schedule.final]
     for i, t in enumerate(timesteps):
-        eps = predict(x, t)
+        eps = predict(x, t).eps
         x0 = (x - math.sqrt(1 - bars[i]) * eps) / math.sqrt(bars[i])
         x = math.sqrt(bars[i + 1]) * x0 + math.sqrt(1 - bars[i + 1]) * eps
     return x
@@ -102,7 +106,21 @@ def draw_recursively(predict, schedule, x, timesteps):
         return x
     a = schedule.alpha_bar(timesteps[0])
     b = schedule.alpha_bar(timesteps[1]) if len(timesteps) > 1 else 1.0
-    return draw_recursively(predict, schedule, ddim_by_ratio(x, predict(x, timesteps[0]), a, b), timesteps[1:])
+    return draw_recursively(predict, schedule, ddim_by_ratio(x, predict(x, timesteps[0]).eps, a, b), timesteps[1:])
+
+
+def test_the_loop_of_lesson_04_draws_with_stable_diffusion_unchanged():
+    """The very lines that lesson 04 shows pass lesson 08's check, and then draw what diffusers' DDIM draws."""
+    text = (ROOT / "lessons/text/04_sampling_step_by_step.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"(def my_sampler.*?return x\n)", text, flags=re.DOTALL)
+    names = {"torch": torch, "ddim_step": ddim_step}
+    exec(lines, names)
+    assert judge_code(find("08.loop"), names["my_sampler"]).box.mood == "right"
+    sd, prompt = StableDiffusion.load("tiny-sd"), "an astronaut riding a horse on mars"
+    with torch.no_grad():
+        mine = names["my_sampler"](guided(sd, prompt), sd.schedule, noise(sd.shape, 0), sd.schedule.timesteps(4))
+    theirs = Trajectory.of(sd.steps(prompt, n=4, seed=0, sampler="ddim")).x0
+    assert float((mine - theirs).abs().max()) < 1e-4
 
 
 RIGHT_ANSWERS = {

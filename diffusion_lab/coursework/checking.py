@@ -200,6 +200,8 @@ def _advice(exercise: Code, error: BaseException) -> str:
         return "A name is used that does not exist here: is it spelled as in the first line of the function?"
     if isinstance(error, TypeError) and "argument" in str(error):
         return f"It is called as `{exercise.call}`: compare the number and the order of the arguments."
+    if isinstance(error, TypeError) and "predict" in exercise.call:
+        return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
     if "size of tensor" in str(error) or "shape" in str(error):
         return "Two tensors do not fit together: print their shapes just before that line."
     return ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..guidance import Guess
 from ..noising import noise
 from ..sampling import Predict, ddim_step, denoise, predicted_x0
 from ..schedules import Schedule, scaled_linear
@@ -18,9 +19,9 @@ def draw(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[in
     return last.x0
 
 
-def _guess(x: Tensor, t: int) -> Tensor:
-    """A stand-in for a network: its guess depends on every value and on t."""
-    return torch.tanh(0.9 * x + 0.2 * x.roll(1, -1)) * (0.6 + 0.4 * math.cos(float(t) / 250))
+def _guess(x: Tensor, t: int) -> Guess:
+    """A stand-in for a guided network: its guess depends on every value and on t."""
+    return Guess(torch.tanh(0.9 * x + 0.2 * x.roll(1, -1)) * (0.6 + 0.4 * math.cos(float(t) / 250)))
 
 
 def _cases() -> list[tuple]:
@@ -32,7 +33,7 @@ def _loop(label=lambda t, k, ts: t, levels=lambda s, ts: s.times(ts), step=ddim_
     """A loop with one of its parts exchanged: how slips are made."""
     def loop(predict, schedule, x, timesteps):
         for k, (t, a, b) in enumerate(levels(schedule, timesteps)):
-            x = step(x, predict(x, label(t, k, timesteps)), a, b)
+            x = step(x, predict(x, label(t, k, timesteps)).eps, a, b)
         return x
 
     return loop
@@ -47,7 +48,7 @@ def _one_back(schedule, timesteps):
 
 
 def _guessed_once(predict, schedule, x, timesteps):
-    eps = predict(x, timesteps[0])
+    eps = predict(x, timesteps[0]).eps
     for _, a, b in schedule.times(timesteps):
         x = ddim_step(x, eps, a, b)
     return x
@@ -56,7 +57,7 @@ def _guessed_once(predict, schedule, x, timesteps):
 def _never_moved(predict, schedule, x, timesteps):
     result = x
     for t, a, b in schedule.times(timesteps):
-        result = ddim_step(x, predict(x, t), a, b)
+        result = ddim_step(x, predict(x, t).eps, a, b)
     return result
 
 
@@ -88,7 +89,7 @@ LOOP = Code(
         "It is lesson 04's loop. For each timestep: ask for the noise, then take one step. What does the step need to "
         "know about here and next?",
         "`schedule.times(timesteps)` gives you t, alpha_bar and alpha_bar_next for each step, the last one included.",
-        "One `for` with two lines in it: eps from `predict(x, t)`, and x from `ddim_step(x, eps, ...)`. Return x.",
+        "One `for` with two lines in it: eps from `predict(x, t).eps`, and x from `ddim_step(x, eps, ...)`. Return x.",
     ),
     slips=(
         Slip("timesteps ascending", "The loop walks towards more noise: look at the order of the timesteps.",

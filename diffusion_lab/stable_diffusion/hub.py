@@ -61,9 +61,7 @@ def find_or_stand_in(source: Source, slow: bool, say: Say) -> tuple[Path, Role]:
     if role == tiny or not (WEIGHTS / tiny.shipped / "model_index.json").is_file():
         return find(source, say), role
     if slow:
-        size = f"a download of {role.gigabytes} GB and " if role.gigabytes else ""
-        say(f"no GPU here: {tiny.title} stands in for {role.title}, which needs {role.needs} "
-            f"(device='cpu' insists on it: {size}minutes a picture)")  # fmt: skip
+        say(f"no GPU here: {tiny.title} stands in for {role.title}, which needs {role.needs}")
         return find(Source(tiny), say), tiny
     try:
         return find(source, say), role
