@@ -91,8 +91,13 @@ class Recipe:
 
         Arguments: `model`, which gives its name and, where `guidance_scale` is None, its own guidance scale;
         `prompt` and `seed`, one for all pictures or one for each; `how`: sampler, n, guidance_scale, negative_prompt.
+        Raises LabError for a prompt that is no text, and where prompts and seeds are not as many.
         """
-        prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+        prompts = tuple(prompt) if isinstance(prompt, list | tuple) else (prompt,)
+        for one in prompts:
+            if not isinstance(one, str):
+                raise LabError(f"a prompt is text; {one!r} came; write it in quotes, or several in a list")
+        seed = seed.tolist() if isinstance(seed, np.ndarray) else seed
         seeds = tuple(seed) if isinstance(seed, Sequence) else (seed,)
         B = max(len(prompts), len(seeds))
         if not (len(prompts) in (1, B) and len(seeds) in (1, B) and prompts and seeds):
