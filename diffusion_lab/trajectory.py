@@ -6,6 +6,7 @@ Everything is kept in one scaling, variance preserving: x_t = sqrt(alpha_bar) x0
 
 import io
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -178,6 +179,12 @@ class Trajectory:
 
     def __getitem__(self, i) -> Step:
         return self.steps[i]
+
+    def __repr__(self) -> str:
+        """One line, so that a cell that ends in a path by mistake stays readable."""
+        prompts = textwrap.shorten(" | ".join(dict.fromkeys(self.recipe.prompt)), 60, placeholder=" ...")
+        told = [self.recipe.model, prompts and repr(prompts), len(self) and self.direction, f"{len(self)} steps"]
+        return f"<Trajectory: {', '.join(filter(None, told))}>"
 
     @property
     def direction(self) -> str:

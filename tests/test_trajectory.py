@@ -1,12 +1,14 @@
-"""The nouns: what a recipe makes of prompts and seeds."""
+"""The nouns: what a recipe makes of prompts and seeds, and how a path is told in one line."""
 
 from types import SimpleNamespace
 
 import numpy as np
+import player_paths as made
 import pytest
+import torch
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.trajectory import Recipe
+from diffusion_lab.trajectory import Recipe, Trajectory, arrived
 
 MODEL = SimpleNamespace(name="a model", guidance_scale=2.0)
 
@@ -29,3 +31,14 @@ def test_a_recipe_has_one_prompt_and_one_seed_for_each_picture(prompt, seed, pro
 def test_a_recipe_of_anything_else_is_refused(prompt, words):
     with pytest.raises(LabError, match=words):
         Recipe.of(MODEL, prompt, [1, 2])
+
+
+@pytest.mark.parametrize(("trajectory", "told"), [
+    (made.guided(), "<Trajectory: exact denoiser, 'red disc', reverse, 13 steps>"),
+    (made.forward_photo(), f"<Trajectory: forward, {len(made.forward_photo())} steps>"),
+    (Trajectory([]), "<Trajectory: 0 steps>"),
+    (Trajectory([arrived(torch.zeros(3, 2))], Recipe("a model", ("a\ncat", "a cat", "a dog " * 99))),
+     f"<Trajectory: a model, 'a cat | a cat |{' a dog' * 6} a ...', reverse, 1 steps>"),
+])  # fmt: skip
+def test_a_path_is_told_in_one_line(trajectory, told):
+    assert repr(trajectory) == told
