@@ -38,7 +38,7 @@ class Settings:
     def plan(self, stage: str, default: int) -> int | Within:
         """How many steps the stage takes in all: as asked for, as many as fit into `minutes` from now on, as an earlier
         call wrote down, or the default."""
-        if self.minutes is not None:
+        if self.steps is None and self.minutes is not None:
             return Within(60 * self.minutes, self.clock)
         note = self.out / stage / "plan.json"
         if self.steps is not None and together.first():
