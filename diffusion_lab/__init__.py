@@ -10,6 +10,9 @@ import os
 
 # On busy cores torch's threads spin while they wait for each other; sleeping costs an idle machine nearly nothing.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Whoever imports diffusers after this package is spared its remarks on what is not installed; errors are still told.
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 
 __version__ = "0.1.0"
 

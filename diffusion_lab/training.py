@@ -5,7 +5,6 @@ was stopped goes on exactly as if it never had been: there is no data loader who
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,10 +15,13 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from . import together
 from .errors import LabError
+from .files import whole
+from .optimisers import Optimisers, adamw
 from .schedules import Schedule
 
 TARGETS = ("eps", "x0", "v")
@@ -35,15 +37,6 @@ class Progress(NamedTuple):
     ema: nn.Module
 
 
-class Optimisers(NamedTuple):
-    """What moves the weights: torch optimisers; `rate(step, steps)`, the share of their learning rates in use
-    at a step from 0 to steps - 1; `clip`, the largest norm of all gradients together (None: not clipped)."""
-
-    optimisers: list[torch.optim.Optimizer]
-    rate: Callable[[int, int], float]
-    clip: float | None = 1.0
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """A safetensors file that is rewritten every so many seconds, and from which an interrupted training goes
@@ -53,29 +46,43 @@ class Checkpoint:
     every_seconds: float = 120.0
 
 
-def warm_up_and_down(warm_up: int = 50, down: float = 0.5) -> Callable[[int, int], float]:
-    """A learning rate that rises over `warm_up` steps, stays, and falls to zero over the last `down` (0-1] of
-    all."""
-    return lambda step, steps: min(1.0, (step + 1) / warm_up, (steps - step) / max(1.0, down * steps))
-
-
-def adamw(lr: float = 2e-3, rate=None, clip: float | None = 1.0) -> Callable[[nn.Module], Optimisers]:
-    """One AdamW for all weights (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019); `lr`
-    above 0."""
-
-    def build(network: nn.Module) -> Optimisers:
-        optimiser = torch.optim.AdamW(network.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
-        return Optimisers([optimiser], rate or warm_up_and_down(), clip)
-
-    return build
-
-
 def horizon(share: float = 0.05) -> Callable[[int], float]:
     """The decay of a moving average that looks back over a `share` (0-1) of the steps so far."""
     return lambda step: max(0.0, 1 - 1 / max(1.0, share * step))
 
 
-def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tensor], steps: int, *,
+class Within:
+    """How many steps a training takes that must end in time, said anew after each step by what the clock shows.
+
+    Called with the step that a training has come to, it returns how many there will be in all: those before it
+    began, and those since divided by the share of the time that is over. So whatever follows step / steps (the
+    learning rate, the weights in a loss) follows the clock, and a machine that grows slower makes fewer steps.
+
+    Arguments: `seconds` above 0, from now on; `clock`, a function that returns seconds.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic):
+        if not seconds > 0:
+            raise LabError(f"a time above 0 seconds was expected; {seconds} came; try 60")
+        self.seconds, self.clock, self.begun = seconds, clock, clock()
+        self.first, self.asked, self.steps = None, None, 0
+
+    def __call__(self, step: int) -> int:
+        if step != self.asked:
+            self.first = step if self.first is None else self.first
+            share = max(1e-6, (self.clock() - self.begun) / self.seconds)
+            steps = self.first + int((step - self.first + 1) / share)
+            self.asked, self.steps = step, together.agreed(max(1, step, steps))
+        return self.steps
+
+
+def as_plan(steps: int | Callable[[int], int]) -> Callable[[int], int]:
+    """The function from a step to the number of steps in all; a number is the same at every step."""
+    return steps if callable(steps) else lambda step: steps
+
+
+def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tensor],
+          steps: int | Callable[[int], int], *,
           optimizer: Callable[[nn.Module], Optimisers] | None = None,
           ema: float | Callable[[int], float] = 0.999, seed: int = 0,
           checkpoint: Checkpoint | None = None) -> Iterator[Progress]:  # fmt: skip
@@ -84,36 +91,37 @@ def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tenso
 
     Arguments: `network`, changed in place; `loss(network, generator)` a scalar tensor, with all its
     randomness from the CPU generator it is given; `steps` in all, those of an earlier run in `checkpoint`
-    included; `optimizer`, a function from the network to its Optimisers (default `adamw()`); `ema`, the decay
-    of the moving average, a number in [0, 1) (smaller during the first steps) or a function of the step;
-    `seed`, 0 or more. Where torch.distributed runs, each process draws pictures of its own and the gradients
-    are averaged.
+    included: a number, or a function of the step such as `Within`; `optimizer`, a function from the network to
+    its Optimisers (default `adamw()`); `ema`, the decay of the moving average, a number in [0, 1) (smaller
+    during the first steps) or a function of the step; `seed`, 0 or more. Where torch.distributed runs, each
+    process draws pictures of its own and the gradients are averaged.
 
     Yields Progress; a training that had finished already yields its last one again. Raises LabError where the
-    loss is not a finite number or the checkpoint is of another network.
+    loss is not a finite number, the checkpoint is of another network, or the disk refuses it.
     """
-    if steps < 1 or int(steps) != steps:
+    if not callable(steps) and (steps < 1 or int(steps) != steps):
         raise LabError(f"the number of training steps is a whole number, 1 or more; {steps!r} came; try 1000")
-    rank = distributed.get_rank() if _together() else 0
-    plan = (optimizer or adamw())(network)
-    for group in _groups(plan):
+    rank = together.rank()
+    optimisers = (optimizer or adamw())(network)
+    for group in optimisers.groups():
         group.setdefault("initial_lr", group["lr"])
-    run = _Run(network, _average(network, ema), plan)
+    run, plan = _Run(network, _average(network, ema), optimisers), as_plan(steps)
     if checkpoint and Path(checkpoint.path).exists():
         run.load(Path(checkpoint.path))
-    _share(run.network)
-    if run.step >= steps:
-        yield Progress(run.step, steps, run.loss, run.average.module)
-    saved = time.monotonic()
-    for step in range(run.step, steps):
-        run.advance(loss, _generator(seed, step, rank), steps)
-        last = step + 1 == steps
+    together.share(run.network)
+    total, saved = plan(run.step), time.monotonic()
+    if run.step >= total:
+        yield Progress(run.step, total, run.loss, run.average.module)
+    while run.step < total:
+        run.advance(loss, _generator(seed, run.step, rank), total)
+        total = plan(run.step)
+        last = run.step >= total
         due = checkpoint and rank == 0 and (last or time.monotonic() - saved >= checkpoint.every_seconds)
         if due:
             run.save(Path(checkpoint.path))
             saved = time.monotonic()
         try:
-            yield Progress(step + 1, steps, run.loss, run.average.module)
+            yield Progress(run.step, total, run.loss, run.average.module)
         except GeneratorExit:  # the caller stops here: nothing is lost
             if checkpoint and rank == 0 and not due:
                 run.save(Path(checkpoint.path))
@@ -123,8 +131,8 @@ def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tenso
 class _Run:
     """All that a training changes: the network, its moving average, the optimisers' memory and the step."""
 
-    def __init__(self, network: nn.Module, average: AveragedModel, plan: Optimisers):
-        self.network, self.average, self.plan = network, average, plan
+    def __init__(self, network: nn.Module, average: AveragedModel, optimisers: Optimisers):
+        self.network, self.average, self.moved_by = network, average, optimisers
         self.step, self.loss = 0, float("nan")
 
     def advance(self, loss: Callable, generator: torch.Generator, steps: int) -> None:
@@ -136,34 +144,30 @@ class _Run:
                            "lower the learning rate, or look for a division by zero in the loss")  # fmt: skip
         value.backward()
         parameters = [p for p in self.network.parameters() if p.grad is not None]
-        _average_gradients(parameters)
-        if self.plan.clip is not None:
-            nn.utils.clip_grad_norm_(parameters, self.plan.clip)
-        for group in _groups(self.plan):
-            group["lr"] = group["initial_lr"] * self.plan.rate(self.step, steps)
-        for optimiser in self.plan.optimisers:
+        together.average_gradients(parameters)
+        if self.moved_by.clip is not None:
+            nn.utils.clip_grad_norm_(parameters, self.moved_by.clip)
+        for group in self.moved_by.groups():
+            group["lr"] = group["initial_lr"] * self.moved_by.rate(self.step, steps)
+        for optimiser in self.moved_by.optimisers:
             optimiser.step()
         self.network.zero_grad(set_to_none=True)
         self.average.update_parameters(self.network)
         self.step += 1
 
     def save(self, path: Path) -> None:
-        """Write beside the old file, then rename: a kill at any moment leaves one whole checkpoint."""
+        """Write all of it: a kill at any moment, or a full disk, leaves one whole checkpoint."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         about = {"step": self.step, "loss": self.loss, "numbers": {}}
-        for i, optimiser in enumerate(self.plan.optimisers):
+        for i, optimiser in enumerate(self.moved_by.optimisers):
             for p, memory in optimiser.state_dict()["state"].items():
                 for name, value in memory.items():
                     place = tensors if isinstance(value, Tensor) else about["numbers"]
                     place[f"optimiser.{i}.{p}.{name}"] = value
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        save_file(tensors, partial, metadata={"about": json.dumps(about)})
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with whole(path) as part:
+            save_file(tensors, part, metadata={"about": json.dumps(about)})
 
     def load(self, path: Path) -> None:
         try:
@@ -172,7 +176,7 @@ class _Run:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
             self.network.load_state_dict(_under("network.", tensors))
             self.average.load_state_dict(_under("average.", tensors))
-            for i, optimiser in enumerate(self.plan.optimisers):
+            for i, optimiser in enumerate(self.moved_by.optimisers):
                 state: dict[int, dict] = {}
                 for key, value in _under(f"optimiser.{i}.", tensors | about["numbers"]).items():
                     p, name = key.split(".", 1)
@@ -184,10 +188,6 @@ class _Run:
             why = str(error).splitlines()[0]
             raise LabError(f"a checkpoint of this training was expected in {path}; another file came ({why}); "
                            "name another file or move this one away") from None  # fmt: skip
-
-
-def _groups(plan: Optimisers) -> list[dict]:
-    return [group for optimiser in plan.optimisers for group in optimiser.param_groups]
 
 
 def _under(prefix: str, values: dict) -> dict:
@@ -210,26 +210,6 @@ def _average(network: nn.Module, ema: float | Callable[[int], float]) -> Average
     average.requires_grad_(False)
     average.eval()
     return average
-
-
-def _together() -> bool:
-    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
-
-
-def _share(network: nn.Module) -> None:
-    """Every process starts from the weights of the first."""
-    if _together():
-        for tensor in [*network.parameters(), *network.buffers()]:
-            distributed.broadcast(tensor.data, 0)
-
-
-def _average_gradients(parameters: list[nn.Parameter]) -> None:
-    if _together():
-        flat = torch.cat([p.grad.reshape(-1) for p in parameters])
-        distributed.all_reduce(flat)
-        flat /= distributed.get_world_size()
-        for p, piece in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            p.grad.copy_(piece.view_as(p.grad))
 
 
 def target_of(x0: Tensor, eps: Tensor, alpha_bar: Tensor, target: str) -> Tensor:

@@ -6,6 +6,7 @@ Everything is kept in one scaling, variance preserving: x_t = sqrt(alpha_bar) x0
 
 import io
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -91,8 +92,13 @@ class Recipe:
 
         Arguments: `model`, which gives its name and, where `guidance_scale` is None, its own guidance scale;
         `prompt` and `seed`, one for all pictures or one for each; `how`: sampler, n, guidance_scale, negative_prompt.
+        Raises LabError for a prompt that is no text, and where prompts and seeds are not as many.
         """
-        prompts = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+        prompts = tuple(prompt) if isinstance(prompt, list | tuple) else (prompt,)
+        for one in prompts:
+            if not isinstance(one, str):
+                raise LabError(f"a prompt is text; {one!r} came; write it in quotes, or several in a list")
+        seed = seed.tolist() if isinstance(seed, np.ndarray) else seed
         seeds = tuple(seed) if isinstance(seed, Sequence) else (seed,)
         B = max(len(prompts), len(seeds))
         if not (len(prompts) in (1, B) and len(seeds) in (1, B) and prompts and seeds):
@@ -173,6 +179,12 @@ class Trajectory:
 
     def __getitem__(self, i) -> Step:
         return self.steps[i]
+
+    def __repr__(self) -> str:
+        """One line, so that a cell that ends in a path by mistake stays readable."""
+        prompts = textwrap.shorten(" | ".join(dict.fromkeys(self.recipe.prompt)), 60, placeholder=" ...")
+        told = [self.recipe.model, prompts and repr(prompts), len(self) and self.direction, f"{len(self)} steps"]
+        return f"<Trajectory: {', '.join(filter(None, told))}>"
 
     @property
     def direction(self) -> str:

@@ -11,18 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
-from browser import browser, live, page
+from browser import browser, free_port, live, page
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.ipynb"))[0]
 IN_THE_WAY = ".jp-Dialog, .Toastify__toast"
 TROUBLE = ".jp-RenderedText[data-mime-type*='stderr'], .jp-RenderedText[data-mime-type*='error']"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Lab:

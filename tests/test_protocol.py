@@ -111,6 +111,7 @@ def test_pictures_go_in_and_come_out(made):
 @everything
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 2.5}, {"sampler": "magic"}, {"guidance_scale": "much"},
                                    {"seed": -1}, {"seed": [1, 2, 3], "prompt": ["", ""]},
+                                   {"prompt": 7}, {"prompt": ["", None]}, {"prompt": b""},
                                    {"guidance_scale": float("nan")}])
 def test_what_a_user_gets_wrong_is_one_sentence(made, wrong):
     model, prompt = made()

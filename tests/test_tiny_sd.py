@@ -12,6 +12,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from clock import Clock
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -28,7 +30,6 @@ with warnings.catch_warnings():
         assembly,
         data,
         export,
-        muon,
         report,
         stages,
         tokenizer,
@@ -36,6 +37,7 @@ with warnings.catch_warnings():
         vae,
     )
     from diffusion_lab.recipes.tiny_sd.settings import Settings
+    from diffusion_lab.stable_diffusion import StableDiffusion
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +68,6 @@ def test_the_quick_look_up_gives_the_tokenizers_own_tokens(tokens):
     assert torch.equal(tokenizer.WordTokens()(texts), expected)
 
 
-@pytest.mark.parametrize("shape", [(16, 144), (144, 16), (32, 32)])
-def test_the_update_is_made_orthogonal(shape):
-    update = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    values = torch.linalg.svdvals(muon.orthogonal(update))
-    assert values.max() < 1.3
-    assert values.median() > 0.6
-    left, _, right = torch.linalg.svd(update, full_matrices=False)
-    assert torch.nn.functional.cosine_similarity((left @ right).flatten(), muon.orthogonal(update).flatten(), 0) > 0.9
-
-
 def test_pictures_go_on_where_drawing_stopped(tmp_path):
     for done, _ in data.draw(tmp_path / "a", 250, "train", 3):
         if done >= 200:
@@ -86,6 +78,11 @@ def test_pictures_go_on_where_drawing_stopped(tmp_path):
     pixels, masks = pictures.batch(np.array([7, 2, 7]))
     assert torch.equal(pixels[0], pixels[2]) and torch.equal(pixels[0], evaluation.to_pixels(pictures.images[[7]])[0])
     assert masks.shape == (3, 1, 128, 128) and masks.max() == 1
+
+
+def test_a_disk_too_small_for_the_pictures_is_told_before_they_are_drawn(tmp_path):
+    with pytest.raises(LabError, match="GB of free disk were expected for 1,000,000,000 scenes"):
+        next(data.draw(tmp_path, 10**9, "train", 3))
 
 
 def test_the_latents_are_white(toy):
@@ -133,9 +130,32 @@ def test_plain_diffusers_draws_from_the_folder(toy):
     assert list((toy.out / "progress").glob("row_*.png"))
 
 
+def test_the_folder_names_the_shipped_habits_and_a_preview_of_its_own(toy):
+    made, shipped = (StableDiffusion.load(folder) for folder in (toy.out / "tiny_sd", SHIPPED))
+    for model in (made, shipped):
+        assert (model.name, model.n, model.guidance_scale, model.sampler) == ("Tiny SD", 20, 2.5, "dpmpp_2m")
+    fitted = torch.tensor(export.habits(shipped.pipeline)["to_rgb"])
+    assert torch.allclose(shipped.to_rgb, fitted, atol=0.05)  # another draw of scenes moves it as much as 0.03
+    assert made.to_rgb.shape == (5, 3) and not torch.allclose(made.to_rgb, shipped.to_rgb, atol=0.05)
+
+
+def test_a_coffee_is_over_in_time_on_a_machine_that_slows_down(toy, tmp_path):
+    """Five minutes; each step takes 20 s at first (the clock is read twice) and 80 s later: the 13 steps that the first
+    pace promises would take 800 s."""
+    for name in ("pictures", "latents.safetensors"):
+        (tmp_path / name).symlink_to(toy.out / name)
+    clock = Clock(lambda k: 10 if k < 12 else 40)
+    stages.over_a_coffee(Settings(tmp_path, drawn=70, encoded=48, minutes=5, clock=clock))
+    assert 270 < clock.now < 600
+    rows = sorted((tmp_path / "progress").glob("row_*.png"))
+    assert 5 <= int(rows[-1].stem.removeprefix("row_")) <= 9
+    heights = [Image.open(path).height for path in (rows[-1], tmp_path / "progress" / "growing.png")]
+    assert len(rows) == 2 and heights[1] == 2 * heights[0] + 4
+    assert StableDiffusion.load(tmp_path / "tiny_sd").name == "Tiny SD"
+
+
 def test_the_representation_term_fades():
-    loss = unet.DiffusionLoss.__new__(unet.DiffusionLoss)
-    loss.steps = 100
+    loss = unet.DiffusionLoss(None, 100)
     weights = [loss.representation_weight(step) for step in (0, 40, 60, 80, 99)]
     assert weights == pytest.approx([0.7, 0.7, 0.35, 0.0, 0.0])
 

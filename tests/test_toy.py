@@ -218,9 +218,10 @@ def test_the_same_seed_makes_the_same_untrained_toy_and_leaves_torch_alone():
     assert all(torch.equal(x, y) for x, y in zip(a.network.parameters(), b.network.parameters(), strict=True))
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess:
+def command(*arguments: str, **how) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "diffusion_lab", "train", *arguments], capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}, timeout=240)  # fmt: skip
+                          env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}, timeout=240,
+                          **how)  # fmt: skip
 
 
 def test_the_command_trains_a_toy_that_loads(tmp_path):
@@ -250,3 +251,29 @@ def test_a_stopped_command_goes_on(tmp_path):
     assert done.returncode == 0, done.stderr
     resumed = load_file(cut / "model.safetensors")
     assert all(torch.equal(value.half(), resumed[key]) for key, value in last.ema.state_dict().items())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits the size of files, which only POSIX can")
+def test_a_full_disk_is_one_sentence_and_leaves_the_checkpoint_whole(tmp_path):
+    """The system itself refuses to write a file longer than 100 kB, as a full disk would."""
+    import resource
+
+    def no_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+
+    recipe = points_recipe.RECIPE
+    for progress in recipe.train(recipe.untrained(), 20, Checkpoint(tmp_path / STATE, every_seconds=1e9)):
+        if progress.step == 7:
+            break
+    before = (tmp_path / STATE).read_bytes()
+    assert len(before) > 100_000
+    done = command("points", "--steps", "9", "--out", str(tmp_path), "--resume", preexec_fn=no_room)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "the disk refused" in done.stderr.splitlines()[-1] and "make room" in done.stderr.splitlines()[-1]
+    assert [file.name for file in tmp_path.iterdir()] == [STATE] and (tmp_path / STATE).read_bytes() == before
+
+
+def test_a_toy_in_a_second(tmp_path):
+    done = command("points", "--seconds", "1", "--out", str(tmp_path / "quick"))
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split("trained in ")[1].split()[0]) >= 1 and Toy.load(tmp_path / "quick").name == "points"

@@ -9,21 +9,22 @@ import textwrap
 import numpy as np
 import pytest
 import torch
+from clock import Clock
 from safetensors.torch import load_file
 from torch import nn
 
 from diffusion_lab.errors import LabError
+from diffusion_lab.optimisers import Optimisers, adamw, orthogonal, warm_up_and_down
 from diffusion_lab.schedules import cosine, linear
 from diffusion_lab.training import (
     Checkpoint,
-    Optimisers,
+    Within,
     drop_condition,
     eps_of,
     horizon,
     noise_prediction_loss,
     target_of,
     train,
-    warm_up_and_down,
 )
 
 SCHEDULE = cosine()
@@ -181,6 +182,46 @@ def test_rates_rise_stay_and_fall():
     values = [rate(step, 100) for step in range(100)]
     assert values[0] == 0.1 and values[9:51] == [1.0] * 42 and 0 < values[-1] <= 0.02
     assert values[50:] == sorted(values[50:], reverse=True)
+
+
+def test_a_training_within_its_time_follows_the_clock():
+    """A machine becomes five times slower half-way: the training ends in time, and its rate falls to zero by then."""
+    clock, rates = Clock(lambda k: 1 if k < 51 else 5), []
+
+    def watched(network):
+        plan = adamw(rate=warm_up_and_down(5, down=0.5))(network)
+        return plan._replace(rate=lambda step, steps: rates.append(plan.rate(step, steps)) or rates[-1])
+
+    network = Guess()
+    *_, last = train(network, loss, Within(100, clock), optimizer=watched)
+    assert (last.step, last.steps) == (60, 60) and clock.readings == 62     # 50 steps of 1 s, then ten of 5 s
+    assert rates[4:50] == [1.0] * 46
+    assert rates[50:] == pytest.approx([2 * (1 - share) for share in np.arange(0.51, 1, 0.05)], abs=0.05)
+
+
+def test_a_training_within_its_time_goes_on_from_where_it_was():
+    plan = Within(40, Clock(lambda k: 1))
+    assert plan(1000) > 1000
+    assert plan(1010) == plan(1010) == 1000 + int(11 / (2 / 40))            # the third reading: 2 of 40 s are over
+    for step in range(1011, 1060):
+        ends = plan(step)
+    assert ends == step and Within(1e-9)(0) == 1                           # time is over; one step is always made
+
+
+@pytest.mark.parametrize("seconds", [0, -3, float("nan")])
+def test_a_time_is_above_zero(seconds):
+    with pytest.raises(LabError, match="above 0 seconds"):
+        Within(seconds)
+
+
+@pytest.mark.parametrize("shape", [(16, 144), (144, 16), (32, 32)])
+def test_the_update_is_made_orthogonal(shape):
+    update = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    values = torch.linalg.svdvals(orthogonal(update))
+    assert values.max() < 1.3
+    assert values.median() > 0.6
+    left, _, right = torch.linalg.svd(update, full_matrices=False)
+    assert nn.functional.cosine_similarity((left @ right).flatten(), orthogonal(update).flatten(), 0) > 0.9
 
 
 def test_a_horizon_looks_back_over_its_share():

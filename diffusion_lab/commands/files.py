@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from diffusion_lab.errors import LabError
+from diffusion_lab.files import whole
 
 
 @contextmanager
@@ -21,12 +22,5 @@ def new_file(path: Path, suffixes: tuple[str, ...], force: bool) -> Iterator[Pat
         raise LabError(f"{path} exists already; give another name with --out or add --force to replace it")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise LabError(f"a folder to write into was expected; {path.parent} is none; make it or give another --out")
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
+    with whole(path) as part:
         yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise LabError(f"{path} could not be written ({error.strerror or error}); "
-                       "make room or give another name") from None  # fmt: skip
-    finally:
-        part.unlink(missing_ok=True)

@@ -30,33 +30,35 @@ def add_arguments(parser):
 
 def run(args):
     """Set the environment up where needed, step into it, and serve until Ctrl-C."""
-    port = _free_port(args.port)
-    python = environment.ensure()
-    if Path(sys.prefix).resolve() != _prefix(python):
-        options = ["--port", str(port)] + (["--no-browser"] if args.no_browser else [])
-        return _step_into([str(python), "-m", "diffusion_lab", "lab"] + options)
+    port = free_port(args.port)
+    left = step_inside(["lab"], port, args.no_browser)
+    if left is not None:
+        return left
     state = Path(sys.prefix) / "diffusion_lab_jupyter"
-    os.environ.update(_jupyter_environment(state))
+    keep_apart(state)
     _trust(state)
-    token = secrets.token_hex(16)
-    base = f"http://127.0.0.1:{port}"
-    address = f"{base}/lab/tree/{_start_page()}?token={token}"
-    threading.Thread(target=_announce, args=(base, address, not args.no_browser), daemon=True).start()
-    return _serve(port, token)
+    return serve(_start_page(), port, not args.no_browser)
 
 
-def _prefix(python):
-    return python.parent.parent.resolve() if python != Path(sys.executable) else Path(sys.prefix).resolve()
+def step_inside(words, port, no_browser):
+    """Set the environment up where needed; where this process is not in it, run the command `words` again inside.
 
-
-def _step_into(command):
+    Returns the exit code of that run, or None where this process is inside already.
+    """
+    python = environment.ensure()
+    prefix = python.parent.parent if python != Path(sys.executable) else Path(sys.prefix)
+    if Path(sys.prefix).resolve() == prefix.resolve():
+        return None
+    options = ["--port", str(port)] + (["--no-browser"] if no_browser else [])
+    command = [str(python), "-m", "diffusion_lab"] + words + options
     os.chdir(str(environment.ROOT))
     if os.name == "nt":
         return subprocess.call(command)
     os.execv(command[0], command)
 
 
-def _free_port(wanted):
+def free_port(wanted):
+    """The port that was asked for, or the first free one from 8888; raises LabError where there is none."""
     for port in [wanted] if wanted else range(8888, 8988):
         with socket.socket() as probe:
             if os.name != "nt":  # there it would call a taken port free
@@ -72,11 +74,11 @@ def _free_port(wanted):
     )
 
 
-def _jupyter_environment(state):
-    """Settings, data and history in `state`, those of other installs out of sight, a quiet kernel."""
+def keep_apart(state):
+    """From here on Jupyter's settings, data and history are those in `state`, with a quiet kernel."""
     for name in ("JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_TOKEN"):
         os.environ.pop(name, None)
-    return {
+    os.environ.update({
         "JUPYTER_CONFIG_DIR": str(state / "config"),
         "JUPYTER_DATA_DIR": str(state / "data"),
         "JUPYTER_RUNTIME_DIR": str(state / "runtime"),
@@ -85,7 +87,7 @@ def _jupyter_environment(state):
         "IPYTHONDIR": str(state / "ipython"),
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
+    })  # fmt: skip
 
 
 def _start_page():
@@ -116,21 +118,13 @@ def _made(folder):
     return folder
 
 
-def _announce(base, address, browse):
-    while True:
-        try:
-            with urllib.request.urlopen(base + "/login", timeout=5):
-                break
-        except OSError:
-            time.sleep(0.1)
-    print("JupyterLab is running at this address; Ctrl-C stops it.\n\n    " + address + "\n", flush=True)
-    if browse:
-        webbrowser.open(address)
-
-
-def _serve(port, token):
+def serve(start_page, port, browse):
+    """Run JupyterLab until Ctrl-C; once it answers, print the address of `start_page`, a path below the course's
+    folder, and open it in a browser where `browse`."""
     import warnings
 
+    token = secrets.token_hex(16)
+    threading.Thread(target=_announce, args=(port, start_page, token, browse), daemon=True).start()
     warnings.simplefilter("ignore")
     sys.modules["rfc3987_syntax"] = None  # an optional check of addresses whose grammar takes a second to build
     from jupyterlab.labapp import LabApp
@@ -145,3 +139,17 @@ def _serve(port, token):
         ]
     )
     return 0
+
+
+def _announce(port, start_page, token, browse):
+    base = f"http://127.0.0.1:{port}"
+    while True:
+        try:
+            with urllib.request.urlopen(base + "/login", timeout=5):
+                break
+        except OSError:
+            time.sleep(0.1)
+    address = f"{base}/lab/tree/{start_page}?token={token}"
+    print("JupyterLab is running at this address; Ctrl-C stops it.\n\n    " + address + "\n", flush=True)
+    if browse:
+        webbrowser.open(address)

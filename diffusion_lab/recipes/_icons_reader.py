@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..optimisers import adamw
 from ..pixels import as_samples
 from ..toy import Toy
-from ..training import adamw, train
+from ..training import train
 from ..worlds import icons
 
 NAMES = {"colour": list(icons.COLOURS), "shape": list(icons.SHAPES)}

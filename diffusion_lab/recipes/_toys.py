@@ -1,18 +1,16 @@
 """What the recipes of both toys share: a data set, a network, and the steps that bring them together."""
 
-import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from ..errors import LabError
+from ..optimisers import muon_and_adamw
 from ..toy import PARTS, Toy
-from ..training import Checkpoint, horizon, train
-from .tiny_sd.muon import muon_and_adamw
+from ..training import Checkpoint, Within, horizon, train
 
 STATE = "training.safetensors"
 
@@ -36,11 +34,12 @@ class ToyRecipe:
         """The loss for `train`, over the recipe's data."""
         return toy.loss(*self.data(), batch=self.batch)
 
-    def train(self, toy: Toy, steps: int, checkpoint: Checkpoint | None = None):
-        """Train the toy's network, one Progress a step; the optimisers and the average are those of the shipped toy.
+    def train(self, toy: Toy, steps: int | Callable[[int], int], checkpoint: Checkpoint | None = None):
+        """Train the toy's network, one Progress a step; `steps` as for training.train.
 
-        Muon at rate 0.02 moves the weight matrices inside, AdamW at 0.003 all others; both fall to zero over the
-        second half. The moving average looks back over 5 % of the steps so far.
+        The optimisers and the average are those of the shipped toy: Muon at rate 0.02 moves the weight matrices
+        inside, AdamW at 0.003 all others; both fall to zero over the second half. The moving average looks back over
+        5 % of the steps so far.
         """
         optimizer = muon_and_adamw(0.02, 3e-3, _at_the_edges, down=0.6, warm_up=40)
         yield from train(toy.network, self.loss(toy), steps, optimizer=optimizer, ema=horizon(0.05), seed=self.seed,
@@ -66,15 +65,16 @@ def run(recipe: ToyRecipe, args: Namespace) -> Path:
     state = args.out / STATE
     _check_folder(args.out, state, args.resume)
     toy = recipe.untrained()
-    steps = args.steps if args.seconds is None else _steps_within(recipe, toy, args.seconds)
-    with tqdm(total=steps, unit="step", desc=f"training {toy.name}") as bar:
+    steps = args.steps if args.seconds is None else Within(args.seconds)
+    with tqdm(unit="step", desc=f"training {toy.name}") as bar:
         for progress in recipe.train(toy, steps, Checkpoint(state, every_seconds=20)):
+            bar.total = progress.steps
             bar.update(progress.step - bar.n)
             bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
     toy.network = progress.ema
     toy.save(args.out)
     state.unlink()
-    print(f"{args.out}: {toy.name} trained in {steps} steps; use it with Toy.load({str(args.out)!r})")
+    print(f"{args.out}: {toy.name} trained in {progress.step} steps; use it with Toy.load({str(args.out)!r})")
     return args.out
 
 
@@ -88,15 +88,3 @@ def _check_folder(out: Path, state: Path, resume: bool) -> None:
                        "with it, or give another --out")
     if resume and not state.exists():
         raise LabError(f"a training to go on with was expected; {out} holds none; leave --resume out to begin one")
-
-
-def _steps_within(recipe: ToyRecipe, toy: Toy, seconds: float) -> int:
-    """How many steps fit: a few are tried on a copy, the first two of them not timed."""
-    if not seconds > 0:
-        raise LabError(f"a number of seconds above 0 was expected; {seconds} came; try 60")
-    started = time.monotonic()
-    for progress in recipe.train(deepcopy(toy), 12):
-        if progress.step == 2:
-            warm = time.monotonic()
-    now = time.monotonic()
-    return max(1, int((seconds - (now - started)) / ((now - warm) / 10)))

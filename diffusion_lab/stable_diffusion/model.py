@@ -110,16 +110,15 @@ class StableDiffusion:
         `pipeline(...)`, bit for bit on a CPU. Raises LabError at once for what it cannot draw.
         """
         scale = as_scale(self.guidance_scale if guidance_scale is None else guidance_scale)
-        prompts, seeds = _batch(prompt, seed)
-        n = self.n if n is None else n
-        scheduler = fresh(self.pipeline.scheduler, sampler or self.sampler)
-        _set_timesteps(scheduler, n, self.device)
-        sources = generators(seeds)
-        condition = self.condition(prompts)
+        recipe = Recipe.of(self, prompt, seed, sampler=sampler or self.sampler, n=self.n if n is None else n,
+                           guidance_scale=scale, negative_prompt=negative_prompt)
+        scheduler = fresh(self.pipeline.scheduler, recipe.sampler)
+        _set_timesteps(scheduler, recipe.n, self.device)
+        sources = generators(recipe.seed)
+        condition = self.condition(recipe.prompt)                                 # (B, tokens, width)
         if scale != 1:
-            condition = torch.cat([self.condition([negative_prompt] * len(prompts)), condition])  # (2 B, tokens, width)
+            condition = torch.cat([self.condition([negative_prompt] * len(condition)), condition])  # (2 B, ...)
         x = randn(self.shape, sources).to(condition) * scheduler.init_noise_sigma
-        recipe = Recipe(self.name, tuple(prompts), tuple(seeds), sampler or self.sampler, n, scale, negative_prompt)
         return Steps(self._walk(scheduler, x, condition, scale, sources), recipe, self.to_rgb, self.decode)
 
     @torch.no_grad()
@@ -167,19 +166,6 @@ class StableDiffusion:
     def fit_to_rgb(self, images: Sequence[np.ndarray]) -> Tensor:
         """The linear preview (C + 1, 3) fitted to what the VAE makes of pictures, each uint8 (H, W, 3)."""
         return pictures.fit_to_rgb(self.pipeline, images)
-
-
-def _batch(prompt: str | Sequence[str], seed: int | Sequence[int]) -> tuple[list[str], list[int]]:
-    """One prompt and one seed for each picture; a single one serves all."""
-    if not isinstance(prompt, str | list | tuple):
-        raise LabError(f"a prompt is text, or a list of texts; {prompt!r} came; write it in quotes")
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    seeds = [seed] if isinstance(seed, Integral) else list(seed)
-    B = max(len(prompts), len(seeds))
-    if len(prompts) not in (1, B) or len(seeds) not in (1, B) or not prompts or not seeds:
-        raise LabError(f"as many prompts as seeds were expected, or one for all; {len(prompts)} prompts and "
-                       f"{len(seeds)} seeds came; give one of each for each picture")  # fmt: skip
-    return prompts * (B // len(prompts)), seeds * (B // len(seeds))
 
 
 def _set_timesteps(scheduler, n: int, device: torch.device) -> None:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "tiny_sd"
-GUIDANCE = 2.5
+GUIDANCE, N = 2.5, 20
 STAGES = ("reader", "second", "vae", "latents", "unet", "decoder", "export")
 
 
@@ -23,7 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Trains the stage that was asked for, or all of them."""
-    from . import stages, together
+    from ... import together
+    from . import stages
     from .settings import Settings
 
     device = together.start(args.device)
@@ -31,7 +32,7 @@ def run(args: Namespace) -> None:
                         args.resume, device)  # fmt: skip
     if args.stage:
         stages.BY_NAME[args.stage](settings)
-    elif args.minutes:
+    elif args.minutes is not None:
         stages.over_a_coffee(settings)
     else:
         for stage in STAGES:
@@ -44,7 +45,7 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=SHIPPED, help="the model's folder (default: the shipped one)")
     parser.add_argument("--n", type=int, default=1000, help="pictures of seen and again of never-seen combinations")
     parser.add_argument("--guidance", type=float, default=GUIDANCE, help="guidance scale")
-    parser.add_argument("--steps", type=int, default=20, help="steps of DPM++ 2M")
+    parser.add_argument("--steps", type=int, default=N, help="steps of DPM++ 2M")
     parser.add_argument("--sheets", type=Path, help="draw the card's contact sheets into this folder instead")
     parser.add_argument("--keep", type=Path, help="a folder for the pictures, so that a second call goes on")
 

@@ -1,6 +1,7 @@
 """What the stages have made, found again and put together: weights, the standard folder, a sheet that grows."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from diffusers import AutoencoderKL
@@ -8,10 +9,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ... import together
 from ...errors import LabError
 from ...evaluation import Reader
+from ...files import whole
 from ...training import Progress
-from . import export, together, unet, vae
+from . import export, unet, vae
 
 SHIPPED = Path(__file__).parents[2] / "weights"
 
@@ -19,9 +22,9 @@ SHIPPED = Path(__file__).parents[2] / "weights"
 def save_weights(network: nn.Module, path: Path) -> None:
     """The weights of a network as they are shipped: float16, contiguous; written by the first process."""
     if together.first():
-        path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {name: tensor.detach().half().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(tensors, path, metadata={"format": "pt"})
+        with whole(path) as part:
+            save_file(tensors, part, metadata={"format": "pt"})
     together.wait()
 
 
@@ -86,11 +89,11 @@ def show(out: Path) -> None:
 class Growing:
     """A contact sheet that grows while the U-Net trains: one row every few minutes, the same prompts and seeds."""
 
-    def __init__(self, out: Path, every_seconds: float = 240.0):
-        self.out, self.every, self.last = out, every_seconds, time.monotonic()
+    def __init__(self, out: Path, every_seconds: float = 240.0, clock: Callable[[], float] = time.monotonic):
+        self.out, self.every, self.clock, self.last = out, every_seconds, clock, clock()
 
     def __call__(self, progress: Progress) -> None:
-        early = time.monotonic() - self.last < self.every and progress.step < progress.steps
+        early = self.clock() - self.last < self.every and progress.step < progress.steps
         if early or not together.first():
             return
         pipe = export.pipeline(progress.ema, decoder(self.out), self.out / "tiny_sd")
@@ -99,4 +102,4 @@ class Growing:
         export.sheet(row, len(row), self.out / "progress" / f"row_{progress.step:06d}.png")
         rows = [Image.open(path) for path in sorted((self.out / "progress").glob("row_*.png"))]
         export.sheet(rows, 1, self.out / "progress" / "growing.png")
-        self.last = time.monotonic()
+        self.last = self.clock()

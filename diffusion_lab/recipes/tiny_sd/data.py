@@ -1,6 +1,7 @@
 """The training pictures of Tiny SD: drawn once, kept on disk, read by memory map."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import torch
 from numpy.lib.format import open_memmap
 from torch import Tensor
 
+from ...errors import LabError
+from ...files import whole
 from ...worlds import scenes
 from ...worlds.scenes import Scene
 
@@ -44,6 +47,8 @@ def draw(folder: Path, n: int, split: str, seed: int) -> Iterator[tuple[int, int
     known = json.loads(about.read_text()) if about.exists() else {}
     done = known.get("scenes", []) if known.get("n") == n else []
     mode = "r+" if done else "w+"
+    if not done:
+        _check_room(folder, n)
     images = open_memmap(folder / "images.npy", mode, np.uint8, (n, scenes.SIZE, scenes.SIZE, 3))
     masks = open_memmap(folder / "masks.npy", mode, np.uint8, (n, scenes.SIZE, scenes.SIZE))
     while len(done) < n:
@@ -53,10 +58,17 @@ def draw(folder: Path, n: int, split: str, seed: int) -> Iterator[tuple[int, int
         done += [asdict(Scene(*(str(part[3][name][k]) for name in scenes.FIELDS))) for k in range(count)]
         if len(done) == n or len(done) % (10 * _CHUNK) == 0:
             images.flush(), masks.flush()
-            partial = about.with_suffix(".partial")
-            partial.write_text(json.dumps({"n": n, "split": split, "seed": seed, "scenes": done}))
-            partial.replace(about)
+            with whole(about) as part:
+                part.write_text(json.dumps({"n": n, "split": split, "seed": seed, "scenes": done}))
         yield len(done), n
+
+
+def _check_room(folder: Path, n: int) -> None:
+    """A memory map that outgrows the disk ends the process without a word: so the disk is asked before."""
+    need, free = n * scenes.SIZE**2 * 4 / 1e9, shutil.disk_usage(folder).free / 1e9
+    if free < need:
+        raise LabError(f"{need:.1f} GB of free disk were expected for {n:,} scenes; {folder} has {free:.1f} GB; "
+                       "make room, name another folder with --out, or have fewer drawn with --drawn")  # fmt: skip
 
 
 def load(folder: Path) -> Pictures:

@@ -9,7 +9,9 @@ from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler,
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from . import GUIDANCE
+from ...stable_diffusion.pictures import fit_to_rgb
+from ...worlds import scenes
+from . import GUIDANCE, N
 from .tokenizer import save_tokenizer
 from .unet import TinySD
 
@@ -18,6 +20,7 @@ PREVIEW = (
     "a green frog on a yellow bicycle in the city", "a white rabbit standing in the snow",
     "a red robot riding a bicycle in space", "a panda on a skateboard at the beach", "a brown dog in the forest",
 )  # fmt: skip
+SCENES = 64  # for the linear preview of latents
 
 
 def pipeline(network: TinySD, vae: AutoencoderKL, folder: Path) -> StableDiffusionPipeline:
@@ -35,9 +38,20 @@ def pipeline(network: TinySD, vae: AutoencoderKL, folder: Path) -> StableDiffusi
     return pipe
 
 
+def habits(pipe: StableDiffusionPipeline) -> dict:
+    """What diffusion_lab.json says: the name, how the model draws where nothing else is asked for, and the linear
+    preview of its latents, fitted to what its VAE makes of scenes."""
+    preview = fit_to_rgb(pipe, scenes.sample(SCENES, 0)[0])                     # (5, 3)
+    return {"name": "Tiny SD", "n": N, "guidance_scale": GUIDANCE, "sampler": "dpmpp_2m",
+            "to_rgb": [[round(value, 4) for value in row] for row in preview.tolist()]}  # fmt: skip
+
+
 def export(network: TinySD, vae: AutoencoderKL, folder: Path) -> None:
-    """Writes the folder: float16 tensors under plain names, which load as float32."""
-    pipeline(network, vae, folder).save_pretrained(folder)
+    """Writes the folder: float16 tensors under plain names, which load as float32, and the model's habits."""
+    pipe = pipeline(network, vae, folder)
+    pipe.save_pretrained(folder)
+    save_tokenizer(folder / "tokenizer")  # again, for the library adds where it had found it
+    (folder / "diffusion_lab.json").write_text(json.dumps(habits(pipe), indent=2) + "\n")
     for path in folder.glob("*/*.safetensors"):
         tensors = {name: tensor.half().contiguous() for name, tensor in load_file(path).items()}
         save_file(tensors, path, metadata={"format": "pt"})
@@ -49,7 +63,7 @@ def export(network: TinySD, vae: AutoencoderKL, folder: Path) -> None:
 
 
 @torch.no_grad()
-def draw(pipe: StableDiffusionPipeline, prompts: list[str], seeds: Iterable[int], n: int = 20,
+def draw(pipe: StableDiffusionPipeline, prompts: list[str], seeds: Iterable[int], n: int = N,
          guidance_scale: float = GUIDANCE, batch: int = 16) -> list[Image.Image]:  # fmt: skip
     """One picture for each prompt and seed, by DPM++ 2M in n steps."""
     pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)

@@ -1,20 +1,21 @@
 """What every stage of the recipe is told: where its state lies, and how long it may take."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ... import together
 from ...errors import LabError
-from ...training import Checkpoint
-from . import together
+from ...training import Checkpoint, Within
 
 
 @dataclass(frozen=True)
 class Settings:
     """`out`, the folder of the training's state; `drawn`, how many scenes are drawn and `encoded`, how many of them
     the U-Net sees; `steps` or `minutes` of a stage (None: its default); `every`, seconds between two checkpoints;
-    `resume`, whether a stage may go on with what is in `out`; `device`, a torch device."""
+    `resume`, whether a stage may go on with what is in `out`; `device`, a torch device; `clock`, in seconds."""
 
     out: Path
     drawn: int = 40000
@@ -24,6 +25,7 @@ class Settings:
     every: float = 120.0
     resume: bool = False
     device: str = "cpu"
+    clock: Callable[[], float] = time.monotonic
 
     def checkpoint(self, stage: str) -> Checkpoint:
         """The checkpoint of a stage; raises LabError where there is one already and `resume` was not asked for."""
@@ -33,15 +35,14 @@ class Settings:
                            "add --resume to go on with it, or name another folder with --out")  # fmt: skip
         return Checkpoint(path, self.every)
 
-    def plan(self, stage: str, default: int, pace: Callable[[], float]) -> int:
-        """How many steps the stage takes in all: as asked for, as many as fit into `minutes` at the `pace` (seconds a
-        step) measured now, as an earlier call wrote down, or the default."""
+    def plan(self, stage: str, default: int) -> int | Within:
+        """How many steps the stage takes in all: as asked for, as many as fit into `minutes` from now on, as an earlier
+        call wrote down, or the default."""
+        if self.steps is None and self.minutes is not None:
+            return Within(60 * self.minutes, self.clock)
         note = self.out / stage / "plan.json"
-        if self.steps is None and self.minutes is None:
-            return json.loads(note.read_text())["steps"] if note.exists() else default
-        if together.first():
-            steps = self.steps or max(20, int(60 * self.minutes / pace()))
+        if self.steps is not None and together.first():
             note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(json.dumps({"steps": steps}))
+            note.write_text(json.dumps({"steps": self.steps}))
         together.wait()
-        return json.loads(note.read_text())["steps"]
+        return json.loads(note.read_text())["steps"] if note.exists() else default

@@ -37,7 +37,7 @@ def draw_all(pipe: StableDiffusionPipeline, target: Path) -> None:
     export.sheet(unselected(pipe), 12, target / "tiny_sd_unselected.jpg")
 
 
-def sampled(pipe: StableDiffusionPipeline, name: str, prompt: str, n: int = 20) -> list[Image.Image]:
+def sampled(pipe: StableDiffusionPipeline, name: str, prompt: str, n: int = export.N) -> list[Image.Image]:
     """Eight pictures of one prompt by one of SAMPLERS, seeds 0 to 7."""
     kind, options = SAMPLERS[name]
     before = pipe.scheduler

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,11 +12,13 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from ... import together
 from ...evaluation import Reader, SecondReader
-from ...training import Progress, adamw, horizon, train, warm_up_and_down
-from . import assembly, data, reader, together, unet, vae
+from ...files import whole
+from ...optimisers import adamw, muon_and_adamw, warm_up_and_down
+from ...training import Progress, horizon, train
+from . import assembly, data, reader, unet, vae
 from .assembly import load_weights, save_weights
-from .muon import muon_and_adamw
 from .settings import Settings
 
 
@@ -45,8 +46,8 @@ def follow(name: str, progress: Iterator[Progress], look: Callable[[Progress], N
     average = None
     for p in progress:
         if average is None:  # a resumed training starts its bar where it was
-            bar.total, bar.initial, bar.n, average = p.steps, p.step - 1, p.step - 1, p.loss
-        average = 0.98 * average + 0.02 * p.loss
+            bar.initial, bar.n, average = p.step - 1, p.step - 1, p.loss
+        bar.total, average = p.steps, 0.98 * average + 0.02 * p.loss
         bar.set_postfix(loss=f"{average:.4f}", refresh=False)
         bar.update(p.step - bar.n)
         if look:
@@ -55,24 +56,13 @@ def follow(name: str, progress: Iterator[Progress], look: Callable[[Progress], N
     return p.ema
 
 
-def seconds_a_step(make: Callable[[], nn.Module], loss: Callable, optimizer: Callable, tries: int = 5) -> float:
-    """The pace of a training on this machine, from a few steps of a throw-away network."""
-    run = train(make(), loss, tries + 2, optimizer=optimizer)
-    next(run), next(run)
-    start = time.perf_counter()
-    for _ in run:
-        pass
-    return (time.perf_counter() - start) / tries
-
-
 def train_reader(settings: Settings, kind: type[Reader] = Reader) -> None:
     """The reader (or the second one), on real scenes of all combinations."""
     name, seed = ("reader", 20) if kind is Reader else ("second", 21)
     torch.manual_seed(seed)
     network, sources = kind().to(settings.device), pictures(settings)
     loss, optimizer = reader.ReaderLoss(sources["train"], sources["held-out"]), adamw(2e-3, warm_up_and_down(50, 0.6))
-    steps = settings.plan(name, 800, lambda: seconds_a_step(kind, loss, optimizer))
-    run = train(network, loss, steps, optimizer=optimizer, ema=horizon(), seed=seed,
+    run = train(network, loss, settings.plan(name, 800), optimizer=optimizer, ema=horizon(), seed=seed,
                 checkpoint=settings.checkpoint(name))  # fmt: skip
     save_weights(follow(name, run), settings.out / name / "weights.safetensors")
 
@@ -86,8 +76,7 @@ def train_vae(settings: Settings) -> None:
     """The VAE, then its whitening."""
     torch.manual_seed(30)
     network, source = vae.Vae().to(settings.device), pictures(settings)["train"]
-    optimizer = muon_and_adamw(0.03, 2e-3, vae.by_adamw, 0.35)
-    steps = settings.plan("vae", 1500, lambda: seconds_a_step(vae.Vae, vae.VaeLoss(source, 100), optimizer))
+    optimizer, steps = muon_and_adamw(0.03, 2e-3, vae.by_adamw, 0.35), settings.plan("vae", 1500)
     run = train(network, vae.VaeLoss(source, steps), steps, optimizer=optimizer, ema=0.995, seed=30,
                 checkpoint=settings.checkpoint("vae"))  # fmt: skip
     made = follow("vae", run).vae.cpu()
@@ -97,18 +86,13 @@ def train_vae(settings: Settings) -> None:
 
 def train_decoder(settings: Settings) -> None:
     """The VAE's decoder, trained on while its encoder (and so every latent) stays as it is."""
-    latents, reads = encode(settings), assembly.judge(settings.out).to(settings.device)
-
-    def make() -> vae.Vae:
-        network = vae.Vae()
-        load_weights(network.vae, settings.out / "vae" / "weights.safetensors", "vae")
-        network.vae.decoder.requires_grad_(True), network.vae.post_quant_conv.requires_grad_(True)
-        return network.to(settings.device)
-
+    latents, reads, network = encode(settings), assembly.judge(settings.out).to(settings.device), vae.Vae()
+    load_weights(network.vae, settings.out / "vae" / "weights.safetensors", "vae")
+    network.vae.decoder.requires_grad_(True), network.vae.post_quant_conv.requires_grad_(True)
     loss = vae.DecoderLoss(latents.x0, pictures(settings)["train"], reads)
-    optimizer = muon_and_adamw(0.015, 1e-3, vae.by_adamw, 0.6)
-    steps = settings.plan("decoder", 250, lambda: seconds_a_step(make, loss, optimizer))
-    run = train(make(), loss, steps, optimizer=optimizer, ema=0.99, seed=31, checkpoint=settings.checkpoint("decoder"))
+    optimizer, steps = muon_and_adamw(0.015, 1e-3, vae.by_adamw, 0.6), settings.plan("decoder", 250)
+    run = train(network.to(settings.device), loss, steps, optimizer=optimizer, ema=0.99, seed=31,
+                checkpoint=settings.checkpoint("decoder"))  # fmt: skip
     save_weights(follow("decoder", run).vae, settings.out / "decoder" / "weights.safetensors")
 
 
@@ -131,32 +115,29 @@ def _encode(settings: Settings, source: data.Pictures, n: int, path: Path) -> No
             x0, features = vae.encode(encoder, pixels), reads.maps(pixels)[2]
             parts.append([x.half() for x in (x0, F.avg_pool2d(masks, 8), features)])
     x0, masks, features = (torch.cat(column).contiguous() for column in zip(*parts, strict=True))
-    save_file({"x0": x0, "masks": masks, "features": features}, path)
+    with whole(path) as part:
+        save_file({"x0": x0, "masks": masks, "features": features}, part)
 
 
 def train_unet(settings: Settings) -> None:
     """The U-Net and the text encoder together; contact sheets grow in `out`/progress."""
-    torch.manual_seed(40)
     latents = encode(settings)
-
-    def make() -> unet.TinySD:
-        return unet.TinySD(latents.features.shape[1]).to(settings.device, memory_format=torch.channels_last)
-
-    network, optimizer = make(), muon_and_adamw(0.02, 1.2e-3, unet.by_adamw, 0.5)
-    steps = settings.plan("unet", 7200, lambda: seconds_a_step(make, unet.DiffusionLoss(latents, 100), optimizer))
+    torch.manual_seed(40)
+    network = unet.TinySD(latents.features.shape[1]).to(settings.device, memory_format=torch.channels_last)
+    optimizer, steps = muon_and_adamw(0.02, 1.2e-3, unet.by_adamw, 0.5), settings.plan("unet", 7200)
     run = train(network, unet.DiffusionLoss(latents, steps), steps, optimizer=optimizer, ema=horizon(), seed=40,
                 checkpoint=settings.checkpoint("unet"))  # fmt: skip
-    follow("unet", run, assembly.Growing(settings.out))
+    follow("unet", run, assembly.Growing(settings.out, clock=settings.clock))
     assembly.put_together(settings.out)
 
 
 def over_a_coffee(settings: Settings) -> None:
     """A U-Net and a text encoder of your own in `minutes` from nothing, on latents of the shipped VAE."""
-    start = time.monotonic()
+    start = settings.clock()
     few = dataclasses.replace(settings, drawn=min(6000, settings.drawn), encoded=min(6000, settings.drawn))
     encode(few)
-    left = settings.minutes - (time.monotonic() - start) / 60
-    train_unet(dataclasses.replace(few, minutes=max(0.1, 0.93 * left)))
+    left = settings.minutes - (settings.clock() - start) / 60
+    train_unet(dataclasses.replace(few, minutes=max(0.1, 0.9 * left)))  # the rest is for the last row and the folder
 
 
 BY_NAME = {

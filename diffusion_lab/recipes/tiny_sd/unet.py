@@ -1,5 +1,6 @@
 """The U-Net and the text encoder of Tiny SD, trained together on the VAE's latents."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...schedules import scaled_linear
-from ...training import target_of
+from ...training import as_plan, target_of
 from ...worlds.scenes import Scene, caption
 from .tokenizer import END, LENGTH, START, WordTokens
 
@@ -77,8 +78,8 @@ class DiffusionLoss:
     """Velocity error with the foreground four times as heavy, normalised for each picture, plus the representation
     term: the middle of the U-Net shall see what a reader sees (weight .7, to 0 between 40 and 80 % of the steps)."""
 
-    def __init__(self, latents: Latents, steps: int, batch: int = 32):
-        self.latents, self.steps, self.batch = latents, steps, batch
+    def __init__(self, latents: Latents, steps: int | Callable[[int], int], batch: int = 32):
+        self.latents, self.plan, self.batch = latents, as_plan(steps), batch
         self.tokens, self.schedule = WordTokens(), scaled_linear()
 
     def __call__(self, network: TinySD, generator: torch.Generator) -> Tensor:
@@ -102,7 +103,7 @@ class DiffusionLoss:
         return loss + share * (1 - likeness.mean())
 
     def representation_weight(self, step: int) -> float:
-        return REPRESENTATION * min(1.0, max(0.0, 2 - 2.5 * step / self.steps))
+        return REPRESENTATION * min(1.0, max(0.0, 2 - 2.5 * step / self.plan(step)))
 
     def captions(self, index: Tensor, generator: torch.Generator) -> list[str]:
         """A fresh caption for each picture, empty in 10 %."""

@@ -1,6 +1,6 @@
 """The VAE of Tiny SD: 128 x 128 pictures to latents of 4 x 16 x 16, whitened, and back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...evaluation import Reader
+from ...training import as_plan
 from .data import Pictures
 
 NOISE, COVARIANCE, SEEN = 0.08, 0.02, 0.03
@@ -41,11 +42,12 @@ class VaeLoss:
     """Crops of 64 x 64 during the first half of all steps, then whole pictures: |e| + 2 e^2, four times on the
     foreground, plus a pull of the latents' covariance towards the identity."""
 
-    def __init__(self, pictures: Pictures, steps: int, batch: int = 4):
-        self.pictures, self.steps, self.batch = pictures, steps, batch
+    def __init__(self, pictures: Pictures, steps: int | Callable[[int], int], batch: int = 4):
+        self.pictures, self.plan, self.batch = pictures, as_plan(steps), batch
 
     def __call__(self, network: Vae, generator: torch.Generator) -> Tensor:
-        crops = int(network.step) < self.steps // 2
+        step = int(network.step)
+        crops = step < self.plan(step) // 2
         network.step += 1
         pixels, masks = self.draw(generator, 4 * self.batch if crops else self.batch, 64 if crops else 128)
         pixels, masks = pixels.to(network.step.device), masks.to(network.step.device)

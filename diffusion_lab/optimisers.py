@@ -1,11 +1,39 @@
-"""The Muon optimiser for weights of two and more dimensions, beside AdamW for the others."""
+"""What moves the weights of a network in training: AdamW for all of them, or Muon for the matrices among them."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ...training import Optimisers, warm_up_and_down
+
+class Optimisers(NamedTuple):
+    """What moves the weights: torch optimisers; `rate(step, steps)`, the share of their learning rates in use
+    at a step from 0 to steps - 1; `clip`, the largest norm of all gradients together (None: not clipped)."""
+
+    optimisers: list[torch.optim.Optimizer]
+    rate: Callable[[int, int], float]
+    clip: float | None = 1.0
+
+    def groups(self) -> list[dict]:
+        """The parameter groups of all optimisers, in order."""
+        return [group for optimiser in self.optimisers for group in optimiser.param_groups]
+
+
+def warm_up_and_down(warm_up: int = 50, down: float = 0.5) -> Callable[[int, int], float]:
+    """A learning rate that rises over `warm_up` steps, stays, and falls to zero over the last `down` (0-1] of all."""
+    return lambda step, steps: min(1.0, (step + 1) / warm_up, (steps - step) / max(1.0, down * steps))
+
+
+def adamw(lr: float = 2e-3, rate=None, clip: float | None = 1.0) -> Callable[[nn.Module], Optimisers]:
+    """One AdamW for all weights (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019); `lr`
+    above 0."""
+
+    def build(network: nn.Module) -> Optimisers:
+        optimiser = torch.optim.AdamW(network.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
+        return Optimisers([optimiser], rate or warm_up_and_down(), clip)
+
+    return build
 
 
 def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
@@ -54,7 +82,7 @@ def muon_and_adamw(lr: float, adamw_lr: float, by_adamw: Callable[[str], bool], 
         parameters = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
         matrices = [p for name, p in parameters if p.dim() > 1 and not by_adamw(name)]
         others = [p for name, p in parameters if p.dim() < 2 or by_adamw(name)]
-        adamw = torch.optim.AdamW(others, adamw_lr, betas=(0.9, 0.98), weight_decay=0.0)
-        return Optimisers([Muon(matrices, lr), adamw], warm_up_and_down(warm_up, down), clip=1.0)
+        beside = torch.optim.AdamW(others, adamw_lr, betas=(0.9, 0.98), weight_decay=0.0)
+        return Optimisers([Muon(matrices, lr), beside], warm_up_and_down(warm_up, down), clip=1.0)
 
     return build
