@@ -161,18 +161,20 @@ class Trajectory:
 
     Arguments: `steps` in the order they happened; `recipe`; `to_rgb` (C + 1, 3), the linear picture of a sample's
     C channels: rgb = x @ to_rgb[:-1] + to_rgb[-1], in [-1, 1] (the identity for pixels, a preview for latents; None
-    where the samples are points (B, 2)); `pictures`, for chosen steps the decoded x0, uint8 (B, H, W, 3).
+    where the samples are points (B, 2)); `pictures`, for chosen steps the decoded x0, uint8 (B, H, W, 3); `decode`, as
+    in Steps, with which a viewer may decode more of them while the model is at hand (it is not saved).
     """
 
     steps: Sequence[Step]
     recipe: Recipe = Recipe()
     to_rgb: Tensor | None = None
     pictures: dict[int, Tensor] = field(default_factory=dict)
+    decode: Callable[[Tensor], Tensor] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, steps: Steps) -> "Trajectory":
         """The whole path of what model.steps(...) returns, run to its end without being shown."""
-        return cls(list(steps), steps.recipe, steps.to_rgb)
+        return cls(list(steps), steps.recipe, steps.to_rgb, decode=steps.decode)
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -43,7 +43,9 @@ def run(args: Namespace) -> None:
         picture = model.picture(made.x0)[0]
         picture.resize(_shown(picture.size), 0).save(part)
         if page:
-            _save_player(made, model, page)
+            from diffusion_lab import Player
+
+            Player(made).save(page)
         if tape:
             _save_recording(made, model, tape)
     if black := _why_black(model, made, picture):
@@ -87,7 +89,7 @@ def draw(model, args: Namespace):
     chosen = {name: value for name, value in asked.items() if value is not None}
     steps = model.steps(args.prompt, negative_prompt=args.negative_prompt, seed=args.seed, **chosen)
     made = [step for step in tqdm(steps, total=steps.recipe.n, desc="drawing", leave=False, disable=None)]
-    return Trajectory(made, steps.recipe, steps.to_rgb)
+    return Trajectory(made, steps.recipe, steps.to_rgb, decode=getattr(steps, "decode", None))
 
 
 def _drawer(model) -> str:
@@ -115,14 +117,6 @@ def _save_recording(made, model, path: Path) -> None:
 
 def _has_model(folder: Path) -> bool:
     return (folder / "model_index.json").exists() or (folder / "config.json").exists()
-
-
-def _save_player(made, model, page: Path) -> None:
-    from diffusion_lab import Player, watch
-    from diffusion_lab.trajectory import Steps
-
-    again = Steps(made.steps, made.recipe, made.to_rgb, getattr(model, "decode", None))
-    Player(watch(again, model)).save(page)
 
 
 def _shown(size: tuple[int, int]) -> tuple[int, int]:

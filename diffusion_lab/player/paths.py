@@ -190,7 +190,7 @@ def told_apart(a: Trajectory, b: Trajectory, index: int) -> list[str]:
     both = [_recipe_facts(each, index) for each in (a, b)]
     names = []
     for letter, mine, others in (("A", both[0], both[1]), ("B", both[1], both[0])):
-        own_facts = [mine[key] for key in mine if mine[key] != others[key] and mine[key]]
+        own_facts = [mine[key] for key in mine if mine[key] and others[key] and mine[key] != others[key]]
         names.append(" · ".join([letter, *own_facts]))
     return names
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import LabError
 from ..trajectory import Trajectory
 from . import frames, paths
+from .decoding import decode_guesses
 from .strip import strip
 
 BUDGET = 600_000  # bytes of one player
@@ -50,6 +51,8 @@ class Player:
             _drawable(each, index)
         if other is not None and trajectory.direction != other.direction:
             raise LabError("two forward or two reverse paths were expected; one of each came; compare like with like")
+        for each in self.trajectories:
+            decode_guesses(each, seen=bool(ask))
         self.ask, self.views, self.caption, self.index = ask, views, caption, index
 
     def __repr__(self) -> str:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,11 +11,10 @@ from torch import Tensor
 
 from ..errors import LabError
 from ..trajectory import Recipe, Step, Trajectory
-from . import frames, paths, strip
+from . import frames, strip
 from .player import Player
 
 EVERY = 0.2  # seconds from one preview to the next
-ALL_DECODED = 256  # pixels: up to this side every step's guess is decoded, beyond it a few chosen ones
 EMPTY = "<span></span>"
 
 
@@ -34,12 +32,10 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     recipe = getattr(steps, "recipe", Recipe())
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))
     decode = getattr(steps, "decode", None) or _decoder(model)
-    made = Trajectory([], recipe, to_rgb)
+    made = Trajectory([], recipe, to_rgb, decode=decode)
     stopped = _collect(steps, made, index)
     if not made.steps:
         raise LabError("at least one step was expected; none came; give what model.steps(...) returns, unused")
-    if decode:
-        _decode(made, decode, seen=bool(ask))
     if stopped:
         of = f" of {recipe.n}" if recipe.n else ""
         caption = " ".join([caption, f"Stopped by hand after {len(made)}{of} steps."]).strip()
@@ -87,18 +83,3 @@ def _decoder(model) -> Callable[[Tensor], Tensor] | None:
     if model is None or len(model.shape) != 3 or model.shape[0] in (1, 3):
         return None
     return lambda x0: torch.from_numpy(np.stack([np.asarray(p.convert("RGB")) for p in model.picture(x0)]))
-
-
-def _decode(made: Trajectory, decode: Callable[[Tensor], Tensor], seen: bool) -> None:
-    """Decode guesses, of every step where pictures are small, else of the strip's steps and every eighth; and with
-    `seen` the x_t beside them."""
-    N = len(made)
-    made.pictures = {N - 1: decode(made[N - 1].x0)}
-    small = max(made.pictures[N - 1].shape[1:3]) <= ALL_DECODED
-    for i in range(N) if small else sorted({*paths.stops(made), *range(0, N, max(1, N // 8))}):
-        made.pictures[i] = decode(made[i].x0)
-        beside = {paths.SEEN: decode(made[i].x_t)} if seen else {}
-        if made[i].eps_uncond is not None:
-            beside[paths.UNCOND] = decode(made[i].x0_uncond)
-        made.steps[i] = replace(made[i], extras={**made[i].extras, **beside})
-    made.pictures = dict(sorted(made.pictures.items()))

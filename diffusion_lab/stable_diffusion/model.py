@@ -21,7 +21,7 @@ from .hub import Source, find_or_stand_in
 from .load import read_pipeline
 from .prompts import token_ids
 from .roles import role_of
-from .schedulers import eps_from, fresh, reader, schedule_of
+from .schedulers import eps_from, fresh, name_of, reader, schedule_of
 
 
 class StableDiffusion:
@@ -110,9 +110,9 @@ class StableDiffusion:
         `pipeline(...)`, bit for bit on a CPU. Raises LabError at once for what it cannot draw.
         """
         scale = as_scale(self.guidance_scale if guidance_scale is None else guidance_scale)
-        recipe = Recipe.of(self, prompt, seed, sampler=sampler or self.sampler, n=self.n if n is None else n,
+        scheduler = fresh(self.pipeline.scheduler, sampler or self.sampler)
+        recipe = Recipe.of(self, prompt, seed, sampler=name_of(scheduler), n=self.n if n is None else n,
                            guidance_scale=scale, negative_prompt=negative_prompt)
-        scheduler = fresh(self.pipeline.scheduler, recipe.sampler)
         _set_timesteps(scheduler, recipe.n, self.device)
         sources = generators(recipe.seed)
         condition = self.condition(recipe.prompt)                                 # (B, tokens, width)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ..errors import LabError
 from ..trajectory import Recipe, Step, Trajectory, arrived
-from .pictures import about, as_uint8, to_rgb
-from .schedulers import reader
+from .pictures import about, as_uint8, decode, to_rgb
+from .schedulers import name_of, reader
 
 
 @contextlib.contextmanager
@@ -154,6 +154,8 @@ def _fill(trajectory: Trajectory, tape: _Tape, pipeline, finished: bool) -> None
         if tape.decoded and pipeline.safety_checker is None:
             trajectory.pictures = {len(rows): as_uint8(pipeline, tape.decoded[1].detach())}
     trajectory.steps, trajectory.recipe, trajectory.to_rgb = steps, _recipe(tape, pipeline), to_rgb(pipeline)
+    if pipeline.safety_checker is None:
+        trajectory.decode = functools.partial(decode, pipeline)
 
 
 def _arrival(tape: _Tape, pipeline) -> Step:
@@ -172,9 +174,9 @@ def _recipe(tape: _Tape, pipeline) -> Recipe:
     folder = Path(str(pipeline.config.get("_name_or_path", "")))
     scale = float(pipeline.guidance_scale) if tape.rows[0].uncond is not None else 1.0
     return Recipe(
-        model=about(pipeline).get("name", folder.name),
+        model=f"{about(pipeline).get('name', folder.name)}, recorded",
         prompt=words("prompt"),
-        sampler=type(tape.scheduler).__name__.removesuffix("Scheduler"),
+        sampler=name_of(tape.scheduler),
         n=tape.scheduler.num_inference_steps,
         guidance_scale=scale,
         negative_prompt=" | ".join(dict.fromkeys(words("negative_prompt"))),

@@ -50,6 +50,14 @@ def fresh(scheduler: SchedulerMixin, sampler: str = "own") -> SchedulerMixin:
     return getattr(diffusers, name).from_config(scheduler.config, clip_sample=False, **settings)
 
 
+def name_of(scheduler: SchedulerMixin) -> str:
+    """The name in SAMPLERS that a scheduler has, where it is none of them its class's."""
+    kind = type(scheduler).__name__
+    fits = [(len(settings), name) for name, (known, settings) in SAMPLERS.items()
+            if known == kind and all(scheduler.config.get(key) == value for key, value in settings.items())]
+    return max(fits)[1] if fits else kind.removesuffix("Scheduler")
+
+
 def schedule_of(scheduler: SchedulerMixin, name: str) -> Schedule:
     """The noise schedule of a model's scheduler, as its DDIM sampler would walk it."""
     ddim = fresh(scheduler, "ddim")
