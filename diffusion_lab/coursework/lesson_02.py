@@ -73,7 +73,7 @@ POSTERIOR = Code(
     cases=_two_points,
     right="That is a perfect denoiser, and nothing was trained: two distances, two weights, one mean.",
     hints=(
-        "Ask of each picture alone: if it were the one, how well would it explain what you see? You see a *faded* "
+        "Ask of each picture alone: if it were the one, how well would it explain what you see? You see a faded "
         "picture plus static, so compare x_t with the faded a and with the faded b.",
         "The better the explanation, the larger the weight. Static is Gaussian, so a picture at distance d explains "
         "with exp(-d squared / (2 * variance)). What is the variance of the static at this alpha_bar?",
