@@ -28,6 +28,7 @@ PALETTE = {
     "pull": "#CC79A7",  # where the prompt pulls
     "reference": "#666666",  # truth to compare with, axes
 }
+WORDS = {**PALETTE, "noise": "#a84300", "guess": "#00704f", "pull": "#8f3c6d"}  # dark enough to be read on white
 MARKS = {"signal": ("-", "o"), "noise": (":", "x"), "guess": ("--", "s"), "pull": ("-.", "D"), "reference": ("-", ".")}
 BOX = "margin:0.6em 0;max-width:100%"
 HEAVY = 60_000  # bytes of a PNG from which on a picture is stored as WebP
@@ -127,7 +128,7 @@ def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Im
     sheet = Image.new("RGB", (960, 290), "white")
     for x, picture, words, role in ((0, x_t, "it sees", "reference"), (232, guess, "it guesses", "guess")):
         sheet.paste(as_image(picture).resize((208, 208), Image.Resampling.NEAREST), (x, 16))
-        _write(sheet, words, x + 104, 232, PALETTE[role])
+        _write(sheet, words, x + 104, 232, WORDS[role])
     draw, columns = ImageDraw.Draw(sheet), -(-len(pictures) // 2)
     cell = min(80, 500 // columns)
     for i, (picture, weight) in enumerate(zip(pictures, weights, strict=True)):
@@ -180,7 +181,7 @@ def schedule_curves(*schedules) -> Figure:
         panel.plot(half, 0.5, MARKS[role][1], color=PALETTE[role], markersize=9)
         left = len(crossings) == 0
         panel.annotate(f"{schedule.name}:\n50 : 50 at t = {half}", (half, 0.5), (-12, -12) if left else (12, 8),
-                       textcoords="offset points", color=PALETTE[role], ha="right" if left else "left",
+                       textcoords="offset points", color=WORDS[role], ha="right" if left else "left",
                        va="top" if left else "bottom")
         crossings.append(f"the {schedule.name} schedule at timestep {half}")
     panel.axhline(0.5, color=PALETTE["reference"], linewidth=1, linestyle=":")

@@ -12,6 +12,7 @@ function (name, setting) {
     const range = document.createElement("input");
     Object.assign(range, {type: "range", min: 0, max: setting.frames.length - 1, step: 1, value: setting.start});
     range.style.cssText = "flex:1 1 220px;max-width:420px;height:44px;accent-color:#009E73";
+    range.style.scrollMargin = `${setting.height + 16}px 0 6em`; // who tabs to it sees the picture and the caption as well
     const title = document.createElement("span"), says = document.createElement("output");
     title.textContent = setting.title;
     says.style.cssText = "font-weight:600;min-width:9em";
@@ -25,10 +26,15 @@ function (name, setting) {
     };
     range.addEventListener("input", show);
     range.setAttribute("aria-label", setting.title);
-    // The page around (a notebook, a deck) must not take the slider's keys for its own.
-    const keys = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
+    // The page around (a notebook, a deck) must not take the slider's keys for its own; Esc goes back to it.
+    const keys = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown", " ", "Escape"];
     window.addEventListener("keydown", (event) => {
-      if (event.target === range && keys.includes(event.key)) event.stopPropagation();
+      if (event.target !== range || !keys.includes(event.key)) return;
+      event.stopPropagation();
+      if (event.key === " ") event.preventDefault(); // it would scroll the slider off the screen
+      if (event.key !== "Escape") return;
+      range.blur();
+      host.closest(".jp-Notebook")?.focus({preventScroll: true});
     }, true);
     still.replaceWith(picture);
     figure.insertBefore(line, picture.nextSibling);

@@ -187,6 +187,11 @@ def test_a_deck_from_a_stick_draws_maths_scrubs_players_and_folds(engine, small)
         assert tab.locator("section.present .dl-hints details").first.evaluate("e => e.open")
         assert tab.evaluate("Reveal.getIndices().h") == 3
         assert tab.evaluate(MEASURE)["tall"] <= 1
+        tab.keyboard.press("ArrowRight")  # the focus does not stay behind on a slide that nobody sees
+        assert tab.evaluate("document.activeElement === document.body")
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("Reveal.getIndices().h") == 4
+        assert tab.evaluate("Reveal.getCurrentSlide().contains(document.activeElement)")
         assert tab.refused == [] and tab.errors == []
 
 

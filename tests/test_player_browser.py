@@ -211,6 +211,11 @@ def test_keyboard_only(visit):
         tab.keyboard.press(key)
         assert step(tab) == place, key
     assert spoken(tab).startswith("Step 1 of 12, t 999, 0 percent picture, 100 percent noise")
+    tab.keyboard.press("u")
+    assert spoken(tab).endswith("shown without the prompt")
+    assert tab.get_attribute(".dl-hero canvas", "aria-label") == "without prompt"
+    tab.keyboard.press("u")
+    assert "without" not in spoken(tab) and "its guess" in tab.get_attribute(".dl-hero canvas", "aria-label")
     tab.keyboard.press("Escape")
     tab.keyboard.press("ArrowRight")
     assert step(tab) == 0
@@ -319,6 +324,43 @@ def test_asking_can_be_answered_at_once(visit):
     tab = visit("ask")
     tab.click("[data-do=show]")
     assert tab.inner_text(".dl-title") == "“red disc”" and "flag" not in tab.inner_text(".dl-caption")
+
+
+@pytest.mark.parametrize("button", ["flag", "show"])
+def test_a_button_that_goes_leaves_the_focus_on_the_band(visit, button):
+    """The buttons of a question go once it is answered; the keys must not go with them."""
+    tab = visit("ask")
+    order = []
+    for _ in range(8):
+        tab.keyboard.press("Tab")
+        order.append(tab.evaluate("document.activeElement.dataset.do || 'band'"))
+    assert order[:2] == ["band", "flag"], "the first button in sight comes first"
+    while tab.evaluate("document.activeElement.dataset.do") != button:
+        tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    assert not tab.locator(f"[data-do={button}]").is_visible()
+    tab.keyboard.press("End")
+    assert step(tab) == 12
+
+
+def test_the_picture_of_a_forward_path_is_the_signal_and_no_guess(visit):
+    def colour(tab, place):
+        return tab.evaluate("(place) => getComputedStyle(document.querySelector(place)).color", place)
+
+    forward, reverse = visit("forward"), visit("guided")
+    label = '.dl-panel[data-what="x0"] .dl-label'
+    assert "the picture" in forward.inner_text(label) and colour(forward, label) == colour(forward, ".dl-signal")
+    assert colour(reverse, label) not in (colour(reverse, ".dl-signal"), colour(reverse, ".dl-noisy"))
+
+
+def test_who_tabs_to_a_player_sees_its_pictures_and_its_caption(visit):
+    tab = visit("guided", 760, 600)
+    tab.evaluate("document.querySelector('main').style.cssText = 'padding-top: 900px; padding-bottom: 900px'")
+    tab.keyboard.press("Tab")
+    tab.wait_for_timeout(100)
+    for part in (".dl-hero canvas", ".dl-band", ".dl-caption"):
+        box = tab.locator(part).bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 600, part
 
 
 def test_compare_shows_each_at_its_own_real_step(visit):
@@ -515,6 +557,7 @@ def use_in_lab(tab) -> None:
     ]:
         tab.keyboard.press(key)
         assert step(tab) == place and active_cell(tab) == cell, key
+        assert tab.evaluate("document.activeElement.type") == "range", key
     for key in ("d", "d", "Enter"):
         tab.keyboard.press(key)
     assert tab.locator(".jp-Notebook .jp-Cell").count() == 4 and active_cell(tab) == cell

@@ -3,7 +3,7 @@
 import math
 
 from ..errors import LabError
-from ..figures import PALETTE, Figure, axes
+from ..figures import PALETTE, WORDS, Figure, axes
 from .box import Box
 
 
@@ -60,14 +60,14 @@ def _line(guess: float | None, truth: float | None, what: str, low: float, high:
         return Figure(figure, f"{alt} A question mark: no guess yet.", width=640)
     if guess is not None and truth is not None:
         panel.plot([guess, truth], [0, 0], color=PALETTE["noise"], linestyle=":")
-    for value, mark, name, colour, up in ((guess, "s", "your guess", PALETTE["guess"], 0.45),
-                                          (truth, "o", "truth", PALETTE["reference"], -0.85)):
+    for value, mark, name, role, up in ((guess, "s", "your guess", "guess", 0.45),
+                                        (truth, "o", "truth", "reference", -0.85)):
         if value is None:
             continue
         shown = min(max(value, low), high)
         share = (shown - low) / (high - low)
         side = "left" if share < 0.12 else "right" if share > 0.88 else "center"
-        panel.plot([shown], [0], mark, color=colour, markersize=13, clip_on=False, zorder=3)
-        panel.text(shown, up, f"{name} {_number(value, digits, unit)}", ha=side, color=colour, fontsize=13)
+        panel.plot([shown], [0], mark, color=PALETTE[role], markersize=13, clip_on=False, zorder=3)
+        panel.text(shown, up, f"{name} {_number(value, digits, unit)}", ha=side, color=WORDS[role], fontsize=13)
         alt += f" {name.capitalize()} at {_number(value, digits, unit)}."
     return Figure(figure, alt, width=640)

@@ -130,7 +130,7 @@ def _script(name: str) -> str:
 def _pygments() -> str:
     from pygments.formatters import HtmlFormatter
 
-    return HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    return HtmlFormatter(style="xcode").get_style_defs(".highlight")
 
 
 def write(notebook_path: Path, folder: Path) -> tuple[Path, Path]:

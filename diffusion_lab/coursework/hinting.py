@@ -10,10 +10,9 @@ from .box import BOX, with_code
 from .exercises import Code, Exercise, find
 
 FOLD = "margin:0.4em 0 0.2em 0.2em"
-CLICK = "cursor:pointer;font-weight:600;padding:0.2em 0"
-CODE = ("background:var(--jp-layout-color2,#f3f3f3);color:inherit;padding:0.7em;overflow-x:auto;font-size:14px;"
-        "line-height:1.45;white-space:pre")
-PLAIN = "background:none;padding:0;white-space:inherit"
+CLICK = "cursor:pointer;font-weight:600;padding:0.2em 0;scroll-margin:2em 0 10em"  # what it opens is on screen, too
+CODE = "background:var(--jp-layout-color2,#f3f3f3);color:inherit;padding:0.7em;font-size:14px;line-height:1.45"
+WRAP = "background:none;padding:0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"  # nothing to scroll
 
 
 class Hints:
@@ -48,7 +47,7 @@ def _solution(exercise: Exercise) -> str:
         return f"<p>{with_code(exercise.solution)}</p>"
     return "".join(
         f"<p>From <code>{escape(function.__module__)}</code>:</p>"
-        f'<pre style="{CODE}" tabindex="0"><code style="{PLAIN}">{escape(_core(function))}</code></pre>'
+        f'<pre style="{CODE}"><code style="{WRAP}">{escape(_core(function))}</code></pre>'
         for function in exercise.source)
 
 

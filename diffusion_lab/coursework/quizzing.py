@@ -16,7 +16,7 @@ from ..figures import PALETTE
 from .box import BOX, with_code
 
 HERE = Path(__file__).parent / "quizzes"
-CLICK = "cursor:pointer;padding:0.35em 0.5em"
+CLICK = "cursor:pointer;padding:0.35em 0.5em;scroll-margin:4em 0 6em"  # the question and what it opens are on screen
 ANSWER = "margin:0.3em 0;border:1px solid #888;border-radius:4px"
 
 

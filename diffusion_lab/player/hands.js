@@ -13,6 +13,8 @@ function go(state, i) {
 
 function open(state) {
   state.open = true;
+  const { flag, show } = state.buttons; // they go, and must not take the focus with them
+  if ([flag, show].includes(document.activeElement)) state.range.focus({ preventScroll: true });
   state.buttons.flag.hidden = state.buttons.show.hidden = true;
   root_of(state).removeAttribute("data-asking");
   settle(root_of(state), state);
@@ -103,8 +105,7 @@ function key(event, root, state) {
   if (onButton && (name === " " || name === "Enter")) return event.stopImmediatePropagation();
   if (!actions[name] && name !== "Enter") return;
   if (name === "ArrowRight" && state.i === state.N - 1) {
-    if (root.closest(".reveal, .jp-Deck, [data-jp-deck-mode]")) document.activeElement.blur();
-    return;
+    if (root.closest('.reveal, [data-jp-deck-mode="presenting"]')) return void document.activeElement.blur();
   }
   event.preventDefault();
   event.stopImmediatePropagation();

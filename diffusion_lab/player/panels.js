@@ -6,6 +6,7 @@ const BODY = `
 <div class="dl-band"><svg aria-hidden="true"></svg><input type="range" min="0" step="1"></div>
 <p class="dl-caption"></p>
 <div class="dl-controls">
+<button type="button" data-do="flag" aria-keyshortcuts="Space">I know it</button>
 <button type="button" data-do="back" aria-label="One step back" aria-keyshortcuts="ArrowLeft">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M12 2L4 8l8 6z"/></svg></button>
 <button type="button" data-do="play" aria-keyshortcuts="Space"></button>
@@ -14,13 +15,12 @@ const BODY = `
 <button type="button" data-do="speed"></button>
 <button type="button" data-do="news" aria-pressed="false" aria-keyshortcuts="D">what changed</button>
 <button type="button" data-do="pull" aria-pressed="false" aria-keyshortcuts="U">without the prompt</button>
-<button type="button" data-do="flag" aria-keyshortcuts="Space">I know it</button>
 <button type="button" data-do="show">Show me</button>
 <span class="dl-recipe"></span>
 </div>
 <p class="dl-formula"></p>
 <p class="dl-note"></p>`;
-const DOTS = { x_t: "#444444", x0: "#009E73", eps: "#D55E00", x0_uncond: "#9B4677" };
+const DOTS = { shown: "#444444", signal: "#0072B2", guess: "#009E73", noise: "#D55E00", pull: "#9B4677" };
 const WIDTHS = { hero: 304, small: 224, side: 162, even: 270 };
 
 function build(root, state) {
@@ -51,12 +51,12 @@ function build(root, state) {
     const element = node("div", "", { className: `dl-panel dl-${kind}` });
     element.dataset.what = panel.what;
     const canvas = node("canvas", ""), label = node("div", "", { className: "dl-label" });
-    label.append(...labelOf(panel, state));
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", label.textContent);
     element.append(canvas, label);
     add(element, WIDTHS[kind], !side);
-    return { ...panel, kind, element, canvas, label };
+    const made = { ...panel, kind, element, canvas, label };
+    setLabel(made, panel.what, state);
+    return made;
   });
   if (data.start) {
     const bracket = node("div", data.start, { className: "dl-start" });
@@ -79,6 +79,18 @@ function build(root, state) {
   return live;
 }
 
+// On a forward path x0 is the picture itself; on a reverse one it is a guess of it.
+function roleOf(what, state) {
+  if (what === "x0") return state.paths[0].direction === "forward" ? "signal" : "guess";
+  return { x_t: "shown", eps: "noise", x0_uncond: "pull" }[what] || "";
+}
+
+function setLabel(panel, what, state) {
+  panel.label.replaceChildren(...labelOf({ ...panel, what }, state));
+  panel.label.dataset.role = roleOf(what, state);
+  panel.canvas.setAttribute("aria-label", panel.label.textContent.trim());
+}
+
 function drawPanel(panel, state) {
   const { paths, pairs, i } = state, path = paths[panel.path], k = pairs[i][panel.path];
   if (panel.what === "difference") return drawDifference(panel, state);
@@ -87,8 +99,8 @@ function drawPanel(panel, state) {
   const shown = [what, what === "x_t" ? k : Math.min(k, path.frames[what].length - 1), hold, state.open].join();
   if (shown === panel.shown) return; // what stays as it was is not drawn again
   panel.shown = shown;
-  if (hero) panel.label.replaceChildren(...labelOf({ ...panel, what }, state));
-  if (path.points) return scatter(panel.canvas, path, k, what, DOTS[what], "#000");
+  if (hero) setLabel(panel, what, state);
+  if (path.points) return scatter(panel.canvas, path, k, what, DOTS[roleOf(what, state)], "#000");
   const pictures = what === "x_t" && state.open ? null : path.pictures[what]; // in the equation x_t is a sum
   const place = pictures ? pictures.at.indexOf(k) : -1;
   panel.broken = false;

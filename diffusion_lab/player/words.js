@@ -67,5 +67,6 @@ function facts(state) {
 }
 
 function inWords(state) {
-  return facts(state).join(", ").replaceAll(" %", " percent").replaceAll(" · ", ", ");
+  const held = { pull: ["shown without the prompt"], news: ["marked: what changed since the step before"] }[state.hold] || [];
+  return [...facts(state), ...held].join(", ").replaceAll(" %", " percent").replaceAll(" · ", ", ");
 }

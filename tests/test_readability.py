@@ -1,0 +1,103 @@
+"""A beginner's English: short paragraphs, every symbol said in words before it is written, every figure described."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from test_lessons import NOTEBOOKS, TEXTS, Pictures, build, outputs
+
+LONGEST = 80  # words of a paragraph
+FEWEST = 5  # words of an alt text
+
+
+def cells(text: Path) -> list[nbformat.NotebookNode]:
+    """The Markdown cells a learner reads, in order."""
+    return [cell for cell in build.cells_from(text).cells
+            if cell.cell_type == "markdown" and not cell.source.startswith("<!-- speaker notes")]  # fmt: skip
+
+
+def paragraphs(source: str) -> list[str]:
+    """Blocks between blank lines; each item of a list and each cell of a table is one; no code, no formulas."""
+    source = re.sub(r"```.*?```|\$\$.*?\$\$|<!--.*?-->", "\n\n", source, flags=re.S)
+    source = re.sub(r"^\s*([-*]|\d+\.) ", "\n", source, flags=re.M).replace("|", "\n\n")
+    return [block.strip() for block in re.split(r"\n\s*\n", source) if block.strip()]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+def test_no_paragraph_is_long(text):
+    every = [(len(p.split()), p[:60]) for cell in cells(text) for p in paragraphs(cell.source)]
+    assert [found for found in every if found[0] > LONGEST] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_alt_text_is_a_few_words_and_no_file_name(path):
+    for output in outputs(path):
+        for alt in Pictures("".join(output.get("data", {}).get("text/html", ""))).alts:
+            assert alt and len(alt.split()) >= FEWEST, alt
+            assert not re.search(r"\.(png|jpe?g|webp|svg|gif)$", alt.strip(), re.I), alt
+
+
+# --- symbols -----------------------------------------------------------------------------------------------------
+
+# What a lesson that writes the symbol must have said, in words, in the same sentence at the latest. A symbol of an
+# earlier lesson is said again; the ones that a formula's own sentence names (sums, indices) need no word of their own.
+SAID = {
+    "x_0": r"clean picture|x at time zero|x-zero|guess of the picture",
+    "x_t": r"noisy picture|picture on the path|what it sees",
+    "t": r"timestep|number of the step",
+    "epsilon": r"static|noise",
+    "alpha_bar": r"how much (of it )?(picture )?is left|share of (the )?picture|alpha bar",
+    "alpha": r"keeps a share|small share",
+    "hat": r"guess",
+    "sigma": r"sigma",
+    "eta": r"\beta\b",
+    "mu": r"mean|mu\b|what is left|without the shake",
+    "w": r"weight",
+    "z": r"fresh noise",
+    "N": r"how many|pictures",
+}
+WRITTEN = {
+    "x_0": r"x_0(?!\w)|\bx0\b", "x_t": r"x_t|\bx_s\b|x_\{t-1\}", "t": r"(?<![_\w\\])t(?!\w)",
+    "epsilon": r"\\epsilon|\beps\b", "alpha_bar": r"\\bar\\alpha|\balpha_bar\w*", "alpha": r"(?<!bar)\\alpha",
+    "hat": r"\\hat", "sigma": r"\\sigma|\bsigma\b", "eta": r"\\eta|\beta\b", "mu": r"\\mu",
+    "w": r"(?<![_\w])w_?i?(?!\w)", "z": r"(?<![_\w])z(?!\w)", "N": r"(?<![_\w])N(?!\w)",
+}
+SYMBOLS = re.compile(r"\$\$(.*?)\$\$|\$([^$\n]+)\$|`([^`\n]+)`", re.S)
+CALL = re.compile(r"[A-Za-z_]\w*\(")  # `Name(...)`: a call is no symbol
+
+
+def unsaid(sources: list[str]) -> list[tuple[str, str]]:
+    """Symbols that come before their words: (symbol, the sentence in which it comes first)."""
+    read, known, found = "", set(), []
+    for source in sources:
+        source = re.sub(r"```.*?```|<!--.*?-->|^#[^\n]*", " ", source, flags=re.S | re.M)
+        for sentence in re.split(r"(?<=[.?!:;])\s+(?=[A-Z$*`(-])|\n\s*\n(?!\s*\$\$)", source):
+            read += " " + re.sub(r"\s+", " ", SYMBOLS.sub(" ", sentence))
+            for match in SYMBOLS.finditer(sentence):
+                inside = next(group for group in match.groups() if group)
+                if match[3] and (CALL.search(inside) or " " in inside):
+                    continue
+                for symbol, how in WRITTEN.items():
+                    if symbol not in known and re.search(how, inside):
+                        known.add(symbol)
+                        if not re.search(SAID[symbol], read, re.I):
+                            found.append((symbol, " ".join(sentence.split())[:90]))
+    return found
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+def test_every_symbol_is_said_before_it_is_written(text):
+    assert unsaid([cell.source for cell in cells(text)]) == []
+
+
+def test_a_symbol_that_comes_too_early_is_found():
+    early = ["Take $x_t$ and\n\n$$\nx_t = \\sigma z\n$$\n", "Sigma is the strength of the fresh noise."]
+    assert [symbol for symbol, _ in unsaid(early)] == ["x_t", "sigma", "z"]
+    assert unsaid(["The noisy picture $x_t$ gets fresh noise $z$, times a number called sigma, $\\sigma$."]) == []
+    assert unsaid(["The sum is in `alpha_bar`."]) == [("alpha_bar", "The sum is in `alpha_bar`.")]
+
+
+def test_a_long_paragraph_is_found():
+    found = paragraphs("one " * 81 + "\n\n- two\n- three\n\n```\nno words\n```\n")
+    assert [len(paragraph.split()) for paragraph in found] == [81, 1, 1]
