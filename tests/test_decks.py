@@ -11,7 +11,7 @@ from diffusion_lab import Player, cosine, forward, noise
 from diffusion_lab.commands import environment
 from diffusion_lab.coursework import compare, hints, quiz, todo
 from diffusion_lab.coursework.checking import judge_code
-from diffusion_lab.coursework.decks import deck, notes_page, slides, write
+from diffusion_lab.coursework.decks import deck, folded, notes_page, slides, write
 from diffusion_lab.coursework.exercises import find
 from diffusion_lab.coursework.live import live_copy, settings
 from diffusion_lab.errors import LabError
@@ -60,10 +60,30 @@ def test_cells_are_grouped_into_slides_with_their_notes():
     assert "&lt;b&gt;plain&lt;/b&gt;" in everything
 
 
-def test_long_code_and_lone_calls_are_folded():
+def test_long_code_is_folded_and_lone_calls_are_left_out():
     found = slides(small_lesson())
-    assert "<details class='code'>" in found[3].pieces[0] and "<details class='code'>" in found[4].pieces[0]
-    assert "<details class='code'>" in found[0].pieces[1] and "Player" in found[0].pieces[1]
+    assert "<details class='code'>" in found[3].pieces[0]
+    for lone in (found[0].pieces[1], found[4].pieces[0]):
+        assert "highlight" not in lone and "<div class='out'>" in lone
+
+
+@pytest.mark.parametrize(("source", "hidden"), [
+    ("a = 1\nstrip([a], alt='one')", True), ("watch(steps,\n      ask='When?')", True), ("Player(path)", True),
+    ("my_guess = ...\n" + "more\n" * 20 + "alt=1", False), ("def f():\n    return todo()" + "\n" * 9, False),
+    ("a = 1\nprint(a)", False)])
+def test_what_a_class_writes_into_stays_open(source, hidden):
+    assert folded(shown("<p>", source)) is hidden
+
+
+def test_every_subslide_has_a_title_and_the_notes_of_its_group():
+    parts = ["## One", "Two", "**Three.** And more.", "Four"]
+    kinds = ["slide", "subslide", "subslide", "slide"]
+    book = new_notebook(cells=[cell(kind, new_markdown_cell(part)) for kind, part in zip(kinds, parts, strict=True)])
+    book.cells.insert(2, cell("notes", new_markdown_cell("<!-- speaker notes\n\n2 minutes. Wait.\n\n-->")))
+    found = slides(book)
+    assert [slide.title for slide in found] == ["One", "One", "Three", ""]
+    assert "Three" not in found[2].pieces[0].replace("<h2>Three", "").split("</h2>")[1]
+    assert deck(book, "x").count("<p>2 minutes. Wait.</p>") == 3 and "about 2 minutes" in notes_page(book, "x")
 
 
 def test_notes_page_says_what_and_how_long():
