@@ -151,8 +151,11 @@ MEASURE = """() => {
   const room = slide.getBoundingClientRect(), size = box.getBoundingClientRect();
   const right = Math.max(...[...box.querySelectorAll("*")].filter((e) => !e.closest("mjx-assistive-mml, canvas, pre"))
     .map((e) => e.getBoundingClientRect().right));
-  return { zoom: Number(box.style.zoom), tall: size.bottom - room.bottom, wide: right - room.right,
-           title: slide.querySelector("h1, h2")?.innerText || "", room: [room.width, room.height] };
+  const head = slide.querySelector("h1, h2");
+  const place = head && [Math.round(head.getBoundingClientRect().top - room.top),
+                         Math.round(parseFloat(getComputedStyle(head).fontSize) * box.style.zoom)];
+  return { zoom: Number(box.style.zoom), place, tall: size.bottom - room.bottom, wide: right - room.right,
+           title: head?.innerText || "", room: [room.width, room.height] };
 }"""
 
 
@@ -177,6 +180,7 @@ def test_no_slide_of_a_lesson_is_larger_than_the_slide(engine, lesson, tmp_path)
         for slide in found:
             assert slide["tall"] <= 1 and slide["wide"] <= 1, slide
             assert slide["zoom"] >= SMALLEST, f"split this slide with a subslide: {slide}"
+            assert slide["place"] == found[0]["place"], f"the title moved: {slide}"
         tab.set_viewport_size(dict(zip(("width", "height"), SIZES[1], strict=True)))
         tab.keyboard.press("Home")
         for slide in walk(tab):
@@ -208,6 +212,20 @@ def test_a_deck_from_a_stick_draws_maths_scrubs_players_and_folds(engine, small)
         assert tab.evaluate("Reveal.getIndices().h") == 3
         assert tab.evaluate(MEASURE)["tall"] <= 1
         assert tab.refused == [] and tab.errors == []
+
+
+@pytest.mark.browser
+def test_a_quiz_asks_one_question_at_a_time(engine, small):
+    with page(engine) as tab:
+        open_deck(tab, small)
+        tab.evaluate("Reveal.slide(4)")
+        questions = tab.locator(".dl-quiz ol > li")
+        assert [q.is_visible() for q in questions.all()] == [True, False, False, False, False]
+        tab.get_by_role("button", name="Question 2").focus()
+        tab.keyboard.press("Enter")
+        assert questions.nth(1).is_visible() and not questions.nth(0).is_visible()
+        questions.nth(1).locator("summary").first.click()
+        assert tab.evaluate(MEASURE)["tall"] <= 1 and tab.evaluate("Reveal.getIndices().h") == 4
 
 
 @pytest.mark.browser

@@ -5,16 +5,17 @@
 function fitBox(box, frame, full) {
   const room = frame.getBoundingClientRect();
   const right = (element) => element.getBoundingClientRect().right;
+  const elsewhere = ".jp-Cell:not(.jp-deck-mod-visible)"; // JupyterLab keeps the cells of other slides in the same box
+  const shown = (what) => [...box.querySelectorAll(what)].filter((element) => !element.closest(elsewhere));
   const fits = (zoom, figures = 1) => {
     box.style.zoom = zoom * full;
     box.style.width = frame.offsetWidth / (zoom * full) + "px";
     box.style.setProperty("--zoom", zoom);
     box.style.setProperty("--figure", figures);
-    const wide = Math.max(right(box), ...[...box.querySelectorAll("figure, pre, table, .dl-player")].map(right));
+    const wide = Math.max(right(box), ...shown("figure, pre, table, .dl-player").map(right));
     return box.getBoundingClientRect().height <= room.height + 0.5 && wide <= room.right + 0.5;
   };
-  const changing = [...box.querySelectorAll("img, details, .dl-player, .dl-box, .jupyter-widgets")];
-  const wordsOnly = !changing.some((element) => element.offsetParent);
+  const wordsOnly = !shown("img, details, .dl-player, .dl-box, .jupyter-widgets").length;
   if (fits(1)) return void (wordsOnly ? [1.3, 1.2, 1.1, 1].find((zoom) => fits(zoom))
     : [1.8, 1.6, 1.4, 1.25, 1.1, 1].find((figures) => fits(1, figures)));
   if ([0.9, 0.8, 0.7].some((figures) => fits(1, figures))) return;
