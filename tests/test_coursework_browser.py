@@ -173,7 +173,7 @@ TITLE = ".jp-Deck .jp-deck-mod-visible :is(h1, h2)"
 def fitted(tab, before=None):
     """Wait until another cell than `before` is marked and its slide fits the screen for a while; return its number."""
     tab.evaluate("window.fitted = 0")
-    return tab.wait_for_function(FITTED, arg=before, polling=40, timeout=15_000).json_value()
+    return tab.wait_for_function(FITTED, arg=before, polling=40, timeout=30_000).json_value()
 
 
 @pytest.mark.parametrize("size", [(1280, 720), pytest.param((1920, 1080), marks=pytest.mark.slow)])
@@ -192,7 +192,7 @@ def test_live_slides(engine, presented, size):
         assert tab.evaluate("document.body.dataset.jpDeckMode") == "presenting"
 
         marked, tops = fitted(tab), {}
-        for _ in range(7):
+        for _ in range(5):
             for shown in tab.locator(TITLE).all()[:1]:
                 tops[shown.inner_text()[:12]] = round(shown.bounding_box()["y"])
             tab.keyboard.press("PageDown")

@@ -85,10 +85,10 @@ def titled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def folded(cell: nbformat.NotebookNode) -> bool:
-    """Is the code of a cell with an output folded on a slide? (A lone `Player(path)` says no more than its player.)"""
-    lines = cell.source.count("\n") + 1
-    asks = ASKS.search(cell.source) is not None
-    return bool(cell.get("outputs")) and not asks and (lines == 1 or lines > LONG or bool(DRAWS.search(cell.source)))
+    """Is the code of a cell folded on a slide? (A lone `Player(path)` says no more than its player.)"""
+    lines, shows = cell.source.count("\n") + 1, bool(cell.get("outputs"))
+    speaks = lines == 1 or DRAWS.search(cell.source) is not None
+    return not ASKS.search(cell.source) and (lines > LONG or (shows and speaks))
 
 
 def _note(source: str) -> str:

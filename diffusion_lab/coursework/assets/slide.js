@@ -18,14 +18,14 @@ function fitBox(box, frame, full) {
   const wordsOnly = !shown("img, details, .dl-player, .dl-box, .jupyter-widgets").length;
   if (fits(1)) return void (wordsOnly ? [1.3, 1.2, 1.1, 1].find((zoom) => fits(zoom))
     : [1.8, 1.6, 1.4, 1.25, 1.1, 1].find((figures) => fits(1, figures)));
-  if ([0.9, 0.8, 0.7].some((figures) => fits(1, figures))) return;
+  if ([0.92, 0.85].some((figures) => fits(1, figures))) return;
   let small = 0.3, large = 1;
   while (large - small > 0.01) {
     const middle = (small + large) / 2;
-    if (fits(middle, 0.7)) small = middle;
+    if (fits(middle, 0.85)) small = middle;
     else large = middle;
   }
-  fits(small, 0.7);
+  fits(small, 0.85);
 }
 
 // A quiz on a slide: one question at a time, in large letters, and a button for each.
