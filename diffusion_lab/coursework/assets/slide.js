@@ -13,8 +13,7 @@ function fitBox(box, frame, full) {
     box.style.setProperty("--zoom", zoom);
     box.style.setProperty("--figure", figures);
     const wide = Math.max(right(box), ...shown("figure, pre, table, .dl-player").map(right));
-    const cut = shown(".cm-scroller").some((code) => code.scrollWidth > code.clientWidth + 2); // a line of an editor
-    return !cut && box.getBoundingClientRect().height <= room.height + 0.5 && wide <= room.right + 0.5;
+    return box.getBoundingClientRect().height <= room.height + 0.5 && wide <= room.right + 0.5;
   };
   const wordsOnly = !shown("img, details, .dl-player, .dl-box, .jupyter-widgets").length;
   if (fits(1)) return void (wordsOnly ? [1.3, 1.2, 1.1, 1].find((zoom) => fits(zoom))
