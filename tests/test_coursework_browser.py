@@ -160,17 +160,20 @@ def started(tab, where):
     tab.wait_for_function("document.activeElement?.closest('.jp-Deck .jp-Cell')")
 
 
-FITS = """() => {
+FITTED = """(before) => {
   const box = document.querySelector(".jp-Deck .jp-WindowedPanel-viewport").getBoundingClientRect();
-  return box.right - innerWidth <= 1 && box.height - innerHeight <= 1;
+  const marked = document.querySelector(".jp-Deck .jp-Cell.jp-mod-active")?.dataset.windowedListIndex;
+  const fits = marked !== before && box.right - innerWidth <= 1 && box.height - innerHeight <= 1;
+  window.fitted = fits ? (window.fitted || 0) + 1 : 0;
+  return window.fitted > 2 && marked;
 }"""
+TITLE = ".jp-Deck .jp-deck-mod-visible :is(h1, h2)"
 
 
-def fitted(tab):
-    """Wait until the slide fits the screen, which is soon or never; returns the marked cell's number."""
-    tab.wait_for_timeout(250)
-    tab.wait_for_function(FITS, timeout=15_000)
-    return int(tab.locator(".jp-Deck .jp-Cell.jp-mod-active").get_attribute("data-windowed-list-index"))
+def fitted(tab, before=None):
+    """Wait until another cell than `before` is marked and its slide fits the screen for a while; return its number."""
+    tab.evaluate("window.fitted = 0")
+    return tab.wait_for_function(FITTED, arg=before, polling=40, timeout=30_000).json_value()
 
 
 @pytest.mark.parametrize("size", [(1280, 720), pytest.param((1920, 1080), marks=pytest.mark.slow)])
@@ -188,12 +191,13 @@ def test_live_slides(engine, presented, size):
         tab.keyboard.press("Escape")  # out of the player, not out of the slides
         assert tab.evaluate("document.body.dataset.jpDeckMode") == "presenting"
 
-        seen = []
-        for _ in range(12):
-            fitted(tab)
-            seen.append(tab.locator(".jp-deck-mod-visible").nth(1).inner_text()[:12])
+        marked, tops = fitted(tab), {}
+        for _ in range(5):
+            for shown in tab.locator(TITLE).all()[:1]:
+                tops[shown.inner_text()[:12]] = round(shown.bounding_box()["y"])
             tab.keyboard.press("PageDown")
-        assert len(set(seen)) >= 5
+            marked = fitted(tab, marked)
+        assert len(tops) == 3 and max(tops.values()) - min(tops.values()) <= 3, tops  # the title stays in its place
         assert tab.refused == []
 
 
@@ -224,12 +228,12 @@ def test_no_live_slide_of_a_lesson_is_larger_than_the_screen(engine, lesson, tmp
     book = nbformat.read(lesson, as_version=4)
     with presenting(tmp_path, book, lesson.name) as where, page(engine, 1280, 720) as tab:
         started(tab, where)
+        cells = [c for c in book.cells if c.metadata.slideshow.slide_type != "notes"]
         for key, size in (("PageDown", (1280, 720)), ("PageUp", (1920, 1080))):
             tab.set_viewport_size({"width": size[0], "height": size[1]})
             marks = [fitted(tab)]
-            while len(marks) < 2 or marks[-1] != marks[-2]:
+            while len(marks) < len(cells):  # each cell is marked once on the way
                 tab.keyboard.press(key)
-                marks.append(fitted(tab))
-            cells = [c for c in book.cells if c.metadata.slideshow.slide_type != "notes"]
-            assert len(set(marks)) == len(cells)  # each cell was marked once on the way
+                marks.append(fitted(tab, marks[-1]))
+            assert len(set(marks)) == len(cells)
         assert tab.refused == []

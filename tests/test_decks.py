@@ -11,7 +11,7 @@ from diffusion_lab import Player, cosine, forward, noise
 from diffusion_lab.commands import environment
 from diffusion_lab.coursework import compare, hints, quiz, todo
 from diffusion_lab.coursework.checking import judge_code
-from diffusion_lab.coursework.decks import deck, notes_page, slides, write
+from diffusion_lab.coursework.decks import deck, folded, notes_page, slides, write
 from diffusion_lab.coursework.exercises import find
 from diffusion_lab.coursework.live import live_copy, settings
 from diffusion_lab.errors import LabError
@@ -60,10 +60,30 @@ def test_cells_are_grouped_into_slides_with_their_notes():
     assert "&lt;b&gt;plain&lt;/b&gt;" in everything
 
 
-def test_long_code_and_lone_calls_are_folded():
+def test_long_code_is_folded_and_lone_calls_are_left_out():
     found = slides(small_lesson())
-    assert "<details class='code'>" in found[3].pieces[0] and "<details class='code'>" in found[4].pieces[0]
-    assert "<details class='code'>" in found[0].pieces[1] and "Player" in found[0].pieces[1]
+    assert "<details class='code'>" in found[3].pieces[0]
+    for lone in (found[0].pieces[1], found[4].pieces[0]):
+        assert "highlight" not in lone and "<div class='out'>" in lone
+
+
+@pytest.mark.parametrize(("source", "hidden"), [
+    ("a = 1\nstrip([a], alt='one')", True), ("watch(steps,\n      ask='When?')", True), ("Player(path)", True),
+    ("my_guess = ...\n" + "more\n" * 20 + "alt=1", False), ("def f():\n    return todo()" + "\n" * 9, False),
+    ("a = 1\nprint(a)", False)])
+def test_what_a_class_writes_into_stays_open(source, hidden):
+    assert folded(shown("<p>", source)) is hidden
+
+
+def test_every_subslide_has_a_title_and_the_notes_of_its_group():
+    parts = ["## One", "Two", "**Three.** And more.", "Four"]
+    kinds = ["slide", "subslide", "subslide", "slide"]
+    book = new_notebook(cells=[cell(kind, new_markdown_cell(part)) for kind, part in zip(kinds, parts, strict=True)])
+    book.cells.insert(2, cell("notes", new_markdown_cell("<!-- speaker notes\n\n2 minutes. Wait.\n\n-->")))
+    found = slides(book)
+    assert [slide.title for slide in found] == ["One", "One", "Three", ""]
+    assert "Three" not in found[2].pieces[0].replace("<h2>Three", "").split("</h2>")[1]
+    assert deck(book, "x").count("<p>2 minutes. Wait.</p>") == 3 and "about 2 minutes" in notes_page(book, "x")
 
 
 def test_notes_page_says_what_and_how_long():
@@ -131,8 +151,11 @@ MEASURE = """() => {
   const room = slide.getBoundingClientRect(), size = box.getBoundingClientRect();
   const right = Math.max(...[...box.querySelectorAll("*")].filter((e) => !e.closest("mjx-assistive-mml, canvas, pre"))
     .map((e) => e.getBoundingClientRect().right));
-  return { zoom: Number(box.style.zoom), tall: size.bottom - room.bottom, wide: right - room.right,
-           title: slide.querySelector("h1, h2")?.innerText || "", room: [room.width, room.height] };
+  const head = slide.querySelector("h1, h2");
+  const place = head && [Math.round(head.getBoundingClientRect().top - room.top),
+                         Math.round(parseFloat(getComputedStyle(head).fontSize) * box.style.zoom)];
+  return { zoom: Number(box.style.zoom), place, tall: size.bottom - room.bottom, wide: right - room.right,
+           title: head?.innerText || "", room: [room.width, room.height] };
 }"""
 
 
@@ -157,6 +180,7 @@ def test_no_slide_of_a_lesson_is_larger_than_the_slide(engine, lesson, tmp_path)
         for slide in found:
             assert slide["tall"] <= 1 and slide["wide"] <= 1, slide
             assert slide["zoom"] >= SMALLEST, f"split this slide with a subslide: {slide}"
+            assert slide["place"] == found[0]["place"], f"the title moved: {slide}"
         tab.set_viewport_size(dict(zip(("width", "height"), SIZES[1], strict=True)))
         tab.keyboard.press("Home")
         for slide in walk(tab):
@@ -193,6 +217,20 @@ def test_a_deck_from_a_stick_draws_maths_scrubs_players_and_folds(engine, small)
         assert tab.evaluate("Reveal.getIndices().h") == 4
         assert tab.evaluate("Reveal.getCurrentSlide().contains(document.activeElement)")
         assert tab.refused == [] and tab.errors == []
+
+
+@pytest.mark.browser
+def test_a_quiz_asks_one_question_at_a_time(engine, small):
+    with page(engine) as tab:
+        open_deck(tab, small)
+        tab.evaluate("Reveal.slide(4)")
+        questions = tab.locator(".dl-quiz ol > li")
+        assert [q.is_visible() for q in questions.all()] == [True, False, False, False, False]
+        tab.get_by_role("button", name="Question 2").focus()
+        tab.keyboard.press("Enter")
+        assert questions.nth(1).is_visible() and not questions.nth(0).is_visible()
+        questions.nth(1).locator("summary").first.click()
+        assert tab.evaluate(MEASURE)["tall"] <= 1 and tab.evaluate("Reveal.getIndices().h") == 4
 
 
 @pytest.mark.browser

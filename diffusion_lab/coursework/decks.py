@@ -18,6 +18,10 @@ from ..errors import LabError
 ASSETS = Path(__file__).parent / "assets"
 WIDTH, HEIGHT = 1280, 720
 LONG = 6  # a code cell with more lines is folded: on a projector a figure matters more than how it is drawn
+DRAWS = re.compile(r"\b(alt|ask)=|NBVAL_")  # so is one that draws with words for the blind, or gives a guess away
+ASKS = re.compile(r"= \.\.\.|\btodo\(\)")  # what a class writes into is never folded
+HEADING = re.compile(r"^#{1,2} +(.+)$", re.M)
+LEAD = re.compile(r"^\*\*(.+?)\.?\*\* +")
 NOTE = re.compile(r"^<!-- speaker notes\s*(.*?)\s*-->$", re.S)
 IDS = re.compile(r"<!-- formula: [\w-]+ -->\n?")
 ANCHOR = re.compile(r'<a class="anchor-link".*?</a>')
@@ -26,8 +30,9 @@ MINUTES = re.compile(r"(\d+) minutes?\b")
 
 @dataclass
 class Slide:
-    """One slide: its cells as pieces of HTML, and what the speaker wants to say (Markdown)."""
+    """One slide: its cells as pieces of HTML, what the speaker wants to say (Markdown), the number of its group."""
 
+    group: int
     pieces: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -44,10 +49,10 @@ class Slide:
 def slides(notebook: nbformat.NotebookNode) -> list[Slide]:
     """The slides of a notebook in their order; raises LabError where it has none."""
     found: list[Slide] = []
-    for cell in notebook.cells:
-        kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
+    for cell in titled(notebook).cells:
+        kind = slide_type(cell)
         if kind in ("slide", "subslide"):
-            found.append(Slide())
+            found.append(Slide((found[-1].group if found else -1) + (kind == "slide" or not found)))
         if kind == "skip" or not found:
             continue
         if kind == "notes":
@@ -58,6 +63,32 @@ def slides(notebook: nbformat.NotebookNode) -> list[Slide]:
         raise LabError("a lesson with slides was expected; no cell of this notebook begins one; "
                        "give a cell the slide type \"slide\"")
     return found
+
+
+def slide_type(cell: nbformat.NotebookNode) -> str:
+    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
+
+
+def titled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A copy in which every subslide has a title: its bold first words, or else the title of the slide before it."""
+    copy = nbformat.reads(nbformat.writes(notebook), as_version=4)
+    title = ""
+    for cell in copy.cells:
+        if cell.cell_type != "markdown" or slide_type(cell) in ("notes", "skip"):
+            continue
+        if slide_type(cell) == "subslide" and not HEADING.search(cell.source):
+            lead = LEAD.match(cell.source)
+            name, text = (lead[1], cell.source[lead.end():]) if lead else (title, cell.source)
+            cell.source = f"## {name}\n\n{text}" if name else text
+        title = ([*HEADING.findall(cell.source)] or [title])[0]
+    return copy
+
+
+def folded(cell: nbformat.NotebookNode) -> bool:
+    """Is the code of a cell folded on a slide? (A lone `Player(path)` says no more than its player.)"""
+    lines, shows = cell.source.count("\n") + 1, bool(cell.get("outputs"))
+    speaks = lines == 1 or DRAWS.search(cell.source) is not None
+    return not ASKS.search(cell.source) and (lines > LONG or (shows and speaks))
 
 
 def _note(source: str) -> str:
@@ -72,10 +103,10 @@ def _markdown(source: str) -> str:
 
 def _code(cell: nbformat.NotebookNode) -> str:
     code = Highlight2HTML(pygments_lexer="ipython3")(cell.source, language="ipython3") if cell.source.strip() else ""
-    lines, outputs = cell.source.count("\n") + 1, cell.get("outputs", [])
-    if lines > LONG or (lines == 1 and outputs):  # a lone `Player(path)` says nothing that its player does not
+    if folded(cell) or cell.source.count("\n") >= LONG:
         code = f"<details class='code'><summary>The code of this cell</summary>{code}</details>"
-    return code + "".join(map(_output, outputs))
+        code *= "\n" in cell.source  # nothing can be run here: one line is not worth a fold
+    return code + "".join(map(_output, cell.get("outputs", [])))
 
 
 def _output(output: nbformat.NotebookNode) -> str:
@@ -93,14 +124,17 @@ def _output(output: nbformat.NotebookNode) -> str:
 
 def deck(notebook: nbformat.NotebookNode, title: str) -> str:
     """The whole deck as one HTML page."""
+    every = slides(notebook)
+    notes = {group: [note for slide in every if slide.group == group for note in slide.notes] for group in
+             {slide.group for slide in every}}  # a slide without notes of its own shows those of its group
     sections = "\n".join(
-        f"<section><div class='fit'>{''.join(slide.pieces)}</div>"
-        f"<aside class='notes'>{''.join(map(_markdown, slide.notes))}</aside></section>" for slide in slides(notebook))
+        f"<section><div class='fit'>{''.join(slide.pieces)}</div><aside class='notes'>"
+        f"{''.join(map(_markdown, slide.notes or notes[slide.group]))}</aside></section>" for slide in every)
     page = (ASSETS / "deck.html").read_text(encoding="utf-8")
     parts = {
         "title": escape(title), "sections": sections, "width": str(WIDTH), "height": str(HEIGHT),
         "css": _asset("reveal.css") + _asset("deck.css"), "pygments": _pygments(),
-        "fit": _asset("fit.js"), "reveal": _script("reveal.js"), "notes": _script("notes.js"),
+        "slide": _asset("slide.js"), "reveal": _script("reveal.js"), "notes": _script("notes.js"),
         "mathjax": _script("tex-svg.js"),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
@@ -110,7 +144,7 @@ def notes_page(notebook: nbformat.NotebookNode, title: str) -> str:
     """The speaker notes on a page to print: number, title and time of each slide, and what to say."""
     every = slides(notebook)
     rows = "\n".join(
-        f"<section><h2>{i}. {slide.title or '(continued)'}</h2>{''.join(map(_markdown, slide.notes)) or '<p>-</p>'}"
+        f"<section><h2>{i}. {slide.title}</h2>{''.join(map(_markdown, slide.notes)) or '<p>-</p>'}"
         "</section>" for i, slide in enumerate(every, 1))
     total = sum(slide.minutes for slide in every)
     return (f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>Notes: {escape(title)}</title>"

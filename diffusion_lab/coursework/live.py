@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-from .decks import ASSETS, HEIGHT, LONG, WIDTH
+from .decks import ASSETS, HEIGHT, WIDTH, folded, slide_type, titled
 
 WALKING = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-commandMode:not(.jp-mod-readWrite) :focus"
 TYPING = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-editMode"
@@ -25,28 +25,23 @@ SHORTCUTS = [  # what a clicker sends; and running a cell must not turn the slid
 
 def live_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook to present."""
-    copy = nbformat.reads(nbformat.writes(notebook), as_version=4)
-    copy.cells = [cell for cell in copy.cells if _kind(cell) not in ("notes", "skip")]
+    copy = titled(notebook)
+    copy.cells = [cell for cell in copy.cells if slide_type(cell) not in ("notes", "skip")]
     for cell in copy.cells:
-        kind = _kind(cell)
+        kind = slide_type(cell)
         cell.metadata.pop("slideshow", None)
         if kind in ("slide", "subslide"):
             cell.metadata["slideshow"] = {"slide_type": "slide"}
-        lines = cell.source.count("\n") + 1
-        if cell.cell_type == "code" and cell.get("outputs") and (lines == 1 or lines > LONG):
+        if cell.cell_type == "code" and folded(cell):
             cell.metadata["jupyter"] = {"source_hidden": True}
     copy.cells.insert(1, _stage())
     return copy
 
 
-def _kind(cell: nbformat.NotebookNode) -> str:
-    return cell.metadata.get("slideshow", {}).get("slide_type", "-")
-
-
 def _stage() -> nbformat.NotebookNode:
     """The cell that stands on every slide."""
     html = (ASSETS / "live.html").read_text(encoding="utf-8")
-    for name, value in {"width": WIDTH, "height": HEIGHT, "fit": (ASSETS / "fit.js").read_text("utf-8")}.items():
+    for name, value in {"width": WIDTH, "height": HEIGHT, "slide": (ASSETS / "slide.js").read_text("utf-8")}.items():
         html = html.replace("{{" + name + "}}", str(value))
     output = nbformat.v4.new_output("display_data", {"text/html": html})
     cell = nbformat.v4.new_code_cell("# This cell carries the look of the slides; leave it here.", outputs=[output])

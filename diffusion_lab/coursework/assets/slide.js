@@ -1,0 +1,54 @@
+// A slide's content `box` inside its `frame`. At the scale `full` a slide of 1280 x 720 fills the frame. Where there
+// is room, figures grow, or the words of a slide on which nothing will change; where there is none, figures are shrunk
+// a little, then all, until nothing is cut off. The style sheet divides by --zoom what must stay on every slide: the
+// title's size and place.
+function fitBox(box, frame, full) {
+  const room = frame.getBoundingClientRect();
+  const right = (element) => element.getBoundingClientRect().right;
+  const elsewhere = ".jp-Cell:not(.jp-deck-mod-visible)"; // JupyterLab keeps the cells of other slides in the same box
+  const shown = (what) => [...box.querySelectorAll(what)].filter((element) => !element.closest(elsewhere));
+  const fits = (zoom, figures = 1) => {
+    box.style.zoom = zoom * full;
+    box.style.width = frame.offsetWidth / (zoom * full) + "px";
+    box.style.setProperty("--zoom", zoom);
+    box.style.setProperty("--figure", figures);
+    const wide = Math.max(right(box), ...shown("figure, pre, table, .dl-player").map(right));
+    return box.getBoundingClientRect().height <= room.height + 0.5 && wide <= room.right + 0.5;
+  };
+  const wordsOnly = !shown("img, details, .dl-player, .dl-box, .jupyter-widgets").length;
+  if (fits(1)) return void (wordsOnly ? [1.3, 1.2, 1.1, 1].find((zoom) => fits(zoom))
+    : [1.8, 1.6, 1.4, 1.25, 1.1, 1].find((figures) => fits(1, figures)));
+  if ([0.92, 0.85].some((figures) => fits(1, figures))) return;
+  let small = 0.3, large = 1;
+  while (large - small > 0.01) {
+    const middle = (small + large) / 2;
+    if (fits(middle, 0.85)) small = middle;
+    else large = middle;
+  }
+  fits(small, 0.85);
+}
+
+// A quiz on a slide: one question at a time, in large letters, and a button for each.
+function oneByOne(where) {
+  for (const quiz of where.querySelectorAll(".dl-quiz:not([data-now])")) {
+    const questions = [...quiz.querySelectorAll("ol > li")];
+    const bar = quiz.appendChild(document.createElement("div"));
+    const show = (now) => {
+      quiz.dataset.now = now;
+      questions.forEach((question, i) => question.toggleAttribute("data-shown", i === now));
+      [...bar.children].forEach((button, i) => button.setAttribute("aria-pressed", i === now));
+      bar.dispatchEvent(new Event("toggle"));
+    };
+    bar.className = "dl-questions";
+    bar.setAttribute("role", "group");
+    bar.setAttribute("aria-label", "Questions");
+    questions.forEach((question, i) => {
+      question.value = i + 1;
+      const button = bar.appendChild(document.createElement("button"));
+      button.type = "button";
+      button.textContent = `Question ${i + 1}`;
+      button.addEventListener("click", () => show(i));
+    });
+    show(0);
+  }
+}
