@@ -2,6 +2,7 @@
 
 const ICONS = { play: '<path d="M3 1l11 7-11 7z"/>', pause: '<path d="M3 2h4v12H3zM9 2h4v12H9z"/>' };
 const SPEEDS = [1, 4, 0.25];
+const HELD = ["news", "pull", "flip"]; // shown while they are held
 
 function go(state, i) {
   const last = state.open ? state.N - 1 : Math.min(state.N - 1, state.reach + 1);
@@ -85,7 +86,7 @@ function hold(state, what, down) {
     state.hold = brief && !state.held.was ? what : null;
     state.held = null;
   }
-  for (const name of ["news", "pull"]) state.buttons[name].setAttribute("aria-pressed", state.hold === name);
+  for (const name of HELD) state.buttons[name].setAttribute("aria-pressed", state.hold === name);
   draw(state);
 }
 
@@ -99,6 +100,7 @@ function key(event, root, state) {
     Home: () => step(state, -state.N), End: () => step(state, state.N),
     " ": () => (state.open ? play(state) : state.i || state.playing ? flag(state) : play(state)),
     u: () => event.repeat || hold(state, "pull", true), d: () => event.repeat || hold(state, "news", true),
+    f: () => event.repeat || hold(state, "flip", true),
     Escape: () => leave(root),
   };
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -149,7 +151,7 @@ function wire(root, state) {
     },
   };
   for (const name in act) buttons[name].addEventListener("click", act[name]);
-  for (const name of ["news", "pull"]) {
+  for (const name of HELD) {
     buttons[name].addEventListener("pointerdown", () => hold(state, name, true));
     for (const end of ["pointerup", "pointerleave"]) buttons[name].addEventListener(end, () => hold(state, name, false));
     buttons[name].addEventListener("click", (event) => {
@@ -158,7 +160,7 @@ function wire(root, state) {
   }
   const down = (event) => key(event, root, state);
   const up = (event) => {
-    const name = { u: "pull", d: "news" }[event.key.toLowerCase()];
+    const name = { u: "pull", d: "news", f: "flip" }[event.key.toLowerCase()];
     if (name) hold(state, name, false);
   };
   // Before Jupyter and reveal see them, and only while the player has the focus.

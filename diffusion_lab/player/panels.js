@@ -15,6 +15,7 @@ const BODY = `
 <button type="button" data-do="speed"></button>
 <button type="button" data-do="news" aria-pressed="false" aria-keyshortcuts="D">what changed</button>
 <button type="button" data-do="pull" aria-pressed="false" aria-keyshortcuts="U">without the prompt</button>
+<button type="button" data-do="flip" aria-pressed="false" aria-keyshortcuts="F">flip A and B</button>
 <button type="button" data-do="show">Show me</button>
 <span class="dl-recipe"></span>
 </div>
@@ -75,6 +76,7 @@ function build(root, state) {
   state.buttons = Object.fromEntries([...live.querySelectorAll("button")].map((b) => [b.dataset.do, b]));
   const single = !data.names;
   state.buttons.news.hidden = !(single && paths[0].change && !paths[0].points && shown.includes("x0"));
+  state.buttons.flip.hidden = single || data.panels.filter((panel) => panel.what !== "difference").length < 2;
   state.buttons.pull.hidden = !(single && paths[0].moved && shown.includes("x0"));
   return live;
 }
@@ -85,21 +87,22 @@ function roleOf(what, state) {
   return { x_t: "shown", eps: "noise", x0_uncond: "pull" }[what] || "";
 }
 
-function setLabel(panel, what, state) {
-  panel.label.replaceChildren(...labelOf({ ...panel, what }, state));
+function setLabel(panel, what, state, side = panel.path) {
+  panel.label.replaceChildren(...labelOf({ ...panel, what, path: side }, state));
   panel.label.dataset.role = roleOf(what, state);
   panel.canvas.setAttribute("aria-label", panel.label.textContent.trim());
 }
 
 function drawPanel(panel, state) {
-  const { paths, pairs, i } = state, path = paths[panel.path], k = pairs[i][panel.path];
   if (panel.what === "difference") return drawDifference(panel, state);
+  const { paths, pairs, i } = state, side = state.hold === "flip" ? 1 - panel.path : panel.path; // A and B change places
+  const path = paths[side], k = pairs[i][side];
   const hero = panel.what === "x0" && !state.data.names, hold = hero ? state.hold : null;
   const what = hold === "pull" ? "x0_uncond" : panel.what;
-  const shown = [what, what === "x_t" ? k : Math.min(k, path.frames[what].length - 1), hold, state.open].join();
+  const shown = [what, what === "x_t" ? k : Math.min(k, path.frames[what].length - 1), hold, state.open, side].join();
   if (shown === panel.shown) return; // what stays as it was is not drawn again
   panel.shown = shown;
-  if (hero) setLabel(panel, what, state);
+  if (hero || state.data.names) setLabel(panel, what, state, side);
   if (path.points) return scatter(panel.canvas, path, k, what, DOTS[roleOf(what, state)], "#000");
   const pictures = what === "x_t" && state.open ? null : path.pictures[what]; // in the equation x_t is a sum
   const place = pictures ? pictures.at.indexOf(k) : -1;
@@ -122,10 +125,11 @@ function drawDifference(panel, state) {
     const at = (v, i) => [(side / 2) * (1 + v[2 * i] / a.reach), (side / 2) * (1 - v[2 * i + 1] / a.reach)];
     return rings(panel.canvas.getContext("2d"), values, at, "#333333");
   }
-  const [one, two] = state.panels.filter((other) => other.what === "x0").map((other) => {
+  let [one, two] = state.panels.filter((other) => other.what === "x0").map((other) => {
     const { width, height } = other.canvas;
     return other.canvas.getContext("2d").getImageData(0, 0, width, height);
   });
+  if (state.hold === "flip") [one, two] = [two, one];
   const context = sized(panel.canvas, one.width, one.height);
   const image = context.createImageData(one.width, one.height);
   for (let p = 0; p < image.data.length; p++) {

@@ -67,6 +67,7 @@ function facts(state) {
 }
 
 function inWords(state) {
-  const held = { pull: ["shown without the prompt"], news: ["marked: what changed since the step before"] }[state.hold] || [];
+  const held = { pull: ["shown without the prompt"], news: ["marked: what changed since the step before"],
+    flip: ["A and B have changed places"] }[state.hold] || [];
   return [...facts(state), ...held].join(", ").replaceAll(" %", " percent").replaceAll(" · ", ", ");
 }
