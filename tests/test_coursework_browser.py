@@ -103,6 +103,7 @@ def test_hints_and_quiz_by_keyboard_in_a_saved_notebook(engine, lab, name):
         assert "alpha_bar**0.5" in tab.locator(".jp-OutputArea-output pre").first.inner_text()
         answer = folds.nth(4).locator("> summary")
         answer.focus()
+        tab.wait_for_timeout(500)  # as a hand does: Lab first makes the cell of what has the focus its active one
         tab.keyboard.press("Enter")
         assert folds.nth(4).evaluate("e => e.open") and "Not this one" in folds.nth(4).inner_text()
         tab.keyboard.press("Tab")
