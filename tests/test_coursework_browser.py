@@ -73,7 +73,7 @@ def run(tab, editor, prompt):
 def test_a_stub_a_wrong_and_a_right_answer(engine, lab):
     with page(engine) as tab:
         tab.set_default_timeout(PATIENCE)
-        tab.goto(f"{lab}/lab/tree/exercise.ipynb")
+        tab.goto(f"{lab}/lab/tree/exercise.ipynb?reset")
         cells = tab.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor")
         cells.first.wait_for()
         tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
@@ -91,7 +91,7 @@ def test_a_stub_a_wrong_and_a_right_answer(engine, lab):
 def test_hints_and_quiz_by_keyboard_in_a_saved_notebook(engine, lab, name):
     with page(engine, height=1000) as tab:
         tab.set_default_timeout(PATIENCE)
-        tab.goto(f"{lab}/lab/tree/{name}.ipynb")
+        tab.goto(f"{lab}/lab/tree/{name}.ipynb?reset")  # without the notebook of the test before
         tab.wait_for_selector(".dl-quiz, .jp-RenderedHTML ol")
         folds = tab.locator(".jp-OutputArea-output details")
         assert folds.first.locator("summary").first.inner_text() == "Hint 1 of 3"
@@ -103,7 +103,6 @@ def test_hints_and_quiz_by_keyboard_in_a_saved_notebook(engine, lab, name):
         assert "alpha_bar**0.5" in tab.locator(".jp-OutputArea-output pre").first.inner_text()
         answer = folds.nth(4).locator("> summary")
         answer.focus()
-        tab.wait_for_timeout(500)  # as a hand does: Lab first makes the cell of what has the focus its active one
         tab.keyboard.press("Enter")
         assert folds.nth(4).evaluate("e => e.open") and "Not this one" in folds.nth(4).inner_text()
         tab.keyboard.press("Tab")
