@@ -112,7 +112,7 @@ def against_real(pipe: StableDiffusionPipeline, readers: dict, images: np.ndarra
 
 def copies(images: np.ndarray, n: int):
     """Root mean square difference to the nearest training picture, for the model and for fresh real scenes."""
-    seen = min(16000, 16 * n)  # the U-Net was trained on the first 16,000
+    seen = min(16000, 16 * n)  # of the 40,000 that the U-Net was trained on
     train = scenes.sample(seen, data.TRAIN[1], "train")[0]
     ours, fresh = images[:300], scenes.sample(min(n, 300), REAL[0] + 20, "train")[0]
     for name, each in (("Tiny SD", ours), ("fresh real scenes", fresh)):
