@@ -17,8 +17,8 @@ TWO_STEPS = """
 import itertools, resource, sys, time, torch
 import sd_full_size
 from diffusion_lab.stable_diffusion import StableDiffusion
-from diffusion_lab.stable_diffusion.devices import _fast_bfloat16
-size = 64 if _fast_bfloat16() else 16  # without the hardware for it, 512 pixels would take an hour
+from diffusion_lab.stable_diffusion.devices import fast_bfloat16
+size = 64 if fast_bfloat16("cpu") else 16  # without the hardware for it, 512 pixels would take an hour
 sd = StableDiffusion(sd_full_size.pipeline(torch.bfloat16, size=size), "full size")
 began = time.monotonic()
 steps = list(itertools.islice(sd.steps("a photo of an astronaut riding a horse on mars", n=50), 2))

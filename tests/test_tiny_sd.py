@@ -242,3 +242,17 @@ def test_the_shipped_model_draws_what_is_asked():
     for which in ("reader", "second"):
         shares = evaluation.fidelity(evaluation.look(evaluation.load_reader(which), images)[0], asked)
         assert shares["all three"] >= 14 / 16 and shares["colours"] >= 14 / 16
+
+
+def test_bfloat16_trains_the_same_network_with_float32_weights():
+    torch.manual_seed(0)
+    plain = unet.TinySD(8, half=False)
+    half = unet.TinySD(8, half=True)
+    half.load_state_dict(plain.state_dict())
+    x_t, t = torch.randn(2, 4, 16, 16), torch.tensor([10, 900])
+    tokens = tokenizer.WordTokens()(["a cat on mars", ""])
+    for one, other in zip(plain(x_t, t, tokens), half(x_t, t, tokens), strict=True):
+        assert other.dtype == torch.float32 and not torch.equal(one, other)
+        assert float((one - other).norm() / one.norm()) < 0.05
+    half(x_t, t, tokens)[0].square().mean().backward()
+    assert all(p.dtype == torch.float32 and (p.grad is None or p.grad.isfinite().all()) for p in half.parameters())

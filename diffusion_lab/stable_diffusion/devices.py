@@ -41,7 +41,7 @@ def best_dtype(folder: Path, device: str) -> torch.dtype:
         return torch.float32
     if not device.startswith("cpu"):
         return torch.float16
-    return torch.bfloat16 if _fast_bfloat16() else torch.float32
+    return torch.bfloat16 if fast_bfloat16(device) else torch.float32
 
 
 def check_dtype(dtype: torch.dtype, device: str) -> torch.dtype:
@@ -51,8 +51,10 @@ def check_dtype(dtype: torch.dtype, device: str) -> torch.dtype:
     return dtype
 
 
-def _fast_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
+def fast_bfloat16(device: str) -> bool:
+    """Whether a device multiplies bfloat16 in hardware: an NVIDIA GPU since Ampere, a CPU with AVX512-BF16 or AMX."""
+    if not device.startswith("cpu"):
+        return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, bool)() for name in names)
 

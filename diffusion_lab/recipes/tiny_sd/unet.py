@@ -1,5 +1,6 @@
 """The U-Net and the text encoder of Tiny SD, trained together on the VAE's latents."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...schedules import scaled_linear
+from ...stable_diffusion.devices import fast_bfloat16
 from ...training import as_plan, target_of
 from ...worlds.scenes import Scene, caption
 from .tokenizer import END, LENGTH, START, WordTokens
@@ -51,10 +53,12 @@ def new_unet() -> UNet2DConditionModel:
 
 class TinySD(nn.Module):
     """The U-Net and the text encoder in training, which count their own steps; `project` maps the U-Net's middle to
-    the reader's features."""
+    the reader's features. `half`: whether it computes in bfloat16 (None: where the machine is fast at it); the weights
+    stay float32."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, half: bool | None = None):
         super().__init__()
+        self.half = half
         self.unet, self.text_encoder = new_unet(), new_text_encoder()
         self.unet.set_attn_processor(AttnProcessor())
         self.project = nn.Sequential(nn.Conv2d(128, 128, 1), nn.SiLU(), nn.Conv2d(128, channels, 1))
@@ -62,11 +66,14 @@ class TinySD(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The velocity (B, 4, 16, 16), and the middle's guess of the reader's features (B, C, 8, 8)."""
-        middle = []
+        kind, middle = x_t.device.type, []
+        half = fast_bfloat16(kind) if self.half is None else self.half
         hook = self.unet.mid_block.register_forward_hook(lambda module, given, came: middle.append(came))
-        velocity = self.unet(x_t, t, self.text_encoder(tokens).last_hidden_state).sample
+        with torch.autocast(kind, torch.bfloat16) if half else contextlib.nullcontext():
+            velocity = self.unet(x_t, t, self.text_encoder(tokens).last_hidden_state).sample
+            seen = self.project(middle[0])
         hook.remove()
-        return velocity, self.project(middle[0])
+        return velocity.float(), seen.float()
 
 
 def by_adamw(name: str) -> bool:
