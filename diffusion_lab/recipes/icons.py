@@ -1,4 +1,4 @@
-"""How the icons toy was made: a U-Net that learns colours and shapes from drawn icons in a minute."""
+"""How the icons toy was made: a U-Net that learns colours and shapes from drawn icons in two minutes."""
 
 from argparse import ArgumentParser, Namespace
 
