@@ -8,7 +8,7 @@ itself costs nothing.
 import importlib
 import os
 
-# On busy cores torch's threads spin while they wait for each other; sleeping costs an idle machine nearly nothing.
+# On busy cores torch's threads spin while they wait for each other; sleeping costs an idle machine about a tenth.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Whoever imports diffusers after this package is spared its remarks on what is not installed; errors are still told.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
