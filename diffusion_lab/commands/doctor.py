@@ -227,8 +227,7 @@ def _gflops(device: str, dtype) -> float:
 
 
 def _timed(call: Callable[[], object], times: int = 1) -> float:
-    """Seconds that a call takes: the fastest of a few, after one to warm up."""
-    call()
+    """Seconds that a call takes: the fastest of a few."""
     found = []
     for _ in range(times):
         start = time.perf_counter()
