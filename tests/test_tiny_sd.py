@@ -133,7 +133,7 @@ def test_plain_diffusers_draws_from_the_folder(toy):
 def test_the_folder_names_the_shipped_habits_and_a_preview_of_its_own(toy):
     made, shipped = (StableDiffusion.load(folder) for folder in (toy.out / "tiny_sd", SHIPPED))
     for model in (made, shipped):
-        assert (model.name, model.n, model.guidance_scale, model.sampler) == ("Tiny SD", 20, 2.5, "dpmpp_2m")
+        assert (model.name, model.n, model.guidance_scale, model.sampler) == ("Tiny SD", 20, 2.5, "dpmpp_2m_sde")
     fitted = torch.tensor(export.habits(shipped.pipeline)["to_rgb"])
     assert torch.allclose(shipped.to_rgb, fitted, atol=0.05)  # another draw of scenes moves it as much as 0.03
     assert made.to_rgb.shape == (5, 3) and not torch.allclose(made.to_rgb, shipped.to_rgb, atol=0.05)

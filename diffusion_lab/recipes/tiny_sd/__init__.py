@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "tiny_sd"
-GUIDANCE, N = 2.5, 20
+GUIDANCE, N, SAMPLER = 2.5, 20, "dpmpp_2m_sde"  # fresh noise heals what a first guess got wrong
 STAGES = ("reader", "second", "vae", "latents", "unet", "decoder", "export")
 
 
@@ -45,7 +45,8 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, default=SHIPPED, help="the model's folder (default: the shipped one)")
     parser.add_argument("--n", type=int, default=1000, help="pictures of seen and again of never-seen combinations")
     parser.add_argument("--guidance", type=float, default=GUIDANCE, help="guidance scale")
-    parser.add_argument("--steps", type=int, default=N, help="steps of DPM++ 2M")
+    parser.add_argument("--steps", type=int, default=N, help="steps of the sampler")
+    parser.add_argument("--sampler", default=SAMPLER, help="how it steps, such as dpmpp_2m")
     parser.add_argument("--sheets", type=Path, help="draw the card's contact sheets into this folder instead")
     parser.add_argument("--keep", type=Path, help="a folder for the pictures, so that a second call goes on")
 

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, StableDiffusionPipeline
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from ...stable_diffusion.pictures import fit_to_rgb
+from ...stable_diffusion.schedulers import fresh
 from ...worlds import scenes
-from . import GUIDANCE, N
+from . import GUIDANCE, SAMPLER, N
 from .tokenizer import save_tokenizer
 from .unet import TinySD
 
@@ -42,7 +43,7 @@ def habits(pipe: StableDiffusionPipeline) -> dict:
     """What diffusion_lab.json says: the name, how the model draws where nothing else is asked for, and the linear
     preview of its latents, fitted to what its VAE makes of scenes."""
     preview = fit_to_rgb(pipe, scenes.sample(SCENES, 0)[0])                     # (5, 3)
-    return {"name": "Tiny SD", "n": N, "guidance_scale": GUIDANCE, "sampler": "dpmpp_2m",
+    return {"name": "Tiny SD", "n": N, "guidance_scale": GUIDANCE, "sampler": SAMPLER,
             "to_rgb": [[round(value, 4) for value in row] for row in preview.tolist()]}  # fmt: skip
 
 
@@ -64,17 +65,17 @@ def export(network: TinySD, vae: AutoencoderKL, folder: Path) -> None:
 
 @torch.no_grad()
 def draw(pipe: StableDiffusionPipeline, prompts: list[str], seeds: Iterable[int], n: int = N,
-         guidance_scale: float = GUIDANCE, batch: int = 16) -> list[Image.Image]:  # fmt: skip
-    """One picture for each prompt and seed, by DPM++ 2M in n steps."""
-    pipe.scheduler = DPMSolverMultistepScheduler.from_config(pipe.scheduler.config)
-    pairs, pictures = list(zip(prompts, seeds, strict=True)), []
+         guidance_scale: float = GUIDANCE, sampler: str = SAMPLER, batch: int = 16) -> list[Image.Image]:  # fmt: skip
+    """One picture for each prompt and seed; its randomness is its seed's own, whatever is drawn beside it."""
+    before, pairs, pictures = pipe.scheduler, list(zip(prompts, seeds, strict=True)), []
+    pipe.scheduler = fresh(before, sampler)
     for k in range(0, len(pairs), batch):
         part = pairs[k : k + batch]
-        generators = [torch.Generator().manual_seed(seed) for _, seed in part]
-        latents = torch.stack([torch.randn((4, 16, 16), generator=g) for g in generators]).to(pipe.device)
         pictures += pipe(
-            [prompt for prompt, _ in part], num_inference_steps=n, guidance_scale=guidance_scale, latents=latents
-        ).images
+            [prompt for prompt, _ in part], num_inference_steps=n, guidance_scale=guidance_scale,
+            generator=[torch.Generator().manual_seed(seed) for _, seed in part],
+        ).images  # fmt: skip
+    pipe.scheduler = before
     return pictures
 
 

@@ -46,7 +46,8 @@ def drawn(pipe: StableDiffusionPipeline, prompts: list[str], args: Namespace, na
     images = list(np.load(kept)) if kept and kept.exists() else []
     for k in tqdm(range(len(images), len(prompts), 20), desc=f"drawing ({name})", mininterval=10):
         part = prompts[k : k + 20]
-        images += [np.asarray(p) for p in export.draw(pipe, part, range(k, k + len(part)), args.steps, args.guidance)]
+        seeds = range(k, k + len(part))
+        images += [np.asarray(p) for p in export.draw(pipe, part, seeds, args.steps, args.guidance, args.sampler)]
         if kept and (k // 20 % 5 == 4 or k + 20 >= len(prompts)):
             kept.parent.mkdir(parents=True, exist_ok=True)
             np.save(kept, np.stack(images))
