@@ -66,7 +66,7 @@ def export(network: TinySD, vae: AutoencoderKL, folder: Path) -> None:
 @torch.no_grad()
 def draw(pipe: StableDiffusionPipeline, prompts: list[str], seeds: Iterable[int], n: int = N,
          guidance_scale: float = GUIDANCE, sampler: str = SAMPLER, batch: int = 16) -> list[Image.Image]:  # fmt: skip
-    """One picture for each prompt and seed; its randomness is its seed's own, whatever is drawn beside it."""
+    """One picture for each prompt and seed, in n steps; its randomness is its own, whatever is drawn beside it."""
     before, pairs, pictures = pipe.scheduler, list(zip(prompts, seeds, strict=True)), []
     pipe.scheduler = fresh(before, sampler)
     for k in range(0, len(pairs), batch):

@@ -25,7 +25,7 @@ def evaluate(args: Namespace) -> None:
     pipe = StableDiffusionPipeline.from_pretrained(args.folder)
     pipe.set_progress_bar_config(disable=True)
     if args.sheets:
-        sheets.draw_all(pipe, args.sheets)
+        sheets.draw_all(pipe, args.sheets, args.sampler)
         return
     for name, value in report(pipe, args):
         print(f"| {name} | {value} |")
@@ -67,7 +67,7 @@ def report(pipe: StableDiffusionPipeline, args: Namespace):
             yield f"both colours, {name} (n = {args.n}, {which})", f"{shares['colours']:.1%}"
     yield from against_real(pipe, readers, np.concatenate(list(sets.values())), args)
     yield from copies(sets["seen"], args.n)
-    yield from speed(pipe)
+    yield from speed(pipe, args.sampler)
 
 
 def through_vae(pipe: StableDiffusionPipeline, images: np.ndarray, keep: Path | None = None) -> np.ndarray:
@@ -122,13 +122,13 @@ def copies(images: np.ndarray, n: int):
         yield f"root mean square difference to the nearest of {seen} training pictures, {name}", text
 
 
-def speed(pipe: StableDiffusionPipeline):
+def speed(pipe: StableDiffusionPipeline, sampler: str):
     """Seconds for one picture, the best of three, and the number of threads."""
     threads = f"{torch.get_num_threads()} of {os.cpu_count()} threads"
     for n in (20, 50):
         times = []
         for _ in range(3):
             start = time.perf_counter()
-            export.draw(pipe, [export.PREVIEW[0]], [0], n)
+            export.draw(pipe, [export.PREVIEW[0]], [0], n, sampler=sampler)
             times.append(time.perf_counter() - start)
         yield f"one picture, {n} steps, {threads}", f"{min(times):.2f} s"

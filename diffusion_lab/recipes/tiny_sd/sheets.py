@@ -14,26 +14,27 @@ SEEDS = range(8)
 STEPS, GUIDANCES = (4, 8, 20, 50), (1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
 
 
-def draw_all(pipe: StableDiffusionPipeline, target: Path) -> None:
-    """Writes every sheet into the folder `target`; seeds 0 to 7 (0 to 47 for the 96), nothing selected."""
+def draw_all(pipe: StableDiffusionPipeline, target: Path, sampler: str) -> None:
+    """Writes every sheet into the folder `target`; seeds 0 to 7 (0 to 47 for the 96), nothing selected. The sheet of
+    steps is DPM++ 2M's, made for few of them."""
     export.sheet([Image.fromarray(image) for image in scenes.sample(60, 1)[0]], 10, target / "scenes.jpg")
-    rows = [p for prompt in export.PREVIEW for p in export.draw(pipe, [prompt] * 8, SEEDS)]
+    rows = [p for prompt in export.PREVIEW for p in export.draw(pipe, [prompt] * 8, SEEDS, sampler=sampler)]
     export.sheet(rows, 8, target / "tiny_sd_prompts.jpg")
     first, second = export.PREVIEW[:2]
     rows = [p for n in STEPS for p in export.draw(pipe, [first] * 8, SEEDS, n, sampler="dpmpp_2m")]
     export.sheet(rows, 8, target / "tiny_sd_steps.jpg")
-    rows = [p for scale in GUIDANCES for p in export.draw(pipe, [second] * 8, SEEDS, guidance_scale=scale)]
+    rows = [p for scale in GUIDANCES for p in export.draw(pipe, [second] * 8, SEEDS, export.N, scale, sampler)]
     export.sheet(rows, 8, target / "tiny_sd_guidance.jpg")
     rows = [p for name in SAMPLERS for p in export.draw(pipe, [first] * 8, SEEDS, sampler=name)]
     export.sheet(rows, 8, target / "tiny_sd_samplers.jpg")
-    export.sheet(unselected(pipe), 12, target / "tiny_sd_unselected.jpg")
+    export.sheet(unselected(pipe, sampler), 12, target / "tiny_sd_unselected.jpg")
 
 
-def unselected(pipe: StableDiffusionPipeline) -> list[Image.Image]:
+def unselected(pipe: StableDiffusionPipeline, sampler: str) -> list[Image.Image]:
     """96 pictures in eight rows of twelve: four rows of combinations seen in training, then four never seen."""
     pictures = []
     for split in ("train", "held-out"):
         rng = np.random.default_rng(96)
         prompts = [scenes.describe(scenes.choose(rng, split)) for _ in range(48)]
-        pictures += export.draw(pipe, prompts, range(48))
+        pictures += export.draw(pipe, prompts, range(48), sampler=sampler)
     return pictures
