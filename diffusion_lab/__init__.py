@@ -20,7 +20,7 @@ _HOME = {
     "LabError": "errors",
     "Step": "trajectory", "Steps": "trajectory", "Trajectory": "trajectory", "Recipe": "trajectory",
     "Schedule": "schedules", "linear": "schedules", "cosine": "schedules", "scaled_linear": "schedules",
-    "noise": "noising", "add_noise": "noising", "small_steps": "noising", "forward": "noising",
+    "add_noise": "mixing", "noise": "noising", "small_steps": "noising", "forward": "noising",
     "denoise": "sampling", "ddim_step": "sampling", "ancestral": "sampling", "dpmpp_2m": "sampling",
     "heun": "sampling", "sample": "sampling",
     "Guess": "guidance", "guided": "guidance",
@@ -29,8 +29,8 @@ _HOME = {
     "Toy": "toy", "StableDiffusion": "stable_diffusion", "record": "stable_diffusion",
     "Player": "player", "watch": "player",
 }
-_MODULES = ("errors", "exact", "figures", "guidance", "networks", "noising", "pixels", "sampling", "schedules", "toy",
-            "training", "trajectory", "worlds")
+_MODULES = ("errors", "exact", "figures", "guidance", "mixing", "networks", "noising", "pixels", "sampling",
+            "schedules", "toy", "training", "trajectory", "worlds")
 
 __all__ = sorted(_HOME)
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from .errors import LabError
+from .mixing import predicted_eps
 from .pixels import TO_RGB, as_pictures, as_samples
 from .sampling import sample
 from .schedules import Schedule, cosine
@@ -77,7 +78,7 @@ class Exact:
             raise LabError(f"samples of shape (B, {', '.join(map(str, self.shape))}) were expected; {tuple(x_t.shape)} "
                            "came; give them the shape of the data")
         alpha_bar = self.schedule.alpha_bar(t)
-        return (x_t - alpha_bar**0.5 * self.guess(x_t, alpha_bar, condition)) / (1 - alpha_bar) ** 0.5
+        return predicted_eps(x_t, self.guess(x_t, alpha_bar, condition), alpha_bar)
 
     def encode(self, image: Image.Image) -> Tensor:
         """A picture as a clean sample (1, 3, H, W) in [-1, 1], resized to the data's size."""

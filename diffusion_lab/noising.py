@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import LabError
+from .mixing import add_noise
 from .schedules import Schedule
 from .trajectory import ForwardSteps, Recipe, Step, Trajectory
 
@@ -30,20 +31,6 @@ def noise(shape: Sequence[int], seed: int | Sequence[int] = 0) -> Tensor:
     return randn(shape, generators(seed))
 
 
-def add_noise(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
-    """Jump to any noise level: x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps (DDPM, equation 4).
-
-    Arguments: `x0` (B, ...) clean, in [-1, 1] for pixels; `alpha_bar` in [0, 1]; `eps` standard normal, shaped like
-    `x0`. Returns x_t, the same shape. Raises LabError where the shapes differ or alpha_bar is no share.
-    """
-    if x0.shape != eps.shape:
-        raise LabError(f"the noise has the shape of the picture, {tuple(x0.shape)}; {tuple(eps.shape)} came; "
-                       "draw it with torch.randn_like(x0)")
-    if not 0 <= alpha_bar <= 1:
-        raise LabError(f"alpha_bar is a share of signal from 0 to 1; {alpha_bar} came; take it from a Schedule")
-    return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
-
-
 def small_steps(x0: Tensor, schedule: Schedule, generator: torch.Generator) -> Iterator[Step]:
     """Walk to static one timestep at a time: x_t = sqrt(alpha_t) x_(t-1) + sqrt(1 - alpha_t) z (DDPM, equation 2).
 
@@ -55,7 +42,7 @@ def small_steps(x0: Tensor, schedule: Schedule, generator: torch.Generator) -> I
         alpha_bar = schedule.alpha_bar(t)
         alpha = alpha_bar / before
         z = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
-        x = alpha**0.5 * x + (1 - alpha) ** 0.5 * z
+        x = add_noise(x, alpha, z)
         eps = ((alpha * (1 - before)) ** 0.5 * eps + (1 - alpha) ** 0.5 * z) / (1 - alpha_bar) ** 0.5
         before = alpha_bar
         yield Step(x, eps, alpha_bar, t)

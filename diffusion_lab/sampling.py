@@ -11,17 +11,13 @@ from torch import Tensor
 
 from .errors import LabError
 from .guidance import Guess, as_guess, guided
+from .mixing import add_noise, predicted_eps, predicted_x0
 from .noising import generators, randn
 from .schedules import Schedule
 from .trajectory import Recipe, Step, Steps, arrived
 
 Predict = Callable[[Tensor, int], Tensor | Guess]
 Rule = Callable[[Tensor, Tensor, float, float], Tensor]
-
-
-def predicted_x0(x_t: Tensor, eps: Tensor, alpha_bar: float) -> Tensor:
-    """The guess of the clean picture: x0 = (x_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar) (DDPM, equation 15)."""
-    return (x_t - (1 - alpha_bar) ** 0.5 * eps) / alpha_bar**0.5
 
 
 def ddim_step(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float) -> Tensor:
@@ -31,7 +27,7 @@ def ddim_step(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float)
     Meng and Ermon, "Denoising Diffusion Implicit Models", 2020, equation 12 with sigma = 0). All tensors (B, ...).
     """
     x0 = predicted_x0(x_t, eps, alpha_bar)
-    return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next) ** 0.5 * eps
+    return add_noise(x0, alpha_bar_next, eps)
 
 
 def ancestral(source: torch.Generator | Sequence[torch.Generator], eta: float = 1.0) -> Rule:
@@ -60,8 +56,9 @@ def dpmpp_2m() -> Rule:
     """A rule that remembers one step: DPM-Solver++ (2M) (Lu et al., "DPM-Solver++", 2022, algorithm 2).
 
     With lambda = log(sqrt(alpha_bar) / sqrt(1 - alpha_bar)), h = lambda_next - lambda and r = h_before / h:
-    D = (1 + 1 / 2r) x0 - (1 / 2r) x0_before,  x_next = (sigma_next / sigma) x_t - sqrt(alpha_bar_next) (e^-h - 1) D.
-    The first step, and one that ends without noise, use D = x0. Make a new rule for every path.
+    D = (1 + 1 / 2r) x0 - (1 / 2r) x0_before,  x_next = (sigma_next / sigma) x_t - sqrt(alpha_bar_next) (e^-h - 1) D,
+    which is the step of DDIM with D in place of the guess: a guess that looks ahead. The first step, and one that ends
+    without noise, use D = x0. Make a new rule for every path.
     """
     before: list[tuple[Tensor, float]] = []
 
@@ -75,8 +72,7 @@ def dpmpp_2m() -> Rule:
             x0_before, h_before = before.pop()
             D = x0 + (x0 - x0_before) * h / (2 * h_before)
         before.append((x0, h))
-        sigma, sigma_next = (1 - alpha_bar) ** 0.5, (1 - alpha_bar_next) ** 0.5
-        return sigma_next / sigma * x_t - alpha_bar_next**0.5 * math.expm1(-h) * D
+        return add_noise(D, alpha_bar_next, predicted_eps(x_t, D, alpha_bar))
 
     return rule
 

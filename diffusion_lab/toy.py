@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from . import networks, schedules
 from .errors import LabError
+from .mixing import TARGETS, eps_of
 from .pixels import TO_RGB, as_pictures, as_samples
 from .sampling import sample
 from .schedules import Schedule
-from .training import TARGETS, drop_condition, eps_of, noise_prediction_loss
+from .training import drop_condition, noise_prediction_loss
 from .trajectory import Recipe, Steps
 
 WEIGHTS = Path(__file__).parent / "weights"

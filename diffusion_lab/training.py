@@ -21,10 +21,9 @@ from torch.optim.swa_utils import AveragedModel
 from . import together
 from .errors import LabError
 from .files import whole
+from .mixing import add_noise, target_of
 from .optimisers import Optimisers, adamw
 from .schedules import Schedule
-
-TARGETS = ("eps", "x0", "v")
 
 
 class Progress(NamedTuple):
@@ -212,28 +211,6 @@ def _average(network: nn.Module, ema: float | Callable[[int], float]) -> Average
     return average
 
 
-def target_of(x0: Tensor, eps: Tensor, alpha_bar: Tensor, target: str) -> Tensor:
-    """What a network is asked for: the noise "eps", the picture "x0", or the velocity "v".
-
-    v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0 (Salimans and Ho, "Progressive Distillation", 2022,
-    section 4). `alpha_bar` is shaped to multiply x0.
-    """
-    if target == "v":
-        return alpha_bar**0.5 * eps - (1 - alpha_bar) ** 0.5 * x0
-    if target not in TARGETS:
-        raise LabError(f'a network predicts "eps", "x0" or "v"; {target!r} came; choose one of the three')
-    return eps if target == "eps" else x0
-
-
-def eps_of(prediction: Tensor, x_t: Tensor, alpha_bar: Tensor, target: str) -> Tensor:
-    """The noise in x_t according to a network's `prediction` of "eps", "x0" or "v"; all shaped as x_t."""
-    if target == "eps":
-        return prediction
-    if target == "x0":
-        return (x_t - alpha_bar**0.5 * prediction) / (1 - alpha_bar) ** 0.5
-    return alpha_bar**0.5 * prediction + (1 - alpha_bar) ** 0.5 * x_t
-
-
 def noise_prediction_loss(network: nn.Module, x0: Tensor, condition: Tensor | None, schedule: Schedule,
                           generator: torch.Generator, target: str = "eps") -> Tensor:  # fmt: skip
     """The loss of diffusion: E |network(x_t, t, condition) - eps|^2, t uniform (DDPM, equation 14 and
@@ -246,7 +223,7 @@ def noise_prediction_loss(network: nn.Module, x0: Tensor, condition: Tensor | No
     t = torch.randint(len(schedule), (B,), generator=generator)                 # (B,)  a time for each
     eps = torch.randn(x0.shape, generator=generator).to(x0)                     # (B, ...)
     alpha_bar = schedule.alpha_bars[t].to(x0).view(B, *[1] * (x0.dim() - 1))    # (B, 1, ...)
-    x_t = alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps                    # (B, ...)
+    x_t = add_noise(x0, alpha_bar, eps)                                         # (B, ...)
     guess = network(x_t, t.to(x0.device), condition)                            # (B, ...)
     return (guess - target_of(x0, eps, alpha_bar, target)).square().mean()
 

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import LabError
+from .mixing import add_noise, predicted_x0
 
 FORMAT = "diffusion_lab trajectory 1"
 
@@ -50,18 +51,15 @@ class Step:
                 raise LabError(f"{name} has the shape of x_t, {tuple(self.x_t.shape)}; {tuple(guess.shape)} came; "
                                "predict one noise value for each value of x_t")
 
-    def _picture_in(self, eps: Tensor) -> Tensor:
-        return (self.x_t - (1 - self.alpha_bar) ** 0.5 * eps) / self.alpha_bar**0.5
-
     @property
     def x0(self) -> Tensor:
         """The guess of the clean sample, (x_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar) (DDPM, equation 15)."""
-        return self._picture_in(self.eps)
+        return predicted_x0(self.x_t, self.eps, self.alpha_bar)
 
     @property
     def x0_uncond(self) -> Tensor | None:
         """The same guess without the prompt, or None where no such guess was made."""
-        return None if self.eps_uncond is None else self._picture_in(self.eps_uncond)
+        return None if self.eps_uncond is None else predicted_x0(self.x_t, self.eps_uncond, self.alpha_bar)
 
     @property
     def snr(self) -> float:
@@ -152,7 +150,7 @@ class ForwardSteps(Sequence[Step]):
         if isinstance(i, slice):
             return ForwardSteps(self.x0, self.eps, self.alpha_bars[i], self.ts[i])
         a = self.alpha_bars[i]
-        return Step(a**0.5 * self.x0 + (1 - a) ** 0.5 * self.eps, self.eps, a, self.ts[i])
+        return Step(add_noise(self.x0, a, self.eps), self.eps, a, self.ts[i])
 
 
 @dataclass

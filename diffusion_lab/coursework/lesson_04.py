@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from ..mixing import add_noise, predicted_x0
 from ..noising import noise
-from ..sampling import ddim_step, predicted_x0
+from ..sampling import ddim_step
 from .clinic import PATIENTS
 from .exercises import Code, Diagnoses, Slip
 
@@ -38,7 +39,7 @@ def _mixed(x0, eps, b) -> Tensor:
 DDIM = Code(
     call="ddim_step(x_t, eps, alpha_bar, alpha_bar_next)",
     reference=ddim_step,
-    source=(ddim_step, predicted_x0),
+    source=(ddim_step, predicted_x0, add_noise),
     cases=_steps,
     right="This is the step of DDIM. In lesson 08 the very same function draws with Stable Diffusion.",
     hints=(

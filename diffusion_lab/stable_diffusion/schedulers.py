@@ -14,6 +14,7 @@ from diffusers import SchedulerMixin
 from torch import Tensor
 
 from ..errors import LabError
+from ..mixing import eps_of
 from ..schedules import Schedule
 from ..trajectory import Step
 
@@ -34,6 +35,7 @@ SAMPLERS = {
     "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
     "lcm": ("LCMScheduler", {}),
 }
+KINDS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}  # what a network predicts, in diffusers' words and ours
 
 
 def fresh(scheduler: SchedulerMixin, sampler: str = "own") -> SchedulerMixin:
@@ -67,18 +69,10 @@ def schedule_of(scheduler: SchedulerMixin, name: str) -> Schedule:
 
 
 def eps_from(guess: Tensor, x: Tensor, alpha_bar: float, kind: str) -> Tensor:
-    """The noise in what a network guessed about x = sqrt(a) x0 + sqrt(1 - a) eps, a = alpha_bar; shapes (B, ...).
-
-    `kind` is "epsilon" (the guess is the noise), "v_prediction" (v = sqrt(a) eps - sqrt(1 - a) x0; Salimans and Ho,
-    "Progressive Distillation for Fast Sampling of Diffusion Models", 2022, section 4) or "sample" (it is x0).
-    """
-    if kind == "epsilon":
-        return guess
-    if kind == "v_prediction":
-        return alpha_bar**0.5 * guess + (1 - alpha_bar) ** 0.5 * x
-    if kind == "sample":
-        return (x - alpha_bar**0.5 * guess) / (1 - alpha_bar) ** 0.5
-    raise LabError(f"the network predicts epsilon, v_prediction or sample; {kind!r} came; mend scheduler_config.json")
+    """The noise in what a network guessed about x; `kind` is diffusers' word for what it predicts, one of KINDS."""
+    if kind not in KINDS:
+        raise LabError(f"the network predicts {', '.join(KINDS)}; {kind!r} came; mend scheduler_config.json")
+    return eps_of(guess, x, alpha_bar, KINDS[kind])
 
 
 @dataclass(frozen=True)

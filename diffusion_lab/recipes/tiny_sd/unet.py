@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from ...mixing import add_noise, target_of
 from ...schedules import scaled_linear
 from ...stable_diffusion.devices import fast_bfloat16
-from ...training import as_plan, target_of
+from ...training import as_plan
 from ...worlds.scenes import Scene, caption
 from .tokenizer import END, LENGTH, START, WordTokens
 
@@ -97,7 +98,7 @@ class DiffusionLoss:
         t = (steps * len(self.schedule)).long().clamp(max=len(self.schedule) - 1)  # (B,)  stratified, uniform
         alpha_bar = self.schedule.alpha_bars[t].to(x0)[:, None, None, None]
         eps = torch.randn(x0.shape, generator=generator).to(x0)
-        x_t = alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps                # (B, 4, 16, 16)
+        x_t = add_noise(x0, alpha_bar, eps)                                     # (B, 4, 16, 16)
         velocity, seen = network(x_t, t.to(where), self.tokens(self.captions(index, generator)).to(where))
         error = (velocity - target_of(x0, eps, alpha_bar, "v")).square()        # (B, 4, 16, 16)
         weight = 1 + FOREGROUND * masks                                         # (B, 1, 16, 16)
