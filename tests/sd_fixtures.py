@@ -158,3 +158,24 @@ def model(layout: str = "new", prediction_type: str = "epsilon"):
     from diffusion_lab.stable_diffusion import StableDiffusion
 
     return StableDiffusion.load(folder(layout, prediction_type))
+
+
+def untouched(folder: str | Path):
+    """The pipeline as diffusers alone loads it: what our pictures are compared with.
+
+    (Ours keeps its VAE channels last, and where a CPU then adds up in another order a picture differs by one level.)
+    """
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True,
+                                                       safety_checker=None, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def grey_levels_apart(a, b) -> int:
+    """The largest difference of two pictures, PIL or uint8, in grey levels of 0 to 255."""
+    import numpy as np
+
+    return int(np.abs(np.asarray(a).astype(int) - np.asarray(b)).max())

@@ -1,4 +1,8 @@
-"""Stable Diffusion against diffusers' own pipeline: the same numbers, bit for bit, on random weights."""
+"""Stable Diffusion against diffusers' own pipeline, on random weights.
+
+The latents are the same numbers, bit for bit; the pictures are the same within one grey level (sd_fixtures.untouched
+says why), and on some CPUs without any difference.
+"""
 
 import functools
 
@@ -8,7 +12,7 @@ import pytest
 import torch
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
 from PIL import Image
-from sd_fixtures import folder, model
+from sd_fixtures import folder, grey_levels_apart, model, untouched
 
 from diffusion_lab.errors import LabError
 from diffusion_lab.guidance import guided
@@ -27,31 +31,48 @@ EDITED = [(kind, sampler) for kind in (KINDS[0], KINDS[3]) for sampler in (*SOME
 EDITED += [(kind, sampler) for kind in KINDS[1:3] for sampler in ("euler_ancestral", "pndm")]
 
 
-def bare(sd, sampler: str, scale: float, n: int = 4, **more):
-    """The plain call of diffusers' pipeline, as anyone would write it; returns latents (B, C, h, w)."""
+def bare(pipeline, sampler: str, scale: float, n: int = 4, **more):
+    """The plain call of diffusers' pipeline, as anyone would write it; returns latents (B, C, h, w) or pictures."""
     if more.pop("swap", True):
-        sd.pipeline.scheduler = fresh(sd.pipeline.scheduler, sampler)
-    return sd.pipeline(PROMPTS, num_inference_steps=n, guidance_scale=scale, negative_prompt=[AWAY] * 2,
-                       generator=[torch.Generator().manual_seed(seed) for seed in SEEDS], **more).images  # fmt: skip
+        pipeline.scheduler = fresh(pipeline.scheduler, sampler)
+    return pipeline(PROMPTS, num_inference_steps=n, guidance_scale=scale, negative_prompt=[AWAY] * 2,
+                    generator=[torch.Generator().manual_seed(seed) for seed in SEEDS], **more).images  # fmt: skip
+
+
+plain_pipeline = functools.cache(lambda *kind: untouched(folder(*kind)))
 
 
 @pytest.fixture
-def sd(request):
+def kind(request):
+    return getattr(request, "param", ("new", "epsilon"))
+
+
+@pytest.fixture
+def sd(kind):
     """A fixture model whose scheduler is put back after the test."""
-    loaded = model(*getattr(request, "param", ("new", "epsilon")))
+    loaded = model(*kind)
     before = loaded.pipeline.scheduler
     yield loaded
     loaded.pipeline.scheduler = before
 
 
-@pytest.mark.parametrize("sd, sampler, scale", CASES, indirect=["sd"])
-def test_steps_and_recorder_and_pipeline_draw_the_same_bits(sd, sampler, scale):
+@pytest.fixture
+def plain(kind):
+    """diffusers' own pipeline of the same folder, which this package has not touched; its scheduler is put back."""
+    pipeline = plain_pipeline(*kind)
+    before = pipeline.scheduler
+    yield pipeline
+    pipeline.scheduler = before
+
+
+@pytest.mark.parametrize("kind, sampler, scale", CASES, indirect=["kind"])
+def test_steps_and_recorder_and_pipeline_draw_the_same_bits(sd, plain, sampler, scale):
     steps = list(sd.steps(PROMPTS, n=4, guidance_scale=scale, negative_prompt=AWAY, seed=SEEDS, sampler=sampler))
-    plain = bare(sd, sampler, scale, output_type="latent")
-    with record(sd.pipeline) as trajectory:
-        recorded = bare(sd, sampler, scale, output_type="latent", swap=False)
-    assert torch.equal(plain, recorded) and torch.equal(plain, steps[-1].x0)
-    assert torch.isfinite(plain).all() and not torch.equal(plain[0], plain[1])
+    drawn = bare(plain, sampler, scale, output_type="latent")
+    with record(plain) as trajectory:
+        recorded = bare(plain, sampler, scale, output_type="latent", swap=False)
+    assert torch.equal(drawn, recorded) and torch.equal(drawn, steps[-1].x0)
+    assert torch.isfinite(drawn).all() and not torch.equal(drawn[0], drawn[1])
     assert len(steps) == len(trajectory) and all(step.alpha_bar < 1 for step in steps[:-1])
     for ours, theirs in zip(steps, trajectory.steps, strict=True):
         assert (ours.t, ours.alpha_bar, ours.note) == (theirs.t, theirs.alpha_bar, theirs.note)
@@ -67,25 +88,29 @@ def test_both_layouts_hold_the_same_model():
     assert torch.equal(*x) and torch.equal(new.decode(x[0]), old.decode(x[1]))
 
 
-@pytest.mark.parametrize("sd", KINDS, indirect=True, ids="-".join)
-def test_pictures_are_those_of_the_pipeline(sd):
-    images = bare(sd, "dpmpp_2m", 5.0)
+@pytest.mark.parametrize("kind", KINDS, indirect=True, ids="-".join)
+def test_pictures_are_those_of_the_pipeline_within_one_grey_level(sd, plain):
+    images = bare(plain, "dpmpp_2m", 5.0)
+    with record(plain) as trajectory:
+        again = bare(plain, "dpmpp_2m", 5.0, swap=False)
     steps = list(sd.steps(PROMPTS, n=4, guidance_scale=5.0, negative_prompt=AWAY, seed=SEEDS, sampler="dpmpp_2m"))
-    for ours, theirs in zip(sd.picture(steps[-1].x0), images, strict=True):
-        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    for i, ours in enumerate(sd.picture(steps[-1].x0)):
+        assert grey_levels_apart(ours, images[i]) <= 1
+        assert grey_levels_apart(again[i], images[i]) == 0 == grey_levels_apart(trajectory.pictures[4][i], images[i])
+    assert grey_levels_apart(*images) > 1
 
 
-@pytest.mark.parametrize("sd", KINDS, indirect=True, ids="-".join)
+@pytest.mark.parametrize("kind", KINDS, indirect=True, ids="-".join)
 @pytest.mark.parametrize("scale, n", [(1.0, 5), (5.0, 20)])
-def test_the_loop_of_the_course_is_the_ddim_pipeline(sd, scale, n):
+def test_the_loop_of_the_course_is_the_ddim_pipeline(sd, plain, scale, n):
     x = noise(sd.shape, SEEDS)
     predict = guided(sd, PROMPTS, AWAY, scale)
     *_, last = denoise(predict, sd.schedule, x, sd.schedule.timesteps(n))
-    plain = bare(sd, "ddim", scale, n, output_type="latent")
-    assert ((last.x0 - plain).norm() / plain.norm()).item() <= 1e-5
+    drawn = bare(plain, "ddim", scale, n, output_type="latent")
+    assert ((last.x0 - drawn).norm() / drawn.norm()).item() <= 1e-5
 
 
-@pytest.mark.parametrize("sd", [("new", "epsilon"), ("new", "v_prediction")], indirect=True, ids="-".join)
+@pytest.mark.parametrize("kind", [("new", "epsilon"), ("new", "v_prediction")], indirect=True, ids="-".join)
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm", "euler", "euler_ancestral", "heun", "lms", "unipc",
                                      "dpmpp_2m_karras"])  # fmt: skip
 def test_x0_of_a_step_is_the_schedulers_own(sd, sampler):
@@ -142,11 +167,11 @@ def picture(sd) -> Image.Image:
     return Image.fromarray(np.stack(rows, axis=-1).astype(np.uint8))
 
 
-@pytest.mark.parametrize("sd, sampler", EDITED, indirect=["sd"])
+@pytest.mark.parametrize("kind, sampler", EDITED, indirect=["kind"])
 @pytest.mark.parametrize("task", [AutoPipelineForImage2Image, AutoPipelineForInpainting])
-def test_recorder_on_editing_pipelines(sd, sampler, task):
-    pipe = task.from_pipe(sd.pipeline, requires_safety_checker=False)
-    pipe.scheduler = fresh(sd.pipeline.scheduler, sampler)
+def test_recorder_on_editing_pipelines(sd, plain, sampler, task):
+    pipe = task.from_pipe(plain, requires_safety_checker=False)
+    pipe.scheduler = fresh(plain.scheduler, sampler)
     pipe.set_progress_bar_config(disable=True)
     given = {"image": picture(sd), "strength": 0.6}
     if task is AutoPipelineForInpainting:
@@ -158,21 +183,21 @@ def test_recorder_on_editing_pipelines(sd, sampler, task):
         generator = torch.Generator().manual_seed(1)
         return pipe("a cat", **given, num_inference_steps=5, guidance_scale=5.0, generator=generator).images[0]
 
-    plain = np.asarray(draw())
+    drawn = draw()
     with record(pipe) as trajectory:
-        recorded = np.asarray(draw())
-    assert np.array_equal(plain, recorded)
+        recorded = draw()
+    assert grey_levels_apart(drawn, recorded) == 0
     calls = {"pndm": 4, "heun": 5}.get(sampler, 3)
     assert len(trajectory) == calls + 1 and trajectory.steps[0].alpha_bar > 0.1
-    assert np.array_equal(trajectory.pictures[calls][0].numpy(), plain)
-    assert np.abs(sd.decode(trajectory.x0)[0].numpy().astype(int) - plain).max() <= 1
+    assert grey_levels_apart(trajectory.pictures[calls][0], drawn) == 0
+    assert grey_levels_apart(sd.decode(trajectory.x0)[0], drawn) <= 1
     pasted = [i for i, step in enumerate(trajectory.steps) if "proposal" in step.extras]
     assert pasted == (list(range(1, calls + 1)) if task is AutoPipelineForInpainting else [])
     for i in pasted[:-1]:  # what was pasted lies on the left; on the right the proposal stands as it was
         step, proposal = trajectory[i], trajectory[i].extras["proposal"]
         assert torch.allclose(step.x_t[..., 4:], proposal[..., 4:], rtol=1e-5, atol=1e-5)
         assert not torch.allclose(step.x_t[..., :4], proposal[..., :4], rtol=1e-2, atol=1e-2)
-    assert sd.pipeline.unet is pipe.unet and sd.pipeline.scheduler is not pipe.scheduler
+    assert plain.unet is pipe.unet and plain.scheduler is not pipe.scheduler
 
 
 def test_recorder_knows_the_recipe_and_leaves_no_trace(sd):

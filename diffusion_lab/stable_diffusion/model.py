@@ -106,8 +106,9 @@ class StableDiffusion:
 
         Arguments: `prompt`, one or a list; `n` steps; `guidance_scale` w (with w = 1 the U-Net is asked once); what
         the guess is pushed away from, `negative_prompt`; `seed`, one or a list: the longer of prompts and seeds is
-        the batch; `sampler`, a name in schedulers.SAMPLERS or "own" for the folder's. Its pictures are those of
-        `pipeline(...)`, bit for bit on a CPU. Raises LabError at once for what it cannot draw.
+        the batch; `sampler`, a name in schedulers.SAMPLERS or "own" for the folder's. On a CPU its latents are those
+        of `pipeline(...)` bit for bit, its pictures those within one grey level. Raises LabError at once for what it
+        cannot draw.
         """
         scale = as_scale(self.guidance_scale if guidance_scale is None else guidance_scale)
         scheduler = fresh(self.pipeline.scheduler, sampler or self.sampler)

@@ -36,7 +36,10 @@ def encode(pipeline, image: Image.Image | np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def decode(pipeline, x0: Tensor) -> Tensor:
-    """The pictures, uint8 (B, H, W, 3) on the CPU, of latents x0 (B, C, h, w), as the pipeline itself shows them."""
+    """The pictures, uint8 (B, H, W, 3) on the CPU, of latents x0 (B, C, h, w), as the pipeline itself shows them.
+
+    Within one grey level of a pipeline that diffusers loaded, whose VAE has another memory format (load.py).
+    """
     pixels = _pixels(pipeline, x0)
     hidden = _hidden(pipeline, pixels)
     shown = as_uint8(pipeline, pixels)
