@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 
 from diffusion_lab import worlds
 from diffusion_lab.errors import LabError
+from diffusion_lab.evaluation.icons import obeyed, read, reader
 from diffusion_lab.recipes import icons as icons_recipe
 from diffusion_lab.recipes import points as points_recipe
-from diffusion_lab.recipes._icons_reader import obeyed, read, reader
 from diffusion_lab.recipes._toys import STATE
 from diffusion_lab.sampling import SAMPLERS
 from diffusion_lab.toy import WEIGHTS, Toy

@@ -36,9 +36,9 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 
 def evaluate(args: Namespace) -> None:
     """Print the shares of pictures that show the colour and the shape of their prompt."""
+    from ..evaluation.icons import obeyed, read, reader
     from ..pixels import as_samples
     from ..toy import Toy
-    from ._icons_reader import obeyed, read, reader
 
     toy, network = Toy.load(args.model), reader()
     images, _, labels = icons.sample(1000, seed=99)

@@ -1,4 +1,4 @@
-"""How pictures of the scenes world are judged: a reader that says what is in them, and the distance of two sets.
+"""How pictures of the scenes world are judged: by a reader that says what is in them.
 
 The reader sees only pictures, never prompts. It is trained on real scenes alone, on all combinations.
 """
@@ -11,10 +11,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .errors import LabError
-from .worlds import scenes
+from ..errors import LabError
+from ..worlds import scenes
+from .distances import to_pixels
 
-WEIGHTS = Path(__file__).parent / "weights" / "reader_scenes"
+WEIGHTS = Path(__file__).parents[1] / "weights" / "reader_scenes"
 WORDS = {
     "subject": scenes.SUBJECTS,
     "ride": scenes.RIDES,
@@ -93,11 +94,6 @@ def load_reader(which: str = "reader") -> Reader:
     return reader.eval().requires_grad_(False)
 
 
-def to_pixels(images: np.ndarray) -> Tensor:
-    """uint8 (n, 128, 128, 3) to float32 (n, 3, 128, 128) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 @torch.no_grad()
 def look(reader: Reader, images: np.ndarray, batch: int = 100) -> tuple[dict[str, np.ndarray], Tensor]:
     """What the reader reads in n pictures, uint8 (n, 128, 128, 3): the words by name, each an array of n words, and
@@ -113,38 +109,3 @@ def fidelity(read: dict[str, np.ndarray], asked: dict[str, np.ndarray]) -> dict[
     same = {name: read[name] == asked[name] for name in WORDS}
     three = same["subject"] & same["ride"] & same["place"]
     return {"all three": float(three.mean()), "colours": float((same["colour"] & same["ride_colour"]).mean())}
-
-
-def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """How far two sets of features lie apart, taken as two Gaussians: |mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2))
-    with A and B their covariances (Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
-    Nash Equilibrium", 2017, equation 6).
-
-    Arguments: `a` (n, C) and `b` (m, C), n and m above C. Returns the distance, 0 or more (squared feature units).
-    tr (A B)^(1/2) is the sum of the roots of A B's eigenvalues, which are those of A^(1/2) B A^(1/2).
-    """
-    a, b = a.double(), b.double()
-    A, B = torch.cov(a.T), torch.cov(b.T)                                       # (C, C)
-    values, vectors = torch.linalg.eigh(A)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T                     # (C, C)  A^(1/2)
-    cross = torch.linalg.eigvalsh(root @ B @ root).clamp(min=0).sqrt().sum()
-    distance = (a.mean(0) - b.mean(0)).square().sum() + A.trace() + B.trace() - 2 * cross
-    return max(0.0, float(distance))
-
-
-def nearest(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each of n images the number (n,) of the nearest of m others, and their root mean square difference (n,) in
-    grey levels (0 to 255), compared at 32 x 32."""
-    a, b = _shrunk(images), _shrunk(others)                                     # (n, 3072), (m, 3072)
-    distance, index = torch.cdist(a, b).min(1)
-    return index.numpy(), (distance / a.shape[1] ** 0.5 * 127.5).numpy()
-
-
-def _shrunk(images: np.ndarray, batch: int = 500) -> Tensor:
-    parts = [images[k : k + batch] for k in range(0, len(images), batch)]
-    return torch.cat([F.avg_pool2d(to_pixels(part), 4).flatten(1) for part in parts])
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of two sets of pictures uint8: 10 log10(255^2 / mean squared difference)."""
-    return float(10 * np.log10(255**2 / np.square(a.astype(np.float32) - b).mean()))
