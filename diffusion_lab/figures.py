@@ -6,9 +6,7 @@ when a stored notebook is run again; the pixels are not.
 """
 
 import base64
-import hashlib
 import io
-import json
 from collections.abc import Sequence
 from functools import cache
 from html import escape
@@ -20,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .errors import LabError
 from .pixels import as_pictures
+from .templates import as_json, marked
 
 PALETTE = {
     "signal": "#0072B2",  # what is left of the picture
@@ -215,12 +214,13 @@ class Slider:
         return f"<Slider: {self.title}, {len(self.images)} pictures>"
 
     def _repr_html_(self) -> str:
-        frames = [_embedded(image) for image in self.images]
-        words = "".join([self.title, *self.labels, repr(self.still)])
-        name = "slider-" + hashlib.sha256(words.encode()).hexdigest()[:12]
-        setting = {"frames": frames, "labels": self.labels, "title": self.title, "start": self.start,
-                   "height": self.height}
-        script = (Path(__file__).parent / "slider.js").read_text()
-        data = json.dumps(setting).replace("</", "<\\/")
+        data = as_json({"frames": [_embedded(image) for image in self.images], "labels": self.labels,
+                        "title": self.title, "start": self.start, "height": self.height})  # fmt: skip
         still = self.still._repr_html_()
-        return f'<div data-lab-slider="{name}">{still}</div><script>({script})("{name}", {data})</script>'
+        return f'<div class="dl-slider">{still}<script type="application/json">{data}</script></div>{"".join(parts())}'
+
+
+@cache
+def parts() -> tuple[str]:
+    """The slider's script, as an element that `templates.renew` puts into a stored page."""
+    return (marked("script", "slider.js", (Path(__file__).parent / "slider.js").read_text(encoding="utf-8"), 1),)

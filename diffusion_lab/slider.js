@@ -1,8 +1,9 @@
-function (name, setting) {
+// Replaces the still strip by one picture and a native range input; every copy on the page works by itself.
+(() => {
   "use strict";
-  // Replaces the still strip by one picture and a native range input; every copy on the page works by itself.
-  for (const host of document.querySelectorAll(`[data-lab-slider="${name}"]:not([data-live])`)) {
+  for (const host of document.querySelectorAll(".dl-slider:not([data-live])")) {
     host.dataset.live = "yes";
+    const setting = JSON.parse(host.querySelector("script").textContent);
     const still = host.querySelector("img"), figure = host.querySelector("figure");
     const alt = still.alt;
     const picture = still.cloneNode();
@@ -40,4 +41,4 @@ function (name, setting) {
     figure.insertBefore(line, picture.nextSibling);
     show();
   }
-}
+})();

@@ -13,7 +13,8 @@ from diffusion_lab.trajectory import Recipe, Step, Trajectory, arrived
 
 COLOURS = ("red", "green", "blue", "gold", "purple")
 SHAPES = ("disc", "square", "house")
-NASTY = '</script><script>document.body.dataset.bitten = "yes"</script><img src=x onerror="bite()">&amp; "ä" {{css}}'
+NASTY = ('</script><script>document.body.dataset.bitten = "yes"</script><img src=x onerror="bite()">&amp; "ä" '
+         "{{data}} {{style}} {{script}}")  # fmt: skip
 
 
 @cache

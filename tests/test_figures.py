@@ -59,8 +59,8 @@ def test_bars_are_as_long_as_their_weights():
 def test_a_slider_holds_all_pictures_and_escapes_its_words():
     slider = Slider([RED, RED * 0], ["</script>", "black"], "two squares", title="colour")
     html = slider._repr_html_()
-    assert html.count("</script>") == 1 and "two squares" in html and html == slider._repr_html_()
-    setting = json.loads(re.search(r'\("slider-\w+", (\{.*\})\)</script>', html, re.S).group(1))
+    assert html.count("</script>") == 2 and "two squares" in html and html == slider._repr_html_()
+    setting = json.loads(re.search(r'<script type="application/json">(\{.*?\})</script>', html).group(1))
     assert setting["labels"] == ["</script>", "black"] and len(set(setting["frames"])) == 2
     with pytest.raises(LabError, match="one label for each of 2 pictures"):
         Slider([RED, RED], ["only one"], "squares", title="colour")

@@ -20,7 +20,7 @@ from PIL import Image
 from diffusion_lab.errors import LabError
 from diffusion_lab.figures import PALETTE
 from diffusion_lab.noising import forward, noise
-from diffusion_lab.player import Player, frames, paths, watch
+from diffusion_lab.player import Player, frames, parts, paths, watch
 from diffusion_lab.player.player import BUDGET, HERE
 from diffusion_lab.schedules import cosine, linear
 from diffusion_lab.trajectory import Recipe, Step, Steps, Trajectory, arrived
@@ -144,8 +144,10 @@ def test_a_prompt_stays_text():
     player = Player(trajectory, ask=made.NASTY, caption=made.NASTY)
     page = Page(player.html)
     assert len(page.all("script")) == 2
+    assert all(player.html.count(part) == 1 for part in parts())
     assert not any("onerror" in image or image["src"] == "x" for image in page.all("img"))
-    assert json.loads(page.data)["title"] == f"“{made.NASTY}”"
+    said = json.loads(page.data)
+    assert (said["title"], said["ask"], said["note"]) == (f"“{made.NASTY}”", made.NASTY, made.NASTY)
     assert all(set(attributes) <= {"src", "alt", "style", "width"} for attributes in page.all("img"))
 
 
@@ -171,7 +173,7 @@ def test_nothing_is_fetched_and_no_id_can_clash():
 def test_the_strip_teaches_alone():
     """Five columns nearest 0, 10, 35, 70 and 100 % picture, alt text on each, and no style sheet needed."""
     html = Player(made.guided(50)).html
-    bare = html[html.index('<div class="dl-strip">') + 22 : html.index("<style>")]
+    bare = html[html.index('<div class="dl-strip">') + 22 : html.index("<style")]
     page = Page(bare)
     alts = [image["alt"] for image in page.all("img")]
     assert len(alts) == 11 and all(alts) and "class=" not in bare
@@ -253,9 +255,16 @@ def test_the_palette_is_the_house_s():
 
 
 def test_the_page_is_whole(tmp_path):
-    page = Player(made.reverse()).save(tmp_path / "player.html")
+    page = Player(made.reverse()).save(tmp_path / "new" / "player.html")
     text = Path(page).read_text()
     assert text.startswith("<!doctype html>") and '<meta charset="utf-8">' in text and text.count("<figure") == 1
+
+
+def test_a_page_is_not_called_a_picture(tmp_path):
+    for name in ("p.png", "p", "p.safetensors"):
+        with pytest.raises(LabError, match="call it p.html"):
+            Player(made.reverse()).save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- watch ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import nbformat
 from nbconvert.filters import Highlight2HTML, markdown2html
 
 from ..errors import LabError
+from ..templates import fill
 
 ASSETS = Path(__file__).parent / "assets"
 WIDTH, HEIGHT = 1280, 720
@@ -132,12 +133,12 @@ def deck(notebook: nbformat.NotebookNode, title: str) -> str:
         f"{''.join(map(_markdown, slide.notes or notes[slide.group]))}</aside></section>" for slide in every)
     page = (ASSETS / "deck.html").read_text(encoding="utf-8")
     parts = {
-        "title": escape(title), "sections": sections, "width": str(WIDTH), "height": str(HEIGHT),
+        "title": escape(title), "sections": sections, "width": WIDTH, "height": HEIGHT,
         "css": _asset("reveal.css") + _asset("deck.css"), "pygments": _pygments(),
         "slide": _asset("slide.js"), "reveal": _script("reveal.js"), "notes": _script("notes.js"),
         "mathjax": _script("tex-svg.js"),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], page)
+    return fill(page, **parts)
 
 
 def notes_page(notebook: nbformat.NotebookNode, title: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 
+from ..templates import fill
 from .decks import ASSETS, HEIGHT, WIDTH, folded, slide_type, titled
 
 WALKING = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-commandMode:not(.jp-mod-readWrite) :focus"
@@ -40,9 +41,8 @@ def live_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def _stage() -> nbformat.NotebookNode:
     """The cell that stands on every slide."""
-    html = (ASSETS / "live.html").read_text(encoding="utf-8")
-    for name, value in {"width": WIDTH, "height": HEIGHT, "slide": (ASSETS / "slide.js").read_text("utf-8")}.items():
-        html = html.replace("{{" + name + "}}", str(value))
+    slide, page = ((ASSETS / name).read_text(encoding="utf-8") for name in ("slide.js", "live.html"))
+    html = fill(page, width=WIDTH, height=HEIGHT, slide=slide)
     output = nbformat.v4.new_output("display_data", {"text/html": html})
     cell = nbformat.v4.new_code_cell("# This cell carries the look of the slides; leave it here.", outputs=[output])
     cell.id, cell.execution_count = "dl-stage", 1

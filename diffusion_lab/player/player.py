@@ -1,14 +1,15 @@
 """The player: a trajectory as one self-contained block of HTML that needs no kernel and fetches nothing."""
 
-import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import LabError
+from ..files import whole
+from ..templates import as_json, fill, marked
 from ..trajectory import Trajectory
 from . import frames, paths
 from .decoding import decode_guesses
@@ -16,18 +17,30 @@ from .strip import strip
 
 BUDGET = 600_000  # bytes of one player
 VIEWS = ("x_t", "x0", "eps", "x0_uncond")
+EDITION = 1  # of the form of a player's data: one more whenever today's scripts cannot read what is stored
 SCRIPTS = ("pictures", "band", "words", "panels", "hands", "player")
 HERE = Path(__file__).parent
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>
-body {{ margin: 24px auto; max-width: 1120px; padding: 0 16px; background: #fff; color: #1a1a1a;
-  font-family: system-ui, sans-serif }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #161616; color: #eee }} }}
+<title>{{title}}</title><style>
+body { margin: 24px auto; max-width: 1120px; padding: 0 16px; background: #fff; color: #1a1a1a;
+  font-family: system-ui, sans-serif }
+@media (prefers-color-scheme: dark) { body { background: #161616; color: #eee } }
 </style></head><body><main>
-{player}
+{{player}}
 </main></body></html>
 """
+
+
+@cache
+def parts() -> tuple[str, str]:
+    """The player's style sheet and its script, as elements that `templates.renew` puts into a stored page."""
+    script = "\n".join(["(() => {", '"use strict";', *map(_file, (f"{name}.js" for name in SCRIPTS)), "})();"])
+    return marked("style", "player.css", _file("player.css"), EDITION), marked("script", "player.js", script, EDITION)
+
+
+def _file(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8").strip()
 
 
 class Player:
@@ -62,9 +75,15 @@ class Player:
         return self.html
 
     def save(self, path: str | Path) -> Path:
-        """Write the player as a page of its own, which any browser opens without a network."""
-        path = Path(path)
-        path.write_text(PAGE.format(title=escape(self.title), player=self.html), encoding="utf-8")
+        """Write the player as a page of its own, whole or not at all, which any browser opens without a network.
+
+        Raises LabError where the name is not one of a page, and where the disk refuses.
+        """
+        path = Path(path).expanduser()
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise LabError(f"a player is a page of HTML; the name {path.name} came; call it {path.stem}.html")
+        with whole(path) as part:
+            part.write_text(fill(PAGE, title=escape(self.title), player=self.html), encoding="utf-8")
         return path
 
     @property
@@ -88,16 +107,8 @@ class Player:
         return html
 
     def _filled(self, strips: str, data: dict) -> str:
-        scripts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
-        parts = {
-            "strip": strips,
-            "css": (HERE / "player.css").read_text(encoding="utf-8"),
-            "data": json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
-            "js": "\n".join(scripts),
-        }
-        html = (HERE / "player.html").read_text(encoding="utf-8")
-        for name, part in parts.items():
-            html = html.replace("{{" + name + "}}", part.strip(), 1)
+        style, script = parts()
+        html = fill(_file("player.html"), strip=strips, style=style, data=as_json(data), script=script)
         return html.encode("utf-8", "replace").decode()
 
     def _data(self, detail: frames.Detail) -> dict:
