@@ -7,7 +7,7 @@ import pytest
 
 from diffusion_lab import evaluation
 from diffusion_lab.errors import LabError
-from diffusion_lab.worlds import scenes
+from diffusion_lab.worlds import _scenes_words, scenes
 
 
 def test_picture_k_depends_on_seed_and_k_alone():
@@ -54,7 +54,7 @@ def test_captions_hold_known_words_only_and_name_the_subject():
         assert set(found) <= words
         longest = max(longest, len(re.findall(r"[a-z]+|[.,]", text)))
         colours += scene.colour in found
-        places += any(where in text for where in scenes._WHERE[scene.place])
+        places += any(where in text for where in _scenes_words.WHERE[scene.place])
     assert longest <= 22  # with start and end it fits into the text encoder's 24 places
     assert 0.65 < colours / 3000 < 0.76 and 0.9 < places / 3000 < 0.96
 

@@ -7,6 +7,9 @@ from PIL import Image, ImageDraw
 
 SIZE = 128
 FINE = 4
+PARTS = ("place", "subject", "ride", "subject_2", "ride_2", "light")
+LIGHT = PARTS.index("light")
+_FOREGROUND = [255 * (0 < part < LIGHT) for part in range(256)]
 _TURN = np.linspace(0, 2 * np.pi, 40, endpoint=False)
 _CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
 
@@ -32,33 +35,47 @@ def lighter(colour: RGB, share: float = 0.5) -> RGB:
 class Pen:
     """Draws shapes in picture units (0 to 128, y downwards), moved, turned and scaled by its own frame.
 
-    `covers` says whether what it draws also counts as foreground in the mask.
+    `parts` holds, for each dot of the picture, the number in PARTS of what was drawn there last; `part` is the number
+    of what this pen draws.
     """
 
-    picture: Image.Image = field(default_factory=lambda: Image.new("RGB", (SIZE * FINE, SIZE * FINE)))
-    mask: Image.Image = field(default_factory=lambda: Image.new("L", (SIZE * FINE, SIZE * FINE)))
+    picture: Image.Image
+    parts: Image.Image
     turn: np.ndarray = field(default_factory=lambda: np.eye(2))
     origin: np.ndarray = field(default_factory=lambda: np.zeros(2))
-    covers: bool = False
+    part: int = 0
 
     def __post_init__(self):
-        self._inks = [(ImageDraw.Draw(self.picture), None)]
-        if self.covers:
-            self._inks.append((ImageDraw.Draw(self.mask), 255))
+        self._inks = (ImageDraw.Draw(self.picture), None), (ImageDraw.Draw(self.parts), self.part)
 
-    def at(self, x: float, y: float, scale: float = 1.0, degrees: float = 0.0, covers: bool | None = None) -> "Pen":
+    @classmethod
+    def on_paper(cls, width: int = SIZE) -> "Pen":
+        """A pen on an empty picture, 128 high and `width` wide."""
+        size = width * FINE, SIZE * FINE
+        return cls(Image.new("RGB", size), Image.new("L", size))
+
+    @property
+    def width(self) -> int:
+        """How wide the picture is, in picture units."""
+        return self.picture.width // FINE
+
+    def at(self, x: float, y: float, scale: float = 1.0, degrees: float = 0.0, part: int | None = None) -> "Pen":
         """A pen on the same picture whose frame lies at (x, y), scaled and turned clockwise."""
         angle = np.deg2rad(degrees)
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         origin = self.origin + self.turn @ np.array([x, y], dtype=float)
-        covers = self.covers if covers is None else covers
-        return Pen(self.picture, self.mask, self.turn @ turn, origin, covers)
+        part = self.part if part is None else part
+        return Pen(self.picture, self.parts, self.turn @ turn, origin, part)
+
+    def mirrored(self) -> "Pen":
+        """A pen with the same frame in which right and left have changed places."""
+        return Pen(self.picture, self.parts, self.turn * (-1, 1), self.origin, self.part)
 
     def polygon(self, points, colour: RGB) -> None:
         """A filled polygon; points (n, 2)."""
         flat = ((np.asarray(points, dtype=float) @ self.turn.T + self.origin) * FINE).ravel().tolist()
-        for ink, cover in self._inks:
-            ink.polygon(flat, fill=colour if cover is None else cover)
+        for ink, part in self._inks:
+            ink.polygon(flat, fill=colour if part is None else part)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: RGB, degrees: float = 0.0) -> None:
         """A filled ellipse around (x, y), turned clockwise."""
@@ -96,12 +113,16 @@ class Pen:
         column = Image.fromarray(column.round().astype(np.uint8)[:, None])
         self.picture.paste(column.resize(self.picture.size))
 
-    def finished(self) -> tuple[np.ndarray, np.ndarray]:
-        """The picture uint8 (128, 128, 3) and the foreground's share of each pixel uint8 (128, 128)."""
-        return np.asarray(self.picture.reduce(FINE)), np.asarray(self.mask.reduce(FINE))
+    def finished(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The picture uint8 (128, width, 3), the foreground's share of each pixel uint8 (128, width), and the number
+        in PARTS of what lies at the middle of each pixel, uint8 (128, width)."""
+        mask = self.parts.point(_FOREGROUND).reduce(FINE)
+        middle = slice(FINE // 2, None, FINE)
+        return np.asarray(self.picture.reduce(FINE)), np.asarray(mask), np.asarray(self.parts)[middle, middle]
 
 
-def _tree(pen: Pen, x: float, y: float, size: float, colour: RGB, snow: bool = False) -> None:
+def draw_tree(pen: Pen, x: float, y: float, size: float, colour: RGB, snow: bool = False) -> None:
+    """A fir of three steps, its foot at (x, y)."""
     pen = pen.at(x, y, size)
     pen.box(0, -4, 3, 6, (110, 76, 52), 1)
     for low, half, high in ((-6, 15, -30), (-19, 12, -40), (-31, 9, -50)):
@@ -113,7 +134,7 @@ def _tree(pen: Pen, x: float, y: float, size: float, colour: RGB, snow: bool = F
 
 def _mars(pen: Pen, rng, sun, horizon: float) -> RGB:
     pen.sky((222, 132, 92), (250, 196, 148), horizon)
-    pen.ellipse(*sun, 8, 8, (255, 240, 214))
+    pen.at(*sun, part=LIGHT).ellipse(0, 0, 8, 8, (255, 240, 214))
     x = rng.uniform(20, 44)
     pen.polygon([(x - 42, horizon), (x - 22, horizon - 26), (x + 16, horizon - 26), (x + 40, horizon)], (192, 92, 66))
     ground = (206, 98, 62)
@@ -125,7 +146,7 @@ def _mars(pen: Pen, rng, sun, horizon: float) -> RGB:
 
 def _beach(pen: Pen, rng, sun, horizon: float) -> RGB:
     pen.sky((112, 190, 244), (208, 236, 252), horizon)
-    pen.ellipse(*sun, 10, 10, (255, 216, 74))
+    pen.at(*sun, part=LIGHT).ellipse(0, 0, 10, 10, (255, 216, 74))
     pen.box(64, horizon + 5, 90, 9, (38, 132, 200), 1)
     ground = (248, 220, 154)
     pen.box(64, horizon + 55, 90, 45, ground, 1)
@@ -138,12 +159,13 @@ def _beach(pen: Pen, rng, sun, horizon: float) -> RGB:
 
 def _forest(pen: Pen, rng, sun, horizon: float) -> RGB:
     pen.sky((168, 222, 240), (226, 246, 236), horizon)
-    pen.ellipse(*sun, 9, 9, (255, 232, 120))
+    pen.at(*sun, part=LIGHT).ellipse(0, 0, 9, 9, (255, 232, 120))
     ground = (112, 190, 92)
     pen.box(64, horizon + 45, 90, 45, ground, 1)
     for k in range(5):
         colour = ((38, 122, 78), (52, 142, 84))[k % 2]
-        _tree(pen, 8 + 28 * k + rng.uniform(-4, 4), horizon + 4, (1.05, 0.85)[k % 2] * rng.uniform(0.94, 1.06), colour)
+        x, size = 8 + 28 * k + rng.uniform(-4, 4), (1.05, 0.85)[k % 2] * rng.uniform(0.94, 1.06)
+        draw_tree(pen, x, horizon + 4, size, colour)
     return ground
 
 
@@ -152,7 +174,7 @@ def _space(pen: Pen, rng, sun, horizon: float) -> RGB:
     for x, y in ((12, 16), (30, 42), (48, 14), (8, 66), (68, 30), (118, 58), (92, 62), (76, 6)):
         x, y = x + rng.uniform(-3, 3), y + rng.uniform(-3, 3)
         pen.ellipse(x, y, 1.5, 1.5, (255, 250, 224))
-    planet = pen.at(*sun)
+    planet = pen.at(*sun, part=LIGHT)
     planet.ellipse(0, 0, 9.5, 9.5, (244, 164, 96))
     planet.curve([(-16, 5), (1, 8), (16, -6)], 3, (255, 222, 170))
     ground = (176, 174, 196)
@@ -164,7 +186,7 @@ def _space(pen: Pen, rng, sun, horizon: float) -> RGB:
 
 def _city(pen: Pen, rng, sun, horizon: float) -> RGB:
     pen.sky((128, 142, 222), (252, 206, 190), horizon)
-    pen.ellipse(*sun, 9, 9, (255, 240, 186))
+    pen.at(*sun, part=LIGHT).ellipse(0, 0, 9, 9, (255, 240, 186))
     tones = ((92, 98, 142), (112, 116, 160), (82, 88, 130))
     shift, swap = rng.uniform(-6, 6), rng.integers(2)
     for k, height in enumerate(((50, 64, 36, 50, 36), (64, 36, 50, 36, 50))[swap]):
@@ -183,7 +205,7 @@ def _city(pen: Pen, rng, sun, horizon: float) -> RGB:
 
 def _snow(pen: Pen, rng, sun, horizon: float) -> RGB:
     pen.sky((104, 158, 218), (190, 218, 242), horizon)
-    pen.ellipse(*sun, 9, 9, (255, 246, 206))
+    pen.at(*sun, part=LIGHT).ellipse(0, 0, 9, 9, (255, 246, 206))
     for x, half, height in ((rng.uniform(24, 44), 48, 46), (rng.uniform(88, 106), 40, 34)):
         peak = horizon - height
         pen.polygon([(x - half, horizon + 1), (x + half, horizon + 1), (x, peak)], (112, 134, 178))
@@ -191,8 +213,8 @@ def _snow(pen: Pen, rng, sun, horizon: float) -> RGB:
                     (240, 246, 252))  # fmt: skip
     ground = (226, 236, 248)
     pen.box(64, horizon + 45, 90, 45, ground, 1)
-    _tree(pen, rng.uniform(8, 16), horizon + 10, 0.85, (46, 116, 106), snow=True)
-    _tree(pen, rng.uniform(112, 120), horizon + 8, 0.7, (46, 116, 106), snow=True)
+    draw_tree(pen, rng.uniform(8, 16), horizon + 10, 0.85, (46, 116, 106), snow=True)
+    draw_tree(pen, rng.uniform(112, 120), horizon + 8, 0.7, (46, 116, 106), snow=True)
     return ground
 
 

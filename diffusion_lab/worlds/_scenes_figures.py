@@ -237,19 +237,21 @@ def _on_foot(lift: float, wave: float, stride: float) -> Pose:
 
 
 def draw_figure(pen: Pen, subject: str, ride: str, colours: tuple[RGB, RGB], wave: float) -> None:
-    """Draws subject and ride with the ground at y = 0 of the pen's frame; wave in [0, 1] is the pose."""
+    """Draws subject and ride with the ground at y = 0 of the pen's frame; wave in [0, 1] is the pose. The pen's part
+    is the subject's, the one after it the ride's."""
     coat, other = colours
+    part = pen.part + 1
     if ride == "standing":
         figure(pen, subject, coat, _on_foot(0, wave, 2))
     elif ride == "skateboard":
-        skateboard(pen, other)
+        skateboard(pen.at(0, 0, part=part), other)
         figure(pen, subject, coat, _on_foot(-15, wave, 9))
     elif ride == "bicycle":
         pose = Pose((0, -82), (-5, -55), [(3, -62), (21, -48)], [(1, -60), (22, -47)],
                     [(-5, -44), (6, -34), (3, -21)], [(-7, -44), (7, -30 - 3 * wave), (-1, -13 + wave)],
                     10)  # fmt: skip
-        figure(pen, subject, coat, pose, lambda p: bicycle(p, other))
+        figure(pen, subject, coat, pose, lambda p: bicycle(p.at(0, 0, part=part), other))
     else:
         pose = Pose((-5, -83), (-7, -55), [(0, -62), (14, -55 - 8 * wave)], [(-2, -60), (16, -52 - 8 * wave)], (),
                     [(-8, -44), (2, -36), (0, -22)])  # fmt: skip
-        figure(pen, subject, coat, pose, lambda p: horse(p, other))
+        figure(pen, subject, coat, pose, lambda p: horse(p.at(0, 0, part=part), other))
