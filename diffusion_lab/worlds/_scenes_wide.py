@@ -12,7 +12,7 @@ FACTORS = {"standing": 1.16, "skateboard": 1.06, "bicycle": 1.0, "horse": 1.0}
 _HALVES = {"standing": 24, "skateboard": 36, "bicycle": 42, "horse": 46}  # half a figure's width at scale 1
 _HEADS = {"standing": 57, "skateboard": 72, "bicycle": 82, "horse": 83}  # how high the middle of its head is
 SHADOWS = {"standing": 22, "skateboard": 34, "bicycle": 42, "horse": 38}
-_MOON, _MOON_SHADE = (234, 236, 246), (202, 207, 224)
+_MOON, _MOON_SHADE = (244, 245, 252), (198, 204, 224)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _spots_two(window: Window, rng: np.random.Generator, width: int, horizon: fl
     for k, figure in enumerate(window.figures):
         own = scale * FACTORS[figure.ride] * rng.uniform(0.96, 1.04)
         half = _HALVES[figure.ride] * own
-        low, high = max(half + 1, 0.2 * width), min(width / 2 - 0.8 * half, 0.36 * width)
+        low, high = max(half + 1, 0.2 * width), min(width / 2 - 0.9 * half, 0.36 * width)
         x = rng.uniform(low, high) if high > low else (low + high) / 2
         spots.append(Spot(figure, width - x if k else x, horizon + 18 + 14 * own + rng.uniform(-2, 3), own))
     return spots
@@ -132,8 +132,8 @@ class Panorama:
             outer = np.linspace(-np.pi / 2, np.pi / 2, 24)
             inner = outer[::-1]
             arc = np.concatenate([np.stack([np.cos(outer), np.sin(outer)], 1) * 10.5,
-                                  np.stack([np.cos(inner) * 4.2, np.sin(inner) * 10.5], 1)])  # fmt: skip
-            pen.at(-4, 0, 1, self.rng.uniform(-40, 10)).polygon(arc, _MOON)
+                                  np.stack([np.cos(inner) * 2.6, np.sin(inner) * 10.5], 1)])  # fmt: skip
+            pen.at(-5, 0, 1.05, self.rng.uniform(-40, 10)).polygon(arc, _MOON)
 
     def floor(self, colour: RGB, top: float = 0.0, depth: float = 60.0) -> None:
         """A flat band over the whole width that begins `top` under the horizon."""
