@@ -1,4 +1,8 @@
-"""A real Chromium for tests, cut off from the network: everything but the loopback interface and files is refused."""
+"""A real Chromium for tests, cut off from the network: everything but the loopback interface and files is refused.
+
+No test sleeps, and none reads a page in the instant after an action: `press` waits until the page has drawn, `until`
+until something is so, on a slow machine as on a fast one.
+"""
 
 import os
 import shutil
@@ -67,6 +71,48 @@ def page(engine, width: int = 1280, height: int = 720, **context):
 def live(tab, place: str = ".dl-player") -> None:
     """Wait until the script has replaced the static strip."""
     tab.wait_for_selector(f'{place}[data-live="yes"]', timeout=30_000)
+
+
+FRAMES = "() => new Promise((done) => { let n = 3; const on = () => n-- ? requestAnimationFrame(on) : done(); on(); })"
+
+
+def painted(tab) -> None:
+    """Wait until the page has drawn three frames more: sizes, focus and observers have followed what was done."""
+    tab.evaluate(FRAMES)
+
+
+def press(tab, *keys: str) -> None:
+    """Press keys, one after the other, and wait until the page has followed each."""
+    for key in keys:
+        tab.keyboard.press(key)
+        painted(tab)
+
+
+def until(read, wanted=True, seconds: float = 30):
+    """Wait until `read()` is `wanted`, or until `wanted(read())` holds; return what was read, or fail and say it."""
+    holds = wanted if callable(wanted) else lambda found: found == wanted
+    end = time.monotonic() + seconds
+    while not holds(found := read()):
+        assert time.monotonic() < end, f"after {seconds:.0f} s it still is {found!r}, not {wanted!r}"
+        time.sleep(0.02)
+    return found
+
+
+def run_cell(tab, n: int) -> None:
+    """Run the n-th code cell, again where Lab dropped it or asked for a kernel because its own had not answered."""
+    from playwright.sync_api import TimeoutError as TooLong
+
+    tab.wait_for_selector(".jp-Toolbar-kernelName:has-text('Python 3')", state="attached")
+    tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
+    started = "(n) => document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')[n].innerText !== '[ ]:'"
+    for _ in range(20):
+        tab.locator(".jp-CodeCell .jp-InputArea-editor").nth(n).click()
+        tab.keyboard.press("Control+Enter")
+        try:
+            return tab.wait_for_function(started, arg=n, timeout=3000)
+        except TooLong:
+            press(tab, *["Escape"] * tab.locator(".jp-Dialog").count())
+    raise TimeoutError(f"cell {n} did not start")
 
 
 def address(path: Path) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import nbformat
 import pytest
-from browser import browser, free_port, jupyter_lab, page, trust
+from browser import browser, free_port, jupyter_lab, page, press, run_cell, trust, until
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from test_decks import LESSONS, shown, small_lesson
 
@@ -59,26 +59,12 @@ def outputs(tab, count):
     return boxes.all_inner_texts()
 
 
-def run(tab, editor, prompt):
-    """Run a cell as an impatient learner does: click and press until its prompt shows that it runs."""
-    for _ in range(20):
-        editor.click()
-        tab.wait_for_timeout(300)
-        tab.keyboard.press("Control+Enter")
-        tab.wait_for_timeout(1000)
-        if prompt.inner_text() != "[ ]:":
-            return
-
-
 def test_a_stub_a_wrong_and_a_right_answer(engine, lab):
     with page(engine) as tab:
         tab.set_default_timeout(PATIENCE)
         tab.goto(f"{lab}/lab/tree/exercise.ipynb?reset")
-        cells = tab.locator(".jp-Notebook .jp-CodeCell .jp-InputArea-editor")
-        cells.first.wait_for()
-        tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
         for count in (1, 2, 3):
-            run(tab, cells.nth(count - 1), tab.locator(".jp-InputPrompt").nth(count - 1))
+            run_cell(tab, count - 1)
             said = outputs(tab, count)
         assert "Not yet" in said[0] and "the course's own version" in said[0]
         assert "no square root" in said[1] and "your version" in said[1]
@@ -98,15 +84,14 @@ def test_hints_and_quiz_by_keyboard_in_a_saved_notebook(engine, lab, name):
         for depth in range(4):  # each hint lies in the one before
             summary = folds.nth(depth).locator("> summary")
             summary.focus()
-            tab.keyboard.press("Enter")
+            press(tab, "Enter")
         assert find("01.q_sample").hints[2][:30] in tab.locator(".jp-OutputArea-output").first.inner_text()
         assert "alpha_bar**0.5" in tab.locator(".jp-OutputArea-output pre").first.inner_text()
         answer = folds.nth(4).locator("> summary")
         answer.focus()
-        tab.keyboard.press("Enter")
+        press(tab, "Enter")
         assert folds.nth(4).evaluate("e => e.open") and "Not this one" in folds.nth(4).inner_text()
-        tab.keyboard.press("Tab")
-        tab.keyboard.press("Enter")
+        press(tab, "Tab", "Enter")
         assert folds.nth(5).evaluate("e => e.open") and "Right" in folds.nth(5).inner_text()
 
 
@@ -186,9 +171,9 @@ def test_live_slides(engine, presented, size):
         slider = tab.locator(".dl-player input[type=range]").first
         slider.focus()
         before = slider.input_value()
-        tab.keyboard.press("ArrowRight")
+        press(tab, "ArrowRight")
         assert slider.input_value() != before and "A small lesson" in title()
-        tab.keyboard.press("Escape")  # out of the player, not out of the slides
+        press(tab, "Escape")  # out of the player, not out of the slides
         assert tab.evaluate("document.body.dataset.jpDeckMode") == "presenting"
 
         marked, tops = fitted(tab), {}
@@ -205,11 +190,10 @@ def test_a_kernel_driven_slider_answers_and_the_way_out_works(engine, presented)
     with page(engine) as tab:
         started(tab, presented)
         marked = tab.locator(".jp-Deck .jp-Cell.jp-mod-active")
-        for _ in range(6):
-            if "IntSlider" in marked.inner_text():
-                break
+        number = fitted(tab)
+        while "IntSlider" not in marked.inner_text():
             tab.keyboard.press("ArrowRight")
-            tab.wait_for_timeout(500)
+            number = fitted(tab, number)
         tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
         tab.keyboard.press("Shift+Enter")
         handle = tab.locator(".jupyter-widgets [role=slider], .noUi-handle").first
@@ -219,7 +203,7 @@ def test_a_kernel_driven_slider_answers_and_the_way_out_works(engine, presented)
         tab.wait_for_function("document.querySelector('.jp-Deck').innerText.includes('asked 1')")
         tab.get_by_role("button", name="Leave the slides").click()
         tab.wait_for_function("document.body.dataset.jpDeckMode !== 'presenting'")
-        assert tab.locator("#jp-menu-panel, #jp-top-panel").first.is_visible()
+        until(tab.locator("#jp-menu-panel, #jp-top-panel").first.is_visible)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import re
 
 import nbformat
 import pytest
-from browser import address, browser, missing, page
+from browser import address, browser, missing, page, painted, press, until
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from diffusion_lab import Player, cosine, forward, noise
@@ -144,6 +144,11 @@ def open_deck(tab, path):
     tab.wait_for_selector("body[data-ready]", timeout=60_000)
 
 
+def place(tab) -> int:
+    """The number of the slide that is shown."""
+    return tab.evaluate("Reveal.getIndices().h")
+
+
 NOTES = "(document.querySelector('.speaker-controls-notes .value')?.innerText || '')"
 MEASURE = """() => {
   const slide = Reveal.getCurrentSlide(), box = slide.querySelector(".fit");
@@ -159,13 +164,19 @@ MEASURE = """() => {
 }"""
 
 
-def walk(tab):
-    """The measures of every slide of the deck."""
+THERE = """([k, width]) => Reveal.getIndices().h === k && innerWidth === width
+  && [...Reveal.getCurrentSlide().querySelectorAll("img")].every((image) => image.complete)
+  && [...Reveal.getCurrentSlide().querySelectorAll(".dl-player")].every((player) => player.dataset.live === "yes")"""
+
+
+def walk(tab, width):
+    """The measures of every slide of the deck, from the first, each once it stands with all its pictures."""
     found = []
-    for _ in range(tab.evaluate("Reveal.getTotalSlides()")):
-        tab.wait_for_timeout(120)
+    for k in range(tab.evaluate("Reveal.getTotalSlides()")):
+        tab.wait_for_function(THERE, arg=[k, width])
+        painted(tab)
         found.append(tab.evaluate(MEASURE))
-        tab.keyboard.press("ArrowRight")
+        press(tab, "ArrowRight")
     return found
 
 
@@ -175,15 +186,15 @@ def test_no_slide_of_a_lesson_is_larger_than_the_slide(engine, lesson, tmp_path)
     path, _ = write(lesson, tmp_path)
     with page(engine, *SIZES[0]) as tab:
         open_deck(tab, path)
-        found = walk(tab)
+        found = walk(tab, SIZES[0][0])
         assert 8 <= len(found) <= 24
         for slide in found:
             assert slide["tall"] <= 1 and slide["wide"] <= 1, slide
             assert slide["zoom"] >= SMALLEST, f"split this slide with a subslide: {slide}"
             assert slide["place"] == found[0]["place"], f"the title moved: {slide}"
         tab.set_viewport_size(dict(zip(("width", "height"), SIZES[1], strict=True)))
-        tab.keyboard.press("Home")
-        for slide in walk(tab):
+        press(tab, "Home")
+        for slide in walk(tab, SIZES[1][0]):
             assert abs(slide["room"][0] - SIZES[1][0]) < 2 and abs(slide["room"][1] - SIZES[1][1]) < 2
             assert slide["tall"] <= 1 and slide["wide"] <= 1, slide
         assert tab.refused == [] and tab.errors == []
@@ -199,23 +210,22 @@ def test_a_deck_from_a_stick_draws_maths_scrubs_players_and_folds(engine, small)
         slider = tab.locator(".dl-player input[type=range]").first
         slider.focus()
         before = slider.input_value()
-        tab.keyboard.press("ArrowRight")
-        assert slider.input_value() != before and tab.evaluate("Reveal.getIndices().h") == 0
-        for _ in range(3):
+        press(tab, "ArrowRight")
+        assert slider.input_value() != before and place(tab) == 0
+        for k in range(1, 4):
             tab.evaluate("document.activeElement.blur()")
-            tab.keyboard.press("PageDown")
-        assert tab.evaluate("Reveal.getIndices().h") == 3
+            press(tab, "PageDown")
+            until(lambda: place(tab), k)
         fold = tab.locator("section.present .dl-hints summary").first
         fold.focus()
-        tab.keyboard.press("Space")
+        press(tab, "Space")
         assert tab.locator("section.present .dl-hints details").first.evaluate("e => e.open")
-        assert tab.evaluate("Reveal.getIndices().h") == 3
-        assert tab.evaluate(MEASURE)["tall"] <= 1
-        tab.keyboard.press("ArrowRight")  # the focus does not stay behind on a slide that nobody sees
-        assert tab.evaluate("document.activeElement === document.body")
-        tab.keyboard.press("Tab")
-        assert tab.evaluate("Reveal.getIndices().h") == 4
-        assert tab.evaluate("Reveal.getCurrentSlide().contains(document.activeElement)")
+        assert place(tab) == 3 and tab.evaluate(MEASURE)["tall"] <= 1
+        press(tab, "ArrowRight")  # the focus does not stay behind on a slide that nobody sees
+        until(lambda: tab.evaluate("document.activeElement === document.body"))
+        press(tab, "Tab")
+        until(lambda: tab.evaluate("Reveal.getCurrentSlide().contains(document.activeElement)"))
+        assert place(tab) == 4
         assert tab.refused == [] and tab.errors == []
 
 
@@ -224,13 +234,15 @@ def test_a_quiz_asks_one_question_at_a_time(engine, small):
     with page(engine) as tab:
         open_deck(tab, small)
         tab.evaluate("Reveal.slide(4)")
+        painted(tab)
         questions = tab.locator(".dl-quiz ol > li")
         assert [q.is_visible() for q in questions.all()] == [True, False, False, False, False]
         tab.get_by_role("button", name="Question 2").focus()
-        tab.keyboard.press("Enter")
+        press(tab, "Enter")
         assert questions.nth(1).is_visible() and not questions.nth(0).is_visible()
         questions.nth(1).locator("summary").first.click()
-        assert tab.evaluate(MEASURE)["tall"] <= 1 and tab.evaluate("Reveal.getIndices().h") == 4
+        painted(tab)
+        assert tab.evaluate(MEASURE)["tall"] <= 1 and place(tab) == 4
 
 
 @pytest.mark.browser
@@ -241,7 +253,7 @@ def test_the_speaker_view_shows_the_notes(engine, small):
             tab.keyboard.press("s")
         view = opened.value
         view.wait_for_function(f"{NOTES}.includes('silence')")
-        tab.keyboard.press("PageDown"), tab.keyboard.press("PageDown")
+        press(tab, "PageDown", "PageDown")
         view.wait_for_function(f"{NOTES}.includes('Only this')")
         assert tab.refused == []
 
@@ -291,4 +303,4 @@ def test_axe_finds_nothing_serious_in_a_deck(engine, small):
         open_deck(tab, small)
         for _ in range(tab.evaluate("Reveal.getTotalSlides()")):
             assert serious(tab) == []
-            tab.keyboard.press("PageDown")
+            press(tab, "PageDown")

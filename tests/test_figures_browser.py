@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browser import address, browser, page
+from browser import address, browser, page, press
 
 from diffusion_lab.figures import Slider
 
@@ -26,19 +26,19 @@ def test_a_slider_by_keyboard(engine, tmp_path):
     place.write_text(PAGE.format(slider=slider._repr_html_()), encoding="utf-8")
     with page(engine, 800, 500) as tab:
         tab.goto(address(place))
-        tab.keyboard.press("Tab")
+        press(tab, "Tab")
         handle, picture = tab.locator("input[type=range]"), tab.locator("img")
         assert handle.evaluate("(e) => e === document.activeElement")
         for part in (handle, picture, tab.locator("figcaption")):
             box = part.bounding_box()
             assert box["y"] >= 0 and box["y"] + box["height"] <= 500
         for key, said in [("ArrowRight", "dark"), ("End", "white"), ("ArrowLeft", "light"), ("Home", "black")]:
-            tab.keyboard.press(key)
+            press(tab, key)
             assert handle.get_attribute("aria-valuetext") == said
             assert f"How bright: {said}." in picture.get_attribute("alt")
         before = tab.evaluate("scrollY")
-        tab.keyboard.press(" ")
+        press(tab, " ")
         assert tab.evaluate("[scrollY, heard.filter((key) => key !== 'Tab')]") == [before, []]
-        tab.keyboard.press("Escape")
+        press(tab, "Escape")
         assert tab.evaluate("document.activeElement.className") == "jp-Notebook"
         assert tab.evaluate("scrollY") == before

@@ -60,7 +60,7 @@ def opened(lab):
         tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
         tab.wait_for_selector(".jp-Dialog, .jp-Toolbar-kernelName:has-text('Python 3')", timeout=90_000)
         tab.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", timeout=90_000)
-        tab.wait_for_timeout(2000)
+        tab.wait_for_load_state("networkidle")  # it has asked for all that it wants to know
         yield tab
 
 
@@ -88,10 +88,10 @@ def test_run_all_works(opened):
     before = FIRST.read_bytes()
     opened.get_by_role("menuitem", name="Run", exact=True).click()
     opened.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
-    waiting = """() => [...document.querySelectorAll('.jp-InputArea-prompt')].some(e => e.textContent.includes('*'))
-        || !document.querySelector('.jp-NotebookPanel-toolbar [data-status=idle]')"""
-    opened.wait_for_timeout(1500)
-    opened.wait_for_function(f"() => !({waiting})()", timeout=240_000)
+    waiting = "[...document.querySelectorAll('.jp-InputArea-prompt')].some((e) => e.textContent.includes('*'))"
+    idle = "document.querySelector('.jp-NotebookPanel-toolbar [data-status=idle]')"
+    opened.wait_for_function(f"() => {waiting}")
+    opened.wait_for_function(f"() => !{waiting} && {idle}", timeout=240_000)
     assert opened.locator(TROUBLE).count() == 0
     assert opened.locator(IN_THE_WAY).count() == 0
     assert opened.locator(".jp-OutputArea img:not([alt]), .jp-OutputArea img[alt='']").count() == 0
