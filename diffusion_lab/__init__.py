@@ -18,12 +18,13 @@ __version__ = "0.1.0"
 
 _HOME = {
     "LabError": "errors",
-    "Step": "trajectory", "Steps": "trajectory", "Trajectory": "trajectory", "Recipe": "trajectory",
+    "Step": "trajectory", "Steps": "trajectory", "Trajectory": "trajectory", "Recipe": "recipe",
     "Schedule": "schedules", "linear": "schedules", "cosine": "schedules", "scaled_linear": "schedules",
+    "straight": "schedules",
     "add_noise": "mixing", "noise": "noising", "small_steps": "noising", "forward": "noising",
     "denoise": "sampling", "ddim_step": "sampling", "ancestral": "sampling", "dpmpp_2m": "sampling",
-    "heun": "sampling", "sample": "sampling",
-    "Guess": "guidance", "guided": "guidance",
+    "heun": "sampling", "sample": "sampling", "Sampler": "sampling", "SAMPLERS": "sampling",
+    "Guess": "protocol", "guided": "guidance",
     "as_samples": "pixels", "as_pictures": "pixels",
     "Exact": "exact", "LocalExact": "exact",
     "Toy": "toy", "StableDiffusion": "stable_diffusion", "record": "stable_diffusion",

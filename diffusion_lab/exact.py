@@ -15,9 +15,10 @@ from torch import Tensor
 from .errors import LabError
 from .mixing import predicted_eps
 from .pixels import TO_RGB, as_pictures, as_samples
-from .sampling import sample
+from .recipe import Recipe
+from .sampling import Sampler, sample
 from .schedules import Schedule, cosine
-from .trajectory import Recipe, Steps
+from .trajectory import Steps
 
 
 class Exact:
@@ -31,7 +32,7 @@ class Exact:
     """
 
     name = "exact denoiser"
-    guidance_scale = 1.0
+    n, guidance_scale, sampler = 50, 1.0, "ddim"
 
     def __init__(self, data, captions: Sequence[str] | None = None, schedule: Schedule | None = None):
         self.data = as_samples(data)                                              # (N, 3, H, W) or (N, 2)
@@ -90,11 +91,12 @@ class Exact:
         """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
         return as_pictures(x)
 
-    def steps(self, prompt: str | Sequence[str] = "", *, n: int = 50, guidance_scale: float | None = None,
-              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str = "ddim") -> Steps:
+    def steps(self, prompt: str | Sequence[str] = "", *, n: int | None = None, guidance_scale: float | None = None,
+              negative_prompt: str = "", seed: int | Sequence[int] = 0,
+              sampler: str | Sampler | None = None) -> Steps:
         """The path from static to picture, one Step for each guess; arguments as for every model."""
-        return sample(self, Recipe.of(self, prompt, seed, sampler=sampler, n=n, guidance_scale=guidance_scale,
-                                      negative_prompt=negative_prompt))
+        recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt)
+        return sample(self, recipe, sampler)
 
 
 class LocalExact(Exact):

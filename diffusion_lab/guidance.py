@@ -1,24 +1,13 @@
 """How a prompt steers: classifier-free guidance, a guess with the prompt pushed away from one without it."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from .errors import LabError
-
-
-class Guess(NamedTuple):
-    """A guess of the noise (B, ...), and where guidance made it, the guess without the prompt."""
-
-    eps: Tensor
-    eps_uncond: Tensor | None = None
-
-
-def as_guess(value: Tensor | Guess) -> Guess:
-    """What a predict function returned, as a Guess: a bare tensor is a guess without guidance."""
-    return value if isinstance(value, Guess) else Guess(value)
+from .protocol import Guess, Model, Predict
+from .recipe import as_scale
 
 
 def guide(eps_uncond: Tensor, eps_cond: Tensor, guidance_scale: float) -> Tensor:
@@ -30,19 +19,8 @@ def guide(eps_uncond: Tensor, eps_cond: Tensor, guidance_scale: float) -> Tensor
     return eps_uncond + guidance_scale * (eps_cond - eps_uncond)
 
 
-def as_scale(value: object) -> float:
-    """A guidance scale as a finite float; raises LabError for anything else."""
-    try:
-        scale = float(value)
-    except (TypeError, ValueError):
-        scale = float("nan")
-    if not abs(scale) < float("inf"):
-        raise LabError(f"guidance_scale is a number; {value!r} came; try 1 (no guidance), 3 or 7.5")
-    return scale
-
-
-def guided(model, prompt: str | Sequence[str], negative_prompt: str = "",
-           guidance_scale: float | None = None) -> Callable[[Tensor, int], Guess]:
+def guided(model: Model, prompt: str | Sequence[str], negative_prompt: str = "",
+           guidance_scale: float | None = None) -> Predict:
     """A function predict(x_t, t) -> Guess that asks the model twice in one batch and guides.
 
     Arguments: `model` with condition() and predict_noise(); `prompt`, one for all pictures or one for each;

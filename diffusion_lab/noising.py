@@ -1,29 +1,33 @@
 """The forward process: from picture to static, in one jump or in a thousand small steps."""
 
 from collections.abc import Iterator, Sequence
-from numbers import Integral
 
 import torch
 from torch import Tensor
 
 from .errors import LabError
 from .mixing import add_noise
+from .recipe import Recipe, as_seeds
 from .schedules import Schedule
-from .trajectory import ForwardSteps, Recipe, Step, Trajectory
+from .trajectory import ForwardSteps, Step, Trajectory
 
 
 def generators(seed: int | Sequence[int]) -> list[torch.Generator]:
     """One random generator on the CPU for each seed, so that picture k never depends on the rest of its batch."""
-    seeds = list(seed) if isinstance(seed, Sequence) else [seed]
-    for one in seeds:
-        if not isinstance(one, Integral) or isinstance(one, bool) or not 0 <= one < 2**63:
-            raise LabError(f"a seed is a whole number from 0 to 2**63 - 1; {one!r} came; give one number a picture")
-    return [torch.Generator().manual_seed(int(one)) for one in seeds]
+    return [torch.Generator().manual_seed(one) for one in as_seeds(seed)]
 
 
 def randn(shape: Sequence[int], sources: Sequence[torch.Generator]) -> Tensor:
     """Standard normal noise (B, *shape), picture k drawn from the k-th generator."""
     return torch.stack([torch.randn(*shape, generator=source) for source in sources])
+
+
+def fresh_like(x: Tensor, sources: Sequence[torch.Generator]) -> Tensor:
+    """Standard normal noise shaped as x (B, ...), where x lies; picture k drawn from the k-th of B generators."""
+    if len(sources) != len(x):
+        raise LabError(f"a random generator for each of {len(x)} pictures was expected; {len(sources)} came; make them "
+                       "with noising.generators(seeds), one seed a picture")
+    return randn(x.shape[1:], sources).to(x)
 
 
 def noise(shape: Sequence[int], seed: int | Sequence[int] = 0) -> Tensor:
@@ -41,7 +45,7 @@ def small_steps(x0: Tensor, schedule: Schedule, generator: torch.Generator) -> I
     for t in range(len(schedule)):
         alpha_bar = schedule.alpha_bar(t)
         alpha = alpha_bar / before
-        z = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)
+        z = torch.randn(x0.shape, generator=generator, dtype=x0.dtype).to(x0.device)
         x = add_noise(x, alpha, z)
         eps = ((alpha * (1 - before)) ** 0.5 * eps + (1 - alpha) ** 0.5 * z) / (1 - alpha_bar) ** 0.5
         before = alpha_bar
@@ -57,7 +61,7 @@ def forward(x0: Tensor, schedule: Schedule, timesteps: Sequence[int] | None = No
     computed when they are asked for, so that a thousand steps cost no memory.
     """
     timesteps = range(len(schedule)) if timesteps is None else timesteps
-    eps = noise(x0.shape[1:], list(range(len(x0)))) if eps is None else eps
+    eps = noise(x0.shape[1:], list(range(len(x0)))).to(x0.device) if eps is None else eps
     bars = [1.0, *(schedule.alpha_bar(t) for t in timesteps)]
     add_noise(x0, bars[-1], eps)  # complains about shapes that do not fit
     recipe = Recipe(sampler=f"{schedule.name} schedule", n=len(bars) - 1)

@@ -1,13 +1,13 @@
-"""How much signal is left at time t: the three schedules of the field, kept as alpha_bar in float64."""
+"""How much signal is left at time t: the schedules of the field, kept as alpha_bar in float64."""
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 from torch import Tensor
 
 from .errors import LabError
+from .recipe import as_whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,23 +31,41 @@ class Schedule:
 
     def alpha_bar(self, t: int) -> float:
         """The share of signal left at timestep t, an integer from 0 to T - 1, as a float in (0, 1)."""
-        if not isinstance(t, Integral) or isinstance(t, bool) or not 0 <= t < len(self):
-            raise LabError(f"t is a whole number from 0 to {len(self) - 1}; {t!r} came; take one from timesteps(n)")
-        return float(self.alpha_bars[t])
+        return float(self.alpha_bars[as_whole(t, "t", "take one from timesteps(n)", 0, len(self) - 1)])
 
     def timesteps(self, n: int) -> list[int]:
         """n of the T timesteps, falling, in the schedule's own spacing; n is a whole number from 1 to T."""
         T = len(self)
-        if not isinstance(n, Integral) or isinstance(n, bool) or not 1 <= n <= T:
-            raise LabError(f"the number of steps is a whole number from 1 to {T}; {n!r} came; try 20 or 50")
+        n = as_whole(n, "the number of steps", "try 20 or 50", most=T)
         if self.spacing == "trailing":
             return [round(T - k * T / n) - 1 for k in range(n)]
-        return [k * (T // n) + self.offset for k in reversed(range(n))]
+        offset = min(self.offset, T - 1 - (n - 1) * (T // n))  # no timestep is beyond the last
+        return [k * (T // n) + offset for k in reversed(range(n))]
 
     def times(self, timesteps: list[int]) -> list[tuple[int, float, float]]:
-        """For each timestep: t, alpha_bar there, and alpha_bar where its step ends (`final` for the last)."""
+        """For each timestep: t, alpha_bar there, and alpha_bar where its step ends (`final` for the last).
+
+        Raises LabError where there is none, or where one is not below the one before.
+        """
+        timesteps = list(timesteps)
+        if not timesteps or any(after >= before for before, after in zip(timesteps, timesteps[1:], strict=False)):
+            told = f"{timesteps[:6]}{' and so on' if len(timesteps) > 6 else ''}" if timesteps else "none"
+            raise LabError(f"falling timesteps were expected, from static to picture; {told} came; take them from "
+                           "timesteps(n), or a slice of those")
         bars = [self.alpha_bar(t) for t in timesteps]
         return list(zip(timesteps, bars, [*bars[1:], self.final], strict=True))
+
+
+def straight(T: int = 1000) -> Schedule:
+    """The straight path of flow matching, (1 - s) x0 + s eps, in this laboratory's scaling: divided by its own size it
+    has alpha_bar = (1 - s)^2 / ((1 - s)^2 + s^2), at the T times s = 1 / (T + 1) to T / (T + 1) (Liu, Gong and Liu,
+    "Flow Straight and Fast", 2022, equation 1; Lipman et al., "Flow Matching for Generative Modeling", 2023).
+
+    How x_t moves along it is u = eps - x0, and Euler's method on u is `ddim_step`. T is the number of timesteps.
+    """
+    T = as_whole(T, "a schedule's number of timesteps", "try 1000")
+    s = torch.arange(1, T + 1, dtype=torch.float64) / (T + 1)
+    return Schedule("straight", (1 - s) ** 2 / ((1 - s) ** 2 + s**2))
 
 
 def _from_betas(name: str, betas: Tensor) -> Schedule:
@@ -59,16 +77,14 @@ def linear(T: int = 1000) -> Schedule:
 
     T is the number of timesteps, from 21 upwards (fewer would need a beta above 1).
     """
-    if not isinstance(T, Integral) or T < 21:
-        raise LabError(f"the linear schedule needs a whole number of timesteps, 21 or more; {T!r} came; try 1000")
+    T = as_whole(T, "the linear schedule's number of timesteps", "try 1000", least=21)
     return _from_betas("linear", torch.linspace(1e-4, 0.02, T, dtype=torch.float64) * (1000 / T))
 
 
 def cosine(T: int = 1000) -> Schedule:
     """alpha_bar falls as cos^2((t/T + s) / (1 + s) pi/2), s = 0.008, no beta above 0.999 (Nichol and Dhariwal,
     "Improved Denoising Diffusion Probabilistic Models", 2021, equation 17); T is the number of timesteps."""
-    if not isinstance(T, Integral) or T < 1:
-        raise LabError(f"a schedule needs a whole number of timesteps, 1 or more; {T!r} came; try 1000")
+    T = as_whole(T, "a schedule's number of timesteps", "try 1000")
     bar = [math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2 for t in range(T + 1)]
     betas = [min(1 - after / before, 0.999) for before, after in zip(bar, bar[1:], strict=False)]
     return _from_betas("cosine", torch.tensor(betas, dtype=torch.float64))
@@ -77,6 +93,5 @@ def cosine(T: int = 1000) -> Schedule:
 def scaled_linear(T: int = 1000) -> Schedule:
     """The root of beta rises linearly from sqrt(0.00085) to sqrt(0.012): the schedule of Stable Diffusion
     (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022)."""
-    if not isinstance(T, Integral) or T < 1:
-        raise LabError(f"a schedule needs a whole number of timesteps, 1 or more; {T!r} came; try 1000")
+    T = as_whole(T, "a schedule's number of timesteps", "try 1000")
     return _from_betas("scaled linear", torch.linspace(0.00085**0.5, 0.012**0.5, T, dtype=torch.float64) ** 2)

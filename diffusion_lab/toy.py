@@ -19,10 +19,11 @@ from . import networks, schedules
 from .errors import LabError
 from .mixing import TARGETS, eps_of
 from .pixels import TO_RGB, as_pictures, as_samples
-from .sampling import sample
+from .recipe import Recipe
+from .sampling import Sampler, sample
 from .schedules import Schedule
 from .training import drop_condition, noise_prediction_loss
-from .trajectory import Recipe, Steps
+from .trajectory import Steps
 
 WEIGHTS = Path(__file__).parent / "weights"
 FILLERS = {"a", "an", "the"}
@@ -38,6 +39,8 @@ class Toy:
     networks.py); "words" it knows; "shape" of a sample without the batch; "schedule"; "target" ("eps", "x0" or "v");
     "guidance_scale", the one used where none is given. The new network's weights are drawn from `seed`.
     """
+
+    n, sampler = 50, "ddim"
 
     def __init__(self, config: dict, seed: int = 0):
         self.config = config
@@ -127,15 +130,17 @@ class Toy:
         self._pictures_only()
         return as_pictures(x)
 
-    def steps(self, prompt: str | Sequence[str] = "", *, n: int = 50, guidance_scale: float | None = None,
-              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str = "ddim") -> Steps:  # fmt: skip
+    def steps(self, prompt: str | Sequence[str] = "", *, n: int | None = None, guidance_scale: float | None = None,
+              negative_prompt: str = "", seed: int | Sequence[int] = 0,
+              sampler: str | Sampler | None = None) -> Steps:  # fmt: skip
         """The path from static to picture, one Step for each guess.
 
-        Arguments: `prompt` and `seed`, one for all samples or one for each; `n` network calls or so, from 1 to 1000;
-        `guidance_scale` (0 without the prompt, 1 with it, above 1 past it); `sampler` ddim, ddpm, dpmpp_2m or heun.
+        Arguments: `prompt` and `seed`, one for all samples or one for each; `n` steps, from 1 to 1000 (50);
+        `guidance_scale` (0 without the prompt, 1 with it, above 1 past it); `sampler`, one of sampling.SAMPLERS by its
+        name (ddim) or as an entry, such as SAMPLERS["ddpm"].with_eta(0.5).
         """
-        return sample(self, Recipe.of(self, prompt, seed, sampler=sampler, n=n, guidance_scale=guidance_scale,
-                                      negative_prompt=negative_prompt))  # fmt: skip
+        recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt)
+        return sample(self, recipe, sampler)
 
     def _pictures_only(self) -> None:
         if len(self.shape) != 3:

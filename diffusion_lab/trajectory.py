@@ -7,10 +7,9 @@ Everything is kept in one scaling, variance preserving: x_t = sqrt(alpha_bar) x0
 import io
 import json
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -20,7 +19,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import LabError
+from .files import whole
 from .mixing import add_noise, predicted_x0
+from .recipe import Recipe
 
 FORMAT = "diffusion_lab trajectory 1"
 
@@ -30,9 +31,10 @@ class Step:
     """One point on the path: where we are, and the guess of the noise that was made there.
 
     Arguments: `x_t` (B, ...) the noisy sample; `eps` (B, ...) the guess of its noise, after guidance; `alpha_bar`
-    the share of signal in the variance, in (0, 1]; `t` the model's own label of the time (-1: the path has arrived);
-    `eps_uncond` (B, ...) the guess without the prompt; `note`, "correction" for a second call within one step;
-    `extras`, tensors that only some paths have. NaN is allowed: a broken sampler is a lesson.
+    the share of signal in the variance, in (0, 1]; `t` the model's own label of the time (-1: the path has arrived),
+    an int where it is whole, so that a model takes it back; `eps_uncond` (B, ...) the guess without the prompt;
+    `note`, "correction" for a second call within one step; `extras`, tensors that only some paths have. NaN is
+    allowed: a broken sampler is a lesson.
     """
 
     x_t: Tensor
@@ -41,9 +43,11 @@ class Step:
     t: float
     eps_uncond: Tensor | None = None
     note: str = ""
-    extras: Mapping[str, Tensor] = field(default_factory=lambda: MappingProxyType({}))
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self):
+        object.__setattr__(self, "alpha_bar", float(self.alpha_bar))
+        object.__setattr__(self, "t", int(self.t) if float(self.t).is_integer() else float(self.t))
         if not 0 < self.alpha_bar <= 1:
             raise LabError(f"alpha_bar is a share of signal in (0, 1]; {self.alpha_bar} came; take it from a Schedule")
         for name, guess in (("eps", self.eps), ("eps_uncond", self.eps_uncond)):
@@ -67,49 +71,9 @@ class Step:
         return self.alpha_bar / (1 - self.alpha_bar) if self.alpha_bar < 1 else float("inf")
 
 
-def arrived(x: Tensor) -> Step:
+def arrived(x: Tensor, extras: Mapping[str, Tensor] | None = None) -> Step:
     """The Step that ends a path: no noise is left, so its x0 is the result `x` (B, ...)."""
-    return Step(x_t=x, eps=torch.zeros_like(x), alpha_bar=1.0, t=-1)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a path was made from: enough to tell it, and to make it again."""
-
-    model: str = ""
-    prompt: tuple[str, ...] = ()
-    seed: tuple[int, ...] = ()
-    sampler: str = ""
-    n: int = 0
-    guidance_scale: float | None = None
-    negative_prompt: str = ""
-
-    @classmethod
-    def of(cls, model, prompt: str | Sequence[str], seed: int | Sequence[int], **how) -> "Recipe":
-        """The recipe of a batch: one prompt and one seed for each picture.
-
-        Arguments: `model`, which gives its name and, where `guidance_scale` is None, its own guidance scale;
-        `prompt` and `seed`, one for all pictures or one for each; `how`: sampler, n, guidance_scale, negative_prompt.
-        Raises LabError for a prompt that is no text, and where prompts and seeds are not as many.
-        """
-        prompts = tuple(prompt) if isinstance(prompt, list | tuple) else (prompt,)
-        for one in prompts:
-            if not isinstance(one, str):
-                raise LabError(f"a prompt is text; {one!r} came; write it in quotes, or several in a list")
-        seed = seed.tolist() if isinstance(seed, np.ndarray) else seed
-        seeds = tuple(seed) if isinstance(seed, Sequence) else (seed,)
-        B = max(len(prompts), len(seeds))
-        if not (len(prompts) in (1, B) and len(seeds) in (1, B) and prompts and seeds):
-            raise LabError(f"one prompt and one seed a picture were expected; {len(prompts)} prompts and "
-                           f"{len(seeds)} seeds came; give one of a kind, or as many of both")
-        if how.get("guidance_scale") is None:
-            how["guidance_scale"] = model.guidance_scale
-        prompts, seeds = (each * B if len(each) == 1 else each for each in (prompts, seeds))
-        return cls(model.name, prompts, seeds, **how)
-
-    @classmethod
-    def from_dict(cls, values: Mapping) -> "Recipe":
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    return Step(x_t=x, eps=torch.zeros_like(x), alpha_bar=1.0, t=-1, extras=extras or {})
 
 
 class Steps(Iterator[Step]):
@@ -126,11 +90,6 @@ class Steps(Iterator[Step]):
 
     def __next__(self) -> Step:
         return next(self._steps)
-
-    def close(self) -> None:
-        """Stop early; what has been yielded stays valid."""
-        if hasattr(self._steps, "close"):
-            self._steps.close()
 
 
 class ForwardSteps(Sequence[Step]):
@@ -170,9 +129,10 @@ class Trajectory:
     decode: Callable[[Tensor], Tensor] | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, steps: Steps) -> "Trajectory":
-        """The whole path of what model.steps(...) returns, run to its end without being shown."""
-        return cls(list(steps), steps.recipe, steps.to_rgb, decode=steps.decode)
+    def of(cls, steps: Iterable[Step]) -> "Trajectory":
+        """The whole path of what model.steps(...) or denoise(...) returns, run to its end without being shown."""
+        known = {name: getattr(steps, name) for name in ("recipe", "to_rgb", "decode") if hasattr(steps, name)}
+        return cls(list(steps), **known)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -187,9 +147,20 @@ class Trajectory:
         return f"<Trajectory: {', '.join(filter(None, told))}>"
 
     @property
+    def alpha_bars(self) -> list[float]:
+        """The share of signal at every step; no x_t is computed for it."""
+        return self.steps.alpha_bars if self.fixed else [step.alpha_bar for step in self.steps]
+
+    @property
     def direction(self) -> str:
         """ "forward" (towards noise) or "reverse" (towards the picture), read from the steps themselves."""
-        return "forward" if self.steps[0].alpha_bar > self.steps[-1].alpha_bar else "reverse"
+        return "forward" if self.alpha_bars[0] > self.alpha_bars[-1] else "reverse"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether x0 and eps are the same at every step, as where one noise grows over a picture: one step tells all,
+        and the labels of all of them are steps.ts."""
+        return isinstance(self.steps, ForwardSteps)
 
     @property
     def x0(self) -> Tensor:
@@ -197,19 +168,20 @@ class Trajectory:
         return self.steps[-1].x0 if self.direction == "reverse" else self.steps[0].x0
 
     def save(self, path: str | Path) -> Path:
-        """Write everything to one safetensors file: samples in float16, the recipe in its metadata."""
+        """Write everything to one safetensors file: samples in float16 (in float32 where they are too large for it),
+        the recipe in its metadata. Raises LabError where the disk refuses."""
         path = Path(path)
-        forward = isinstance(self.steps, ForwardSteps)
         tensors = {f"{k}.picture": v for k, v in _webp(self.pictures).items()}
-        if forward:
+        if self.fixed:
             tensors |= {"x0": self.steps.x0, "eps": self.steps.eps}
         else:
             tensors |= {f"{i}.{k}": v for i, s in enumerate(self.steps) for k, v in _tensors(s).items()}
         if self.to_rgb is not None:
             tensors["to_rgb"] = self.to_rgb
-        about = {"forward": forward, "recipe": asdict(self.recipe), "steps": [_facts(s) for s in self.steps]}
+        about = {"forward": self.fixed, "recipe": asdict(self.recipe), "steps": [_facts(s) for s in self.steps]}
         tensors = {k: _stored(v) for k, v in tensors.items()}
-        save_file(tensors, path, metadata={"format": FORMAT, "trajectory": json.dumps(about)})
+        with whole(path) as part:
+            save_file(tensors, part, metadata={"format": FORMAT, "trajectory": json.dumps(about)})
         return path
 
     @classmethod
@@ -238,7 +210,7 @@ class Trajectory:
 
 
 def _facts(step: Step) -> dict:
-    return {"alpha_bar": step.alpha_bar, "t": float(step.t), "note": step.note}
+    return {"alpha_bar": step.alpha_bar, "t": step.t, "note": step.note}
 
 
 def _tensors(step: Step) -> dict[str, Tensor]:
@@ -254,7 +226,8 @@ def _step(tensors: Mapping[str, Tensor], i: int, facts: Mapping) -> Step:
 
 def _stored(x: Tensor) -> Tensor:
     x = x.detach().cpu()
-    return (x.half() if x.is_floating_point() else x).contiguous().clone()
+    half = x.half() if x.is_floating_point() else x
+    return (half if torch.equal(half.isfinite(), x.isfinite()) else x.float()).contiguous().clone()
 
 
 def _webp(pictures: Mapping[int, Tensor]) -> dict[int, Tensor]:

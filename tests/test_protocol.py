@@ -1,6 +1,7 @@
 """One loop, one Step, one player: everything here runs through the same test, whatever made the noise go away."""
 
 import functools
+import inspect
 
 import pytest
 import sd_fixtures
@@ -9,6 +10,7 @@ from PIL import Image
 
 from diffusion_lab import Player, Trajectory, denoise, guided, noise, watch
 from diffusion_lab.errors import LabError
+from diffusion_lab.protocol import Model
 
 
 @functools.cache
@@ -87,6 +89,35 @@ def test_the_protocol(made, tmp_path):
     # and the player shows it without the model
     html = Player(loaded)._repr_html_()
     assert prompt in html and len(html) < 600_000 and html == Player(loaded)._repr_html_()
+
+
+@everything
+def test_what_a_model_is_stands_in_code(made):
+    """Every model has what the protocol asks for, under the same names, in the same order, with the same defaults."""
+    model, _ = made()
+    assert isinstance(model, Model)
+    for name, asked in inspect.getmembers(Model, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        wanted = list(inspect.signature(asked).parameters.values())[1:]
+        given = list(inspect.signature(getattr(model, name)).parameters.values())
+        assert [one.name for one in given] == [one.name for one in wanted], name
+        for one, other in zip(given, wanted, strict=True):
+            assert one.kind == other.kind, f"{name}({one.name})"
+            if other.default is not inspect.Parameter.empty:
+                assert one.default == other.default, f"{name}({one.name})"
+    assert isinstance(model.n, int) and isinstance(model.sampler, str) and isinstance(model.guidance_scale, float)
+
+
+@everything
+def test_a_step_s_own_time_is_taken_back(made, tmp_path):
+    """Fresh from a path, or loaded again from a file."""
+    model, prompt = made()
+    path = Trajectory.of(model.steps(prompt, n=2, guidance_scale=1))
+    condition = model.condition([prompt])
+    for step in (path[0], Trajectory.load(path.save(tmp_path / "path.safetensors"))[0]):
+        again = model.predict_noise(path[0].x_t, step.t, condition)
+        assert torch.allclose(again, path[0].eps, atol=1e-4)
 
 
 @everything

@@ -1,6 +1,7 @@
 """Every sampler against diffusers' scheduler of the same name, and against what the mathematics demands."""
 
 import math
+from dataclasses import replace
 
 import diffusers
 import pytest
@@ -9,8 +10,9 @@ import torch
 from diffusion_lab.errors import LabError
 from diffusion_lab.guidance import Guess, guide
 from diffusion_lab.noising import add_noise, forward, generators, noise, randn, small_steps
-from diffusion_lab.sampling import ancestral, ddim_step, denoise, dpmpp_2m, heun
-from diffusion_lab.schedules import cosine, linear, scaled_linear
+from diffusion_lab.protocol import Move
+from diffusion_lab.sampling import SAMPLERS, Sampler, ancestral, as_sampler, ddim_step, denoise, dpmpp_2m, heun
+from diffusion_lab.schedules import cosine, linear, scaled_linear, straight
 
 SCHEDULE = scaled_linear()
 CONFIG = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing",
@@ -72,8 +74,6 @@ def test_schedule_equals_diffusers(schedule):
 
 @pytest.mark.parametrize("spacing", ["trailing", "leading"])
 def test_timesteps_equal_diffusers(spacing):
-    from dataclasses import replace
-
     schedule = replace(SCHEDULE, spacing=spacing, offset=1 if spacing == "leading" else 0)
     for n in (1, 2, 5, 7, 20, 50, 999):
         scheduler = diffusers.DDIMScheduler(**{**CONFIG, "timestep_spacing": spacing, "steps_offset": 1})
@@ -192,6 +192,13 @@ def test_guidance_is_a_line_through_two_guesses():
     lambda: SCHEDULE.alpha_bar(1000), lambda: SCHEDULE.alpha_bar(3.0), lambda: SCHEDULE.alpha_bar(-1),
     lambda: SCHEDULE.timesteps(0), lambda: SCHEDULE.timesteps(-3), lambda: SCHEDULE.timesteps(2.5),
     lambda: SCHEDULE.timesteps(1001), lambda: linear(5), lambda: cosine(0), lambda: scaled_linear(1.5),
+    lambda: straight(0), lambda: SCHEDULE.times([]), lambda: SCHEDULE.times([3, 3]), lambda: linear(True),
+    lambda: list(denoise(smooth_model, SCHEDULE, noise((1,), 0), SCHEDULE.timesteps(5)[5:])),
+    lambda: list(heun(smooth_model, SCHEDULE, noise((1,), 0), list(reversed(SCHEDULE.timesteps(5))))),
+    lambda: ancestral(generators(3))(torch.zeros(2, 1), torch.zeros(2, 1), 0.2, 0.4),
+    lambda: ancestral(generators([3, 4]))(torch.zeros(1, 1), torch.zeros(1, 1), 0.2, 0.4),
+    lambda: ancestral(generators(0), True), lambda: SAMPLERS["ddim"].with_eta(0.5),
+    lambda: SAMPLERS["ddpm"].with_eta(-0.1), lambda: as_sampler("magic"), lambda: as_sampler(["ddim"]),
     lambda: noise((1,), -1), lambda: noise((1,), 1.5), lambda: ancestral(generators(0), 2),
     lambda: add_noise(torch.zeros(2), 0.5, torch.zeros(3)), lambda: add_noise(torch.zeros(2), 1.5, torch.zeros(2)),
 ])
@@ -199,3 +206,99 @@ def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=";.*came;") as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_leading_timesteps_stay_among_those_there_are():
+    leading = replace(SCHEDULE, spacing="leading", offset=1)
+    assert leading.timesteps(1000) == list(reversed(range(1000)))
+    assert leading.timesteps(4) == [751, 501, 251, 1] and leading.times(leading.timesteps(1000))[0][0] == 999
+
+
+@pytest.mark.parametrize("n", [1, 4, 50])
+def test_euler_on_the_straight_path_is_ddim(n):
+    """Flow matching, written out: x moves along u = eps - x0 from s = 1 towards s = 0."""
+    schedule, T = straight(), 1000
+    timesteps = schedule.timesteps(n)
+    ours = list(denoise(smooth_model, schedule, noise((3, 8, 8), 4), timesteps))[-1].x0
+    times = [(t + 1) / (T + 1) for t in timesteps]
+    size = [((1 - s) ** 2 + s**2) ** 0.5 for s in times]
+    x = noise((3, 8, 8), 4) * size[0]
+    for t, s, r, s_next in zip(timesteps, times, size, [*times[1:], 0.0], strict=True):
+        eps = smooth_model(x / r, t)
+        u = eps - (x - s * eps) / (1 - s)
+        x = x + (s_next - s) * u
+    assert float((ours - x).norm() / x.norm()) < 3e-6
+
+
+def test_the_straight_schedule_has_the_shares_of_its_mix():
+    schedule = straight(3)  # s = 1/4, 2/4, 3/4
+    assert schedule.alpha_bars.tolist() == pytest.approx([9 / 10, 1 / 2, 1 / 10]) and len(schedule) == 3
+
+
+def test_2m_forgets_the_path_before():
+    rule, x, steps = dpmpp_2m(), noise((3, 8, 8), 4), SCHEDULE.timesteps(6)
+    first, second = (list(denoise(smooth_model, SCHEDULE, x, steps, rule))[-1].x0 for _ in range(2))
+    assert torch.equal(first, second)
+    broken_off = denoise(smooth_model, SCHEDULE, x, steps, rule)
+    for _ in range(4):
+        next(broken_off)
+    assert torch.equal(list(denoise(smooth_model, SCHEDULE, x, steps, rule))[-1].x0, first)
+
+
+def test_2m_ends_with_a_plain_step_where_a_little_noise_stays():
+    """As diffusers' with lower_order_final (under 15 steps), which also stops at the schedule's own final alpha_bar."""
+    schedule = replace(SCHEDULE, final=0.99915)
+    x, steps = noise((3, 8, 8), 4), schedule.timesteps(2)
+    before, last, end = denoise(smooth_model, schedule, x, steps, dpmpp_2m(schedule.final))
+    expected = ddim_step(last.x_t, last.eps, last.alpha_bar, 0.99915)
+    assert torch.equal(end.x0, expected)
+    other = list(denoise(smooth_model, schedule, x, steps, dpmpp_2m()))[-1].x0
+    assert not torch.allclose(other, expected, atol=0.01)
+
+
+@pytest.mark.parametrize("walk", [denoise, heun])
+def test_what_a_move_carries_is_in_the_next_step(walk):
+    def rule(x_t, eps, a, b):
+        return Move(ddim_step(x_t, eps, a, b), {"from": x_t})
+
+    path = list(walk(smooth_model, SCHEDULE, noise((1,), 0), [800, 500, 100], rule))
+    plain = list(walk(smooth_model, SCHEDULE, noise((1,), 0), [800, 500, 100]))
+    assert [len(step.extras) for step in path] == [0] + [1] * (len(path) - 1)
+    assert torch.equal(path[1].extras["from"], path[0].x_t) and torch.equal(path[-1].x0, plain[-1].x0)
+
+
+def test_the_calls_of_a_sampler_are_those_it_makes():
+    told = {name: sampler.calls(7) for name, sampler in SAMPLERS.items()}
+    made = {}
+    for name, sampler in SAMPLERS.items():
+        rule = sampler.rule(sampler, SCHEDULE, generators(0))
+        path = sampler.walk(smooth_model, SCHEDULE, noise((1,), 0), SCHEDULE.timesteps(7), rule)
+        made[name] = len(list(path)) - 1  # the last Step, of arrival, asks nobody
+    assert made == told == {"ddim": 7, "ddpm": 7, "dpmpp_2m": 7, "heun": 13}
+
+
+def test_another_eta_is_the_same_sampler_shaking_less():
+    name, half = as_sampler(SAMPLERS["ddpm"].with_eta(0.5))
+    assert (name, half.title, half.eta) == ("ddpm", "DDPM, eta 0.5", 0.5)
+    x, steps = noise((3, 4), 0), SCHEDULE.timesteps(5)
+    mine, theirs = (list(half.walk(smooth_model, SCHEDULE, x, steps, rule))[-1].x0 for rule in (
+        half.rule(half, SCHEDULE, generators(1)), ancestral(generators(1), 0.5)))  # fmt: skip
+    assert torch.equal(mine, theirs)
+    assert as_sampler(Sampler("Mine", walk=lambda *path: denoise(*path)))[0] == "Mine"
+
+
+def test_a_sampler_is_added_by_one_entry(monkeypatch):
+    from diffusion_lab import Exact, Player, watch
+
+    def overshooting(sampler, schedule, sources):
+        return lambda x, e, a, b: ddim_step(x, 1.1 * e, a, b)
+
+    monkeypatch.setitem(SAMPLERS, "overshoot", Sampler("Overshoot", overshooting))
+    model = Exact(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]).numpy())
+    path = watch(model.steps(n=7, seed=[1, 2], sampler="overshoot"))
+    assert (path.recipe.sampler, path.recipe.title) == ("overshoot", "Overshoot")
+    assert "Overshoot, 7 steps" in Player(path)._repr_html_()
+    assert not torch.equal(path.x0, watch(model.steps(n=7, seed=[1, 2])).x0)
+    shaken = watch(model.steps(n=7, seed=[1, 2], sampler=SAMPLERS["ddpm"].with_eta(0.5)))
+    assert "DDPM, eta 0.5, 7 steps" in Player(shaken)._repr_html_()
+    assert (shaken.recipe.sampler, shaken.recipe.eta) == ("ddpm", 0.5)

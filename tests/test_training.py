@@ -240,7 +240,7 @@ def test_a_perfect_guess_has_no_loss_and_an_empty_one_has_the_target_s_variance(
 
 
 def test_an_unknown_target_is_told():
-    with pytest.raises(LabError, match='"eps", "x0" or "v"; \'score\' came'):
+    with pytest.raises(LabError, match="eps, x0, v, u; 'score' came"):
         noise_prediction_loss(Guess(), torch.zeros(2, 2), None, SCHEDULE, torch.Generator(), target="score")
 
 

@@ -1,5 +1,9 @@
 """The nouns: what a recipe makes of prompts and seeds, and how a path is told in one line."""
 
+import copy
+import json
+import pickle
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +12,9 @@ import pytest
 import torch
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.trajectory import Recipe, Trajectory, arrived
+from diffusion_lab.noising import forward
+from diffusion_lab.schedules import linear
+from diffusion_lab.trajectory import Recipe, Step, Trajectory, arrived
 
 MODEL = SimpleNamespace(name="a model", guidance_scale=2.0)
 
@@ -42,3 +48,74 @@ def test_a_recipe_of_anything_else_is_refused(prompt, words):
 ])  # fmt: skip
 def test_a_path_is_told_in_one_line(trajectory, told):
     assert repr(trajectory) == told
+
+
+def test_a_recipe_holds_plain_values():
+    numbers = Recipe.of(MODEL, np.array(["a cat", "a dog"]), np.int64(3), n=np.int32(5), guidance_scale=np.float32(1.5),
+                        negative_prompt=np.str_("snow"))  # fmt: skip
+    assert numbers == Recipe("a model", ("a cat", "a dog"), (3, 3), "", 5, 1.5, "snow")
+    assert json.loads(json.dumps(asdict(numbers)))["seed"] == [3, 3]
+    kinds = [type(one) for one in (*numbers.prompt, *numbers.seed, numbers.n, numbers.guidance_scale)]
+    assert kinds == [str, str, int, int, int, float] and type(numbers.negative_prompt) is str
+    assert Recipe.of(MODEL, "a cat", torch.tensor([4, 5])).seed == (4, 5)
+
+
+def test_a_recipe_tells_only_what_took_effect():
+    asked = dict(prompt="a cat", seed=0, negative_prompt="snow")
+    assert Recipe.of(MODEL, **asked, guidance_scale=1).negative_prompt == ""
+    assert Recipe.of(MODEL, **asked, guidance_scale="3") == Recipe("a model", ("a cat",), (0,), "", 0, 3.0, "snow")
+    assert Recipe.of(MODEL, "a cat", 0, guidance_scale=0).guidance_scale == 0
+    assert Recipe.of(MODEL, "a cat", 0, negative_prompt=None).negative_prompt == ""
+
+
+@pytest.mark.parametrize("wrong", [
+    {"seed": True}, {"seed": 1.5}, {"seed": 2**63}, {"seed": "7"}, {"seed": [1, None]}, {"seed": np.float32(3)},
+    {"guidance_scale": True}, {"guidance_scale": float("inf")}, {"guidance_scale": [2]}, {"negative_prompt": 7},
+])  # fmt: skip
+def test_numbers_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(LabError, match="came; "):
+        Recipe.of(MODEL, **{"prompt": "a cat", "seed": 0, **wrong})
+
+
+def test_a_recipe_of_a_later_edition_is_read():
+    assert Recipe.from_dict({"model": "m", "prompt": ["a"], "weather": "fine"}) == Recipe("m", ("a",))
+
+
+def test_a_step_is_copied_pickled_and_labelled_alike_everywhere():
+    step = Step(torch.ones(1, 2), torch.zeros(1, 2), np.float32(0.5), 999.0, extras={"seen": torch.ones(1)})
+    for again in (copy.deepcopy(step), pickle.loads(pickle.dumps(step))):
+        assert torch.equal(again.x0, step.x0) and torch.equal(again.extras["seen"], torch.ones(1))
+    assert (type(step.alpha_bar), type(step.t), step.t) == (float, int, 999)
+    halfway = Step(step.x_t, step.eps, 0.5, torch.tensor(0.5))
+    assert (type(halfway.t), halfway.t) == (float, 0.5)
+
+
+def test_saved_and_loaded_a_path_is_the_same(tmp_path):
+    x = torch.tensor([[1e6, 2.0], [float("nan"), -1.0]])
+    steps = [Step(x, x / 4, 0.25, 7, x / 2, "correction", {"proposal": torch.ones(2, 2)}), arrived(torch.ones(2, 2))]
+    path = Trajectory(steps, Recipe("a model", ("a cat",), (1,), "ddpm", 5, 2.0, title="DDPM, eta 0.5", eta=0.5))
+    loaded = Trajectory.load(path.save(tmp_path / "new folder" / "path.safetensors"))
+    assert loaded.recipe == path.recipe and loaded.alpha_bars == [0.25, 1.0] and not loaded.fixed
+    first, told = loaded[0], (7, "correction", ["proposal"])
+    assert (first.t, first.note, list(first.extras)) == told and torch.equal(first.extras["proposal"], torch.ones(2, 2))
+    for kept, was in ((first.x_t, x), (first.eps, x / 4), (first.eps_uncond, x / 2)):
+        assert torch.equal(kept.nan_to_num(3), was.nan_to_num(3))
+
+
+def test_a_path_that_cannot_be_written_is_told_and_leaves_what_was_there(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(LabError, match="the disk refused"):
+        Trajectory([arrived(torch.zeros(3, 2))]).save(tmp_path / "folder")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_forward_path_is_told_apart_by_what_holds_its_steps():
+    fixed = forward(torch.zeros(1, 2), linear(), range(0, 1000, 100))
+    walked = Trajectory(list(fixed))
+    assert (fixed.fixed, walked.fixed) == (True, False)
+    assert fixed.direction == walked.direction == "forward" and fixed.alpha_bars == walked.alpha_bars
+
+
+def test_a_plain_generator_of_steps_is_a_path_too():
+    path = Trajectory.of(iter([arrived(torch.ones(1, 2))]))
+    assert len(path) == 1 and path.recipe == Recipe() and torch.equal(path.x0, torch.ones(1, 2))

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import LabError
-from ..trajectory import ForwardSteps, Trajectory
+from ..trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def shown(values: np.ndarray) -> np.ndarray:
 def kept(trajectory: Trajectory, most: int) -> list[int]:
     """Which steps are packed: all of a forward path, of a reverse one at most `most`, evenly, with both ends."""
     N = len(trajectory)
-    if isinstance(trajectory.steps, ForwardSteps) or N <= most:
+    if trajectory.fixed or N <= most:
         return list(range(N))
     return sorted({round(i * (N - 1) / (most - 1)) for i in range(most)})
 

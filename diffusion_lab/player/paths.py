@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..trajectory import ForwardSteps, Step, Trajectory
+from ..trajectory import Step, Trajectory
 from . import frames
 from .frames import Detail
 
@@ -41,7 +41,7 @@ def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail) -> d
     told = facts(trajectory)
     alphas, labels = np.array([f[0] for f in told]), [f[1] for f in told]
     numbers = np.cumsum([not (f[2] or f[3]) for f in told])
-    forward = isinstance(trajectory.steps, ForwardSteps)
+    forward = trajectory.fixed
     kept = [trajectory[0]] if forward else [trajectory[i] for i in at]
     guided = not forward and all(s.eps_uncond is not None for s in kept if not arrival(s))
     return {
@@ -60,7 +60,7 @@ def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail) -> d
 def facts(trajectory: Trajectory) -> list[tuple[float, float, bool, bool]]:
     """alpha_bar, t, whether it is a correction and whether the arrival, for every step, without computing any x_t."""
     steps = trajectory.steps
-    if isinstance(steps, ForwardSteps):
+    if trajectory.fixed:
         return [(a, t, False, a == 1 and t == -1) for a, t in zip(steps.alpha_bars, steps.ts, strict=True)]
     return [(s.alpha_bar, s.t, s.note == "correction", arrival(s)) for s in steps]
 
@@ -167,7 +167,7 @@ def _nearest(angles: np.ndarray, angle: float) -> int:
 def recipe_line(trajectory: Trajectory, index: int) -> str:
     """ "Tiny SD · seed 7 · DDIM, 25 steps · guidance 2.5": what the path was made from, in one line."""
     recipe = trajectory.recipe
-    sampler = NAMES.get(recipe.sampler, recipe.sampler)
+    sampler = recipe.title or NAMES.get(recipe.sampler, recipe.sampler)
     steps = f"{recipe.n} steps" if recipe.n else ""
     scale = recipe.guidance_scale
     parts = [

@@ -1,0 +1,90 @@
+"""What a model is, in code: whatever has these attributes and methods can be drawn with, watched, edited and judged.
+
+There is no common base class: the exact denoiser, the toy and Stable Diffusion each satisfy `Model`, and one test
+holds all of them to it, names, kinds and defaults of the arguments included.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from PIL import Image
+from torch import Tensor
+
+from .schedules import Schedule
+from .trajectory import Step
+
+
+class Guess(NamedTuple):
+    """A guess of the noise (B, ...), and where guidance made it, the guess without the prompt."""
+
+    eps: Tensor
+    eps_uncond: Tensor | None = None
+
+
+class Move(NamedTuple):
+    """Where a rule goes, x (B, ...), and what it wants to be seen there: the next Step carries the `extras`."""
+
+    x: Tensor
+    extras: Mapping[str, Tensor] = {}
+
+
+def as_guess(value: Tensor | Guess) -> Guess:
+    """What a predict function returned, as a Guess: a bare tensor is a guess without guidance."""
+    return value if isinstance(value, Guess) else Guess(value)
+
+
+def as_move(value: Tensor | Move) -> Move:
+    """What a rule returned, as a Move: a bare tensor is one without extras."""
+    return value if isinstance(value, Move) else Move(value)
+
+
+class Predict(Protocol):
+    """Guesses the noise (B, ...) in x_t (B, ...) at timestep t; `guidance.guided` makes one of a model."""
+
+    def __call__(self, x_t: Tensor, t: int, /) -> Tensor | Guess: ...
+
+
+class Rule(Protocol):
+    """Moves from x_t (B, ...), where the share of signal is alpha_bar, to alpha_bar_next, along the guess eps."""
+
+    def __call__(self, x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float, /) -> Tensor | Move: ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A diffusion model: how much signal is left at each t, a guess of the noise, words, and pictures in and out.
+
+    `name` is what a learner reads; `shape` that of one sample, without the batch; `schedule`; `to_rgb` (C + 1, 3) the
+    linear picture of a sample as in Trajectory, None for points; `n`, `guidance_scale` and `sampler` are what `steps`
+    takes where nothing else is said.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    schedule: Schedule
+    to_rgb: Tensor | None
+    n: int
+    guidance_scale: float
+    sampler: str
+
+    def condition(self, prompts: Sequence[str]) -> Tensor:
+        """What the network hears of B prompts, (B, ...); [""] is the empty prompt. LabError for an unknown word."""
+
+    def predict_noise(self, x_t: Tensor, t: int, condition: Tensor) -> Tensor:
+        """The guess of the noise in x_t (B, *shape) at timestep t, same shape and device as x_t; no gradients."""
+
+    def encode(self, image: Image.Image) -> Tensor:
+        """A picture as a clean sample x0 (1, *shape), resized to the model's own size."""
+
+    def picture(self, x: Tensor) -> list[Image.Image]:
+        """Clean samples (B, *shape) as B pictures."""
+
+    def steps(self, prompt: str | Sequence[str], *, n: int | None = None, guidance_scale: float | None = None,
+              negative_prompt: str = "", seed: int | Sequence[int] = 0,
+              sampler: str | None = None) -> Iterator[Step]:  # fmt: skip
+        """The path from static to picture, one Step for each call of the network, then the Step of arrival.
+
+        Arguments: `prompt` and `seed`, one for all pictures or one for each; `n` steps; `guidance_scale` w (0 without
+        the prompt, 1 with it, above 1 past it); `negative_prompt`, what the guess is pushed away from; `sampler`, its
+        name. Raises LabError at once for what cannot be.
+        """

@@ -1,0 +1,76 @@
+"""The samplers by name: one entry each, in one table."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from ..errors import LabError
+from ..guidance import guided
+from ..noising import generators, randn
+from ..protocol import Model, Rule
+from ..recipe import Recipe
+from ..schedules import Schedule
+from ..trajectory import Step, Steps
+from .loop import denoise, heun
+from .rules import ancestral, check_eta, ddim_step, dpmpp_2m
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way to walk from static to picture.
+
+    Arguments: `title`, what a learner reads; `rule(sampler, schedule, sources)`, which makes the Rule of one path
+    (`sources`, one random generator a picture); `walk`, the loop that follows it; `eta`, the share of fresh noise in
+    [0, 1], None where the sampler never shakes; `calls(n)`, how often n steps ask the model.
+    """
+
+    title: str
+    rule: Callable[["Sampler", Schedule, list[torch.Generator]], Rule] = lambda sampler, schedule, sources: ddim_step
+    walk: Callable[..., Iterator[Step]] = denoise
+    eta: float | None = None
+    calls: Callable[[int], int] = lambda n: n
+
+    def with_eta(self, eta: float) -> "Sampler":
+        """The same sampler with another share of fresh noise, 0 to 1; raises LabError where it has none."""
+        if self.eta is None:
+            raise LabError(f'a sampler that shakes was expected; {self.title} came, which has no eta; try "ddpm"')
+        check_eta(eta)
+        return replace(self, title=f"{self.title}, eta {eta:g}", eta=float(eta))
+
+
+SAMPLERS: dict[str, Sampler] = {
+    "ddim": Sampler("DDIM"),
+    "ddpm": Sampler("DDPM", lambda sampler, schedule, sources: ancestral(sources, sampler.eta), eta=1.0),
+    "dpmpp_2m": Sampler("DPM++ 2M", lambda sampler, schedule, sources: dpmpp_2m(schedule.final)),
+    "heun": Sampler("Heun", walk=heun, calls=lambda n: 2 * n - 1),
+}
+
+
+def as_sampler(sampler: str | Sampler) -> tuple[str, Sampler]:
+    """A sampler's name in SAMPLERS and its entry; one that is not of the table goes by its title.
+
+    Raises LabError for a name that is not known.
+    """
+    if isinstance(sampler, Sampler):
+        own = [name for name, entry in SAMPLERS.items() if (entry.rule, entry.walk) == (sampler.rule, sampler.walk)]
+        return (own or [sampler.title])[0], sampler
+    if not isinstance(sampler, str) or sampler not in SAMPLERS:
+        raise LabError(f"the sampler is one of {', '.join(SAMPLERS)}; {sampler!r} came; choose one of these")
+    return sampler, SAMPLERS[sampler]
+
+
+def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None) -> Steps:
+    """The whole path of a recipe through any model of the protocol, as an iterator of Steps.
+
+    Static is drawn from the recipe's seeds; `sampler`, a name or an entry (the model's own if left out). Raises
+    LabError at once for what cannot be drawn: not only when the first Step is asked for.
+    """
+    name, chosen = as_sampler(model.sampler if sampler is None else sampler)
+    recipe = replace(recipe, sampler=name, title=chosen.title, eta=chosen.eta)
+    timesteps = model.schedule.timesteps(recipe.n)
+    predict = guided(model, recipe.prompt, recipe.negative_prompt, recipe.guidance_scale)
+    sources = generators(recipe.seed)
+    x = randn(model.shape, sources)                                               # (B, *shape)
+    rule = chosen.rule(chosen, model.schedule, sources)
+    return Steps(chosen.walk(predict, model.schedule, x, timesteps, rule), recipe, model.to_rgb)
