@@ -9,7 +9,7 @@ from ._scenes_figures import COLOURS, draw_figure
 from ._scenes_things import Figure, Window
 
 FACTORS = {"standing": 1.16, "skateboard": 1.06, "bicycle": 1.0, "horse": 1.0}
-_HALVES = {"standing": 24, "skateboard": 36, "bicycle": 42, "horse": 46}  # half a figure's width at scale 1
+_HALVES = {"standing": 28, "skateboard": 37, "bicycle": 42, "horse": 48}  # half a figure's width at scale 1
 _HEADS = {"standing": 57, "skateboard": 72, "bicycle": 82, "horse": 83}  # how high the middle of its head is
 SHADOWS = {"standing": 22, "skateboard": 34, "bicycle": 42, "horse": 38}
 _MOON, _MOON_SHADE = (244, 245, 252), (198, 204, 224)

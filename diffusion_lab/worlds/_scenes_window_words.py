@@ -80,11 +80,14 @@ def caption(window: Window | Scene, rng: np.random.Generator) -> str:
     if scene:
         return scene_caption(scene, rng)
     say = (_nobody, _one, _two)[len(window.figures)]
-    for attempt in range(40):
-        text = _finished(say(window, rng, attempt > 12), window, rng, attempt > 6)
+    lit, sides, looks = rng.random(3) < (_SAID[window.light], 0.4, 0.5)
+    for attempt in range(60):  # what is said stays the same at first, in ever shorter forms
+        short = min(attempt / 20, 1.0)
+        text = say(window, rng, short, sides and attempt < 30, looks and attempt < 16)
+        text = _finished(text, window, rng, short, lit and attempt < 22)
         if length(text) <= LONGEST:
             return text
-    raise AssertionError(f"no caption of {LONGEST} words was found for {window}")
+    return describe(window)
 
 
 def length(text: str) -> int:
@@ -92,15 +95,15 @@ def length(text: str) -> int:
     return len(text.split()) + text.count(",") + text.count(".")
 
 
-def _finished(text: str, window: Window, rng: np.random.Generator, short: bool) -> str:
+def _finished(text: str, window: Window, rng: np.random.Generator, short: float, lit: bool) -> str:
     """The text with an opening, its light, a capital letter and a full stop, where chance wants them."""
-    opening = "" if short else pick(rng, OPENINGS)
+    opening = "" if rng.random() < 3 * short else pick(rng, OPENINGS)
     if text.startswith(("in ", "on ", "at ", "to ", "by ", "nobody", "no one", "there", "two")):
         place, comma, rest = text.partition(" , ")
         text = place + comma + opening + rest if rest and rest.startswith(("a ", "an ")) else text
     else:
         text = opening + text
-    if rng.random() < (_SAID[window.light] * (0.5 if short else 1)):
+    if lit:
         text += " " + pick(rng, (_IN_SPACE if window.place == "space" else _LIGHTS)[window.light])
     text = " ".join(text.split()).replace(" ,", ",")
     if rng.random() < 0.5:
@@ -108,16 +111,17 @@ def _finished(text: str, window: Window, rng: np.random.Generator, short: bool) 
     return text + ("." if rng.random() < 0.4 else "")
 
 
-def _place(window: Window, rng: np.random.Generator, short: bool) -> str:
-    if rng.random() > 0.93 and len(window.figures):
+def _place(window: Window, rng: np.random.Generator) -> str:
+    if rng.random() > 0.93:
         return ""
     place = pick(rng, WHERE[window.place])
     return WHERE["space"][0] if window.light == "moon" and "moon" in place else place
 
 
-def _thing(rng: np.random.Generator, noun: str, colour: str, plural: bool = False, short: bool = False) -> str:
-    """The noun or another word for it, with its colour as often as in a scene's caption; no article."""
-    named = 0.0 if short else 0.4 if colour == (SUBJECT_COLOURS.get(noun) or RIDE_COLOURS[noun])[0] else 0.9
+def _thing(rng: np.random.Generator, noun: str, colour: str, plural: bool = False, short: float = 0) -> str:
+    """The noun or another word for it, with its colour as often as in a scene's caption, but for the share `short`;
+    no article."""
+    named = (0.4 if colour == (SUBJECT_COLOURS.get(noun) or RIDE_COLOURS[noun])[0] else 0.9) * (1 - short)
     word = pick(rng, NAMES.get(noun, (noun,)))
     word = plural_of(word) if plural else word
     if word in ("bear", "bears"):
@@ -125,25 +129,26 @@ def _thing(rng: np.random.Generator, noun: str, colour: str, plural: bool = Fals
     return f"{colour} {word}" if colour != "none" and rng.random() < named else word
 
 
-def _act(figure: Figure, rng: np.random.Generator, short: bool) -> str:
+def _act(figure: Figure, rng: np.random.Generator, short: float) -> str:
+    brief = rng.random() < short
     if figure.ride == "standing":
-        return "" if short else pick(rng, ACTS["standing"])
-    act = "on {}" if short else pick(rng, ACTS[figure.ride])
+        return "" if brief else pick(rng, ACTS["standing"])
+    act = "on {}" if brief else pick(rng, ACTS[figure.ride])
     return act.format(with_article(_thing(rng, figure.ride, figure.ride_colour, short=short)))
 
 
-def _look(figure: Figure, rng: np.random.Generator, standing: bool) -> str:
-    return pick(rng, _LOOKS if standing else _GOES).format(figure.looks)
+def _look(figure: Figure, rng: np.random.Generator) -> str:
+    return pick(rng, _LOOKS if figure.ride == "standing" else _GOES).format(figure.looks)
 
 
-def _nobody(window: Window, rng: np.random.Generator, short: bool) -> str:
+def _nobody(window: Window, rng: np.random.Generator, short: float, sides: bool, looks: bool) -> str:
     bare = pick(rng, _BARE[window.place])
     bare = "space" if window.light == "moon" and "moon" in bare else bare
     return pick(rng, _NOBODY).format(empty=pick(rng, _EMPTY[window.place]), bare=bare,
-                                     place=_place(window, rng, short) or WHERE[window.place][0])  # fmt: skip
+                                     place=_place(window, rng) or WHERE[window.place][0])  # fmt: skip
 
 
-def _one(window: Window, rng: np.random.Generator, short: bool) -> str:
+def _one(window: Window, rng: np.random.Generator, short: float, sides: bool, looks: bool) -> str:
     figure = window.figures[0]
     who, far = _thing(rng, figure.subject, figure.colour, short=short), ""
     if figure.size != "normal":
@@ -155,42 +160,40 @@ def _one(window: Window, rng: np.random.Generator, short: bool) -> str:
     side = pick(rng, _EDGES if figure.cut else _SIDES).format(figure.where)
     if figure.where == "middle":
         side = pick(rng, _MIDDLE) if rng.random() < 0.15 else ""
-    looks = ""
-    if figure.looks == "left" or rng.random() < 0.25:
-        looks = _look(figure, rng, figure.ride == "standing")
+    look = ""
+    if figure.looks == "left" or (looks and rng.random() < 0.5):
+        look = _look(figure, rng)
     form = pick(rng, _ONE)
-    act, place = _act(figure, rng, short), _place(window, rng, short)
+    act, place = _act(figure, rng, short), _place(window, rng)
     first = {"{place} ,": place, "{side} , ": side}.get(form[:9], "said")
-    if not first or (", {looks}" in form and not looks + side):
+    if not first or (", {looks}" in form and not look + side):
         form = _ONE[0]
-    return form.format(who=with_article(who), act=act, far=far, side=side, looks=looks, place=place).rstrip(" ,")
+    return form.format(who=with_article(who), act=act, far=far, side=side, looks=look, place=place)
 
 
-def _two(window: Window, rng: np.random.Generator, short: bool) -> str:
+def _two(window: Window, rng: np.random.Generator, short: float, sides: bool, looks: bool) -> str:
     one, other = window.figures
-    place = _place(window, rng, short)
-    looks = pick(rng, _BOTH[one.looks, other.looks]) if rng.random() < 0.3 and not short else ""
-    if one.subject == other.subject and rng.random() < 0.7:
-        return _two_alike(one, other, rng, place, looks, short)
-    if one.ride == other.ride and rng.random() < 0.5:
+    place = _place(window, rng)
+    both = pick(rng, _BOTH[one.looks, other.looks]) if looks and rng.random() < 0.6 else ""
+    if not sides and one.subject == other.subject and rng.random() < 0.8:
+        return _two_alike(one, other, rng, place, both, short)
+    if not sides and one.ride == other.ride and rng.random() < 0.6:
         who = " and ".join(with_article(_thing(rng, f.subject, f.colour, short=short)) for f in (one, other))
-        return f"{who} {_shared_act(one, other, rng)} {looks} {place}"
-    sides = rng.random() < (0.2 if short else 0.55)
-    each = not looks and not short and rng.random() < 0.3
+        return f"{who} {_shared_act(one, other, rng)} {both} {place}"
     said = []
     for f in (one, other):
-        look = _look(f, rng, f.ride == "standing") if each and rng.random() < 0.7 else ""
-        side = pick(rng, _SIDES[:2] if short else _SIDES).format(f.where) if sides else ""
+        look = _look(f, rng) if looks and not both and rng.random() < 0.7 else ""
+        side = pick(rng, _SIDES).format(f.where) if sides else ""
         act = _act(f, rng, short)
         said.append(f"{with_article(_thing(rng, f.subject, f.colour, short=short))} {act} {side} {look}")
     if sides and rng.random() < 0.15:
         said.reverse()
     if place and rng.random() < 0.06:
-        return f"{place} , {said[0]} and {said[1]} {looks}"
-    return f"{said[0]} and {said[1]} {looks} {place}"
+        return f"{place} , {said[0]} and {said[1]} {both}"
+    return f"{said[0]} and {said[1]} {both} {place}"
 
 
-def _two_alike(one: Figure, other: Figure, rng, place: str, looks: str, short: bool) -> str:
+def _two_alike(one: Figure, other: Figure, rng, place: str, looks: str, short: float) -> str:
     """Two of a kind: "two red robots on bicycles in the snow", "two cats on mars, one standing and one on a horse"."""
     colour = one.colour if one.colour == other.colour else "none"
     who = "two " + _thing(rng, one.subject, colour, plural=True, short=short)
