@@ -126,7 +126,7 @@ def test_no_other_colour_speaks_in_the_scripts():
 
 def test_code_on_slides_is_readable():
     """Every colour of a token on the grey of a slide's code."""
-    from diffusion_lab.coursework.decks import ASSETS, _pygments
+    from diffusion_lab.coursework.slides.decks import ASSETS, _pygments
 
     paper = re.search(r"\.highlight \{ background: (#\w+)", (ASSETS / "deck.css").read_text("utf-8"))[1]
     rules = re.findall(r"^\.highlight (\.\w+) \{[^}]*?(?<!-)\bcolor: (#\w+)", _pygments(), re.M)

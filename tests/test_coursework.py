@@ -1,7 +1,6 @@
 """Exercises: the reference and other right answers pass, every known mistake fails under its own name."""
 
 import itertools
-import math
 import re
 import time
 from pathlib import Path
@@ -10,103 +9,28 @@ import pytest
 import torch
 
 from diffusion_lab import StableDiffusion, Trajectory, ddim_step, guided, noise
-from diffusion_lab.coursework.checking import NEAR, RIGHT, check, flat, judge_code, judge_value, todo, worst
-from diffusion_lab.coursework.exercises import LESSONS, Code, Diagnoses, Value, exercises, find
-from diffusion_lab.coursework.limits import limited
+from diffusion_lab.coursework.checks import limits
+from diffusion_lab.coursework.checks.checking import (
+    NEAR,
+    RIGHT,
+    _results,
+    check,
+    flat,
+    judge_code,
+    judge_diagnoses,
+    judge_value,
+    todo,
+    worst,
+)
+from diffusion_lab.coursework.checks.exercises import Code, Slip, Value
+from diffusion_lab.coursework.checks.limits import limited
+from diffusion_lab.coursework.lessons import exercises, find, numbers
 from diffusion_lab.errors import LabError
 
 ROOT = Path(__file__).parents[1]
-ALL = {name: exercise for lesson in LESSONS for name, exercise in exercises(lesson).items()}
+ALL = {name: exercise for lesson in numbers() for name, exercise in exercises(lesson).items()}
 CODES = [name for name, exercise in ALL.items() if isinstance(exercise, Code)]
 SLIPS = [(name, slip.name) for name in CODES for slip in ALL[name].slips]
-
-
-def q_sample_in_place(x0, alpha_bar, eps):
-    x = x0.clone()
-    x *= math.sqrt(alpha_bar)
-    return x.add_(eps, alpha=math.sqrt(1 - alpha_bar))
-
-
-def q_sample_by_angle(x0, alpha_bar, eps):
-    angle = math.acos(alpha_bar**0.5)
-    return math.cos(angle) * x0 + math.sin(angle) * eps
-
-
-def posterior_by_exp(x_t, a, b, alpha_bar):
-    rows = []
-    for x in x_t:
-        d_a, d_b = (sum((x - alpha_bar**0.5 * p) ** 2) for p in (a, b))
-        w = 1 / (1 + torch.exp((d_a - d_b) / (2 * (1 - alpha_bar))))
-        rows.append(w * a + (1 - w) * b)
-    return torch.stack(rows)
-
-
-def posterior_by_sigmoid(x_t, a, b, alpha_bar):
-    """Only the line through both pictures matters: the weight is a sigmoid along it."""
-    s = alpha_bar**0.5
-    logit = (x_t @ (a - b)) * s / (1 - alpha_bar) - alpha_bar * (a @ a - b @ b) / (2 * (1 - alpha_bar))
-    return b + torch.sigmoid(logit)[:, None] * (a - b)
-
-
-def reverse_by_ratio(x_t, x0, a, b):
-    ratio = math.sqrt((1 - b) / (1 - a))
-    return ratio * x_t + (math.sqrt(b) - ratio * math.sqrt(a)) * x0
-
-
-def reverse_by_parts(x_t, x0, a, b):
-    static = x_t - torch.tensor(a).sqrt() * x0
-    unit = static.div(math.sqrt(1 - a))
-    return torch.lerp(unit * 0, x0, b**0.5) + unit.mul((1 - b) ** 0.5)
-
-
-def ddim_by_velocity(x_t, eps, a, b):
-    """Rotate by an angle: x_t and its velocity span the plane of x0 and eps."""
-    here, there = math.acos(a**0.5), math.acos(b**0.5)
-    x0 = (x_t - math.sin(here) * eps) / math.cos(here)
-    v = math.cos(here) * eps - math.sin(here) * x0
-    turn = there - here
-    return math.cos(turn) * x_t + math.sin(turn) * v
-
-
-def ddim_by_ratio(x_t, eps, a, b):
-    scale = math.sqrt(b / a)
-    return torch.add(x_t * scale, eps, alpha=math.sqrt(1 - b) - scale * math.sqrt(1 - a))
-
-
-def ancestral_by_ddpm(x_t, eps, a, b, eta):
-    """DDPM's posterior, equation 7, where eta is 1; DDIM's own form elsewhere."""
-    beta = 1 - a / b
-    variance = eta**2 * (1 - b) / (1 - a) * beta
-    x0 = (x_t - math.sqrt(1 - a) * eps) / math.sqrt(a)
-    if eta == 1:
-        mean = (math.sqrt(b) * beta * x0 + math.sqrt(a / b) * (1 - b) * x_t) / (1 - a)
-    else:
-        mean = math.sqrt(b) * x0 + math.sqrt(1 - b - variance) * eps
-    return mean, math.sqrt(variance)
-
-
-def ancestral_by_tensors(x_t, eps, a, b, eta):
-    a, b, eta = (torch.tensor(v, dtype=torch.float64) for v in (a, b, eta))
-    sigma = eta * ((1 - b) / (1 - a)).sqrt() * (1 - a / b).sqrt()
-    kept = (1 - b - sigma.square()).clamp(min=0).sqrt()
-    return [ddim_by_ratio(x_t, eps, a, b) + (kept - (1 - b).sqrt()).float() * eps, sigma]
-
-
-def draw_by_hand(predict, schedule, x, timesteps):
-    bars = [schedule.alpha_bar(t) for t in timesteps] + [schedule.final]
-    for i, t in enumerate(timesteps):
-        eps = predict(x, t).eps
-        x0 = (x - math.sqrt(1 - bars[i]) * eps) / math.sqrt(bars[i])
-        x = math.sqrt(bars[i + 1]) * x0 + math.sqrt(1 - bars[i + 1]) * eps
-    return x
-
-
-def draw_recursively(predict, schedule, x, timesteps):
-    if not timesteps:
-        return x
-    a = schedule.alpha_bar(timesteps[0])
-    b = schedule.alpha_bar(timesteps[1]) if len(timesteps) > 1 else 1.0
-    return draw_recursively(predict, schedule, ddim_by_ratio(x, predict(x, timesteps[0]).eps, a, b), timesteps[1:])
 
 
 def test_the_loop_of_lesson_04_draws_with_stable_diffusion_unchanged():
@@ -123,21 +47,11 @@ def test_the_loop_of_lesson_04_draws_with_stable_diffusion_unchanged():
     assert float((mine - theirs).abs().max()) < 1e-4
 
 
-RIGHT_ANSWERS = {
-    "08.loop": (draw_by_hand, draw_recursively),
-    "04.ddim": (ddim_by_velocity, ddim_by_ratio),
-    "04.ancestral": (ancestral_by_ddpm, ancestral_by_tensors),
-    "01.q_sample": (q_sample_in_place, q_sample_by_angle),
-    "02.posterior": (posterior_by_exp, posterior_by_sigmoid),
-    "02.reverse": (reverse_by_ratio, reverse_by_parts),
-}
-
-
 @pytest.mark.parametrize("name", CODES)
 def test_right_answers_pass(name):
     exercise = ALL[name]
-    assert len(RIGHT_ANSWERS[name]) >= 2
-    for answer in (exercise.reference, *RIGHT_ANSWERS[name]):
+    assert len({exercise.reference, *exercise.also_right}) == 3
+    for answer in (exercise.reference, *exercise.also_right):
         verdict = judge_code(exercise, answer)
         assert (verdict.slip, verdict.box.mood) == ("", "right"), verdict.box
         assert verdict.goes_on is answer
@@ -156,12 +70,10 @@ def test_each_mistake_fails_under_its_own_name_and_is_handed_back(name, slip):
 def test_known_mistakes_have_the_right_form_and_lie_well_apart(name):
     exercise = ALL[name]
     assert len(exercise.slips) >= 5
-    cases = exercise.cases()
-    true = [exercise.reference(*case) for case in cases]
+    true, _ = _results(exercise, exercise.reference)
     results = {"the right answer": [flat(t) for t in true]}
     for slip in exercise.slips:
-        torch.manual_seed(0)
-        wrong = [slip.code(*case) for case in cases]
+        wrong, _ = _results(exercise, slip.code)
         for w, t in zip(wrong, true, strict=True):
             for one, other in zip(w if isinstance(t, tuple) else [w], t if isinstance(t, tuple) else [t], strict=True):
                 if isinstance(other, torch.Tensor):
@@ -257,6 +169,27 @@ def test_the_ceiling_is_gone_afterwards():
     assert limited(lambda: torch.empty(2 * 10**8).numel()).value == 2 * 10**8
 
 
+def test_an_interrupted_check_stops_what_it_was_checking(monkeypatch):
+    turns = []
+
+    def counting():
+        while True:
+            turns.append(1)
+
+    def interrupted(thread, *limits):
+        thread.start()
+        while not turns:
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(limits, "_wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        limited(counting)
+    kept = len(turns)
+    time.sleep(0.1)
+    assert len(turns) == kept
+
+
 def test_an_endless_loop_is_told_in_words_and_the_reference_goes_on():
     verdict = judge_code(ALL["01.q_sample"], endless)
     assert verdict.slip == "stopped" and "did not come to an end" in repr(verdict.box)
@@ -316,6 +249,74 @@ def test_values(name, capsys):
     assert judge_value(exercise, None).slip == "unusable"
 
 
+@pytest.mark.parametrize(("name", "answer"), [("01.schedule", ["cosine"]), ("01.schedule", {}), ("08.tokens", [9]),
+                                              ("08.tokens", float("nan"))])
+def test_an_answer_of_another_kind_is_told_so(name, answer):
+    verdict = judge_value(ALL[name], answer)
+    assert verdict.slip == "unusable" and verdict.goes_on == ALL[name].truth
+
+
+def test_a_diagnosis_of_another_kind_is_none_of_the_names():
+    clinic = ALL["04.clinic"]
+    verdict = judge_diagnoses(clinic, dict.fromkeys(clinic.truth, ...) | {5: ["wrong sign"]})
+    assert "5: ['wrong sign'] is none of the names" in repr(verdict.box)
+
+
+# --- exercises that take what changes when it is used ------------------------------------------------------------
+
+def _shaken(x, generator):
+    return x + torch.randn(x.shape, generator=generator)
+
+
+DRAWS = Code(
+    call="shaken(x, generator)", reference=_shaken, source=(_shaken,), right="One draw.", hints=("a", "b", "c"),
+    also_right=(lambda x, g: torch.randn(2, 3, generator=g) + x, lambda x, g: x.clone().add_(_shaken(0 * x, g))),
+    cases=lambda: [(torch.ones(2, 3), torch.Generator().manual_seed(seed)) for seed in (1, 2)],
+    slips=(Slip("one grain for all", "Look at the shape.", lambda x, g: x + torch.randn(1, generator=g)),
+           Slip("the second draw", "Look for a draw too many.",
+                lambda x, g: _shaken(x, g) * 0 + _shaken(x, g)),
+           Slip("its own noise", "Look at the generator.", lambda x, g: x + torch.randn(x.shape))),
+)
+
+
+def _trained(network, x, turns=2, rate=0.1, sign=1):
+    for _ in range(turns):
+        network.zero_grad()
+        network(x).square().mean().backward()
+        with torch.no_grad():
+            for weights in network.parameters():
+                weights -= sign * rate * weights.grad
+    return network(x)
+
+
+def _by_optimiser(network, x):
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(2):
+        optimiser.zero_grad()
+        network(x).square().mean().backward()
+        optimiser.step()
+    return network(x)
+
+
+TRAINS = Code(
+    call="trained(network, x)", reference=_trained, source=(_trained,), right="Two steps.", hints=("a", "b", "c"),
+    also_right=(_by_optimiser, lambda network, x: _trained(network, x, 1) * 0 + _trained(network, x, 1)),
+    cases=lambda: [(torch.nn.Linear(3, 2), torch.ones(4, 3))],  # drawn anew, from the same seed
+    slips=(Slip("one step", "Count.", lambda network, x: _trained(network, x, 1)),
+           Slip("uphill", "Look at the sign.", lambda network, x: _trained(network, x, sign=-1)),
+           Slip("not trained", "Look for the step.", lambda network, x: network(x))),
+)
+
+
+@pytest.mark.parametrize("exercise", [DRAWS, TRAINS], ids=["generator", "network"])
+def test_what_changes_when_it_is_used_is_new_for_everyone(exercise):
+    for answer in (exercise.reference, *exercise.also_right):
+        assert judge_code(exercise, answer).box.mood == "right"
+    for slip in exercise.slips:
+        assert judge_code(exercise, slip.code).slip == slip.name
+    assert judge_code(exercise, lambda *a: exercise.reference(*a) * 1.3 + 0.1).slip == "unrecognised"
+
+
 @pytest.mark.parametrize("name", ["04.ddmi", "99.x", "", "01", 7])
 def test_unknown_exercise_is_a_sentence(name):
     with pytest.raises(LabError, match="exercise was expected"):
@@ -326,7 +327,3 @@ def test_boxes_escape_what_the_learner_wrote():
     html = judge_value(ALL["01.schedule"], "<script>alert(1)</script>").box._repr_html_()
     assert "<script>" not in html and "&lt;script&gt;" in html
     assert 'role="status"' in html and "var(--jp-content-font-color0" in html
-
-
-def test_diagnoses_are_the_only_other_kind():
-    assert {type(e) for e in ALL.values()} <= {Code, Value, Diagnoses}

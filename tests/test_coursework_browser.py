@@ -15,7 +15,7 @@ from test_decks import LESSONS, shown, small_lesson
 
 from diffusion_lab.commands import environment
 from diffusion_lab.coursework import hints, quiz
-from diffusion_lab.coursework.exercises import find
+from diffusion_lab.coursework.lessons import find
 
 pytestmark = pytest.mark.browser
 PATIENCE = 120_000  # milliseconds; a busy machine starts a Lab slowly

@@ -5,9 +5,9 @@ import itertools
 import pytest
 import torch
 
-from diffusion_lab.coursework.checking import judge_diagnoses
-from diffusion_lab.coursework.clinic import PATIENTS, WARDS, patient
-from diffusion_lab.coursework.exercises import find
+from diffusion_lab.coursework.checks.checking import judge_diagnoses
+from diffusion_lab.coursework.lessons import find
+from diffusion_lab.coursework.lessons.clinic import PATIENTS, WARDS, patient
 from diffusion_lab.errors import LabError
 from diffusion_lab.exact import Exact
 from diffusion_lab.toy import Toy

@@ -7,11 +7,10 @@ from html.parser import HTMLParser
 import pytest
 
 from diffusion_lab.coursework import compare, hints, quiz
-from diffusion_lab.coursework.exercises import LESSONS, exercises
-from diffusion_lab.coursework.quizzing import HERE
+from diffusion_lab.coursework.lessons import HERE, exercises, numbers
 from diffusion_lab.errors import LabError
 
-NAMES = [name for lesson in LESSONS for name in exercises(lesson)]
+NAMES = [name for lesson in numbers() for name in exercises(lesson)]
 QUIZZES = sorted(path.stem[-2:] for path in HERE.glob("*.toml"))
 
 

@@ -10,10 +10,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from diffusion_lab import Player, cosine, forward, noise
 from diffusion_lab.commands import environment
 from diffusion_lab.coursework import compare, hints, quiz, todo
-from diffusion_lab.coursework.checking import judge_code
-from diffusion_lab.coursework.decks import deck, folded, notes_page, slides, write
-from diffusion_lab.coursework.exercises import find
-from diffusion_lab.coursework.live import live_copy, settings
+from diffusion_lab.coursework.checks.checking import judge_code
+from diffusion_lab.coursework.lessons import find
+from diffusion_lab.coursework.slides.decks import deck, folded, notes_page, slides, write
+from diffusion_lab.coursework.slides.live import live_copy, settings
 from diffusion_lab.errors import LabError
 from diffusion_lab.pixels import TO_RGB
 

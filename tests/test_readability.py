@@ -7,6 +7,8 @@ import nbformat
 import pytest
 from test_lessons import NOTEBOOKS, TEXTS, Pictures, build, outputs
 
+from diffusion_lab.coursework import lessons
+
 LONGEST = 80  # words of a paragraph
 FEWEST = 5  # words of an alt text
 
@@ -40,29 +42,10 @@ def test_every_alt_text_is_a_few_words_and_no_file_name(path):
 
 # --- symbols -----------------------------------------------------------------------------------------------------
 
-# What a lesson that writes the symbol must have said, in words, in the same sentence at the latest. A symbol of an
-# earlier lesson is said again; the ones that a formula's own sentence names (sums, indices) need no word of their own.
-SAID = {
-    "x_0": r"clean picture|x at time zero|x-zero|guess of the picture",
-    "x_t": r"noisy picture|picture on the path|what it sees",
-    "t": r"timestep|number of the step",
-    "epsilon": r"static|noise",
-    "alpha_bar": r"how much (of it )?(picture )?is left|share of (the )?picture|alpha bar",
-    "alpha": r"keeps a share|small share",
-    "hat": r"guess",
-    "sigma": r"sigma",
-    "eta": r"\beta\b",
-    "mu": r"mean|mu\b|what is left|without the shake",
-    "w": r"weight",
-    "z": r"fresh noise",
-    "N": r"how many|pictures",
-}
-WRITTEN = {
-    "x_0": r"x_0(?!\w)|\bx0\b", "x_t": r"x_t|\bx_s\b|x_\{t-1\}", "t": r"(?<![_\w\\])t(?!\w)",
-    "epsilon": r"\\epsilon|\beps\b", "alpha_bar": r"\\bar\\alpha|\balpha_bar\w*", "alpha": r"(?<!bar)\\alpha",
-    "hat": r"\\hat", "sigma": r"\\sigma|\bsigma\b", "eta": r"\\eta|\beta\b", "mu": r"\\mu",
-    "w": r"(?<![_\w])w_?i?(?!\w)", "z": r"(?<![_\w])z(?!\w)", "N": r"(?<![_\w])N(?!\w)",
-}
+# What a lesson that writes the symbol must have said, in words, in the same sentence at the latest; each is told by the
+# lesson that introduces it: {symbol: (how it is written, how it is said)}. A symbol of an earlier lesson is said again;
+# those that a formula's own sentence names (sums, indices) need no word of their own.
+TOLD = {symbol: told for n in lessons.numbers() for symbol, told in getattr(lessons.module(n), "SYMBOLS", {}).items()}
 SYMBOLS = re.compile(r"\$\$(.*?)\$\$|\$([^$\n]+)\$|`([^`\n]+)`", re.S)
 CALL = re.compile(r"[A-Za-z_]\w*\(")  # `Name(...)`: a call is no symbol
 
@@ -78,10 +61,10 @@ def unsaid(sources: list[str]) -> list[tuple[str, str]]:
                 inside = next(group for group in match.groups() if group)
                 if match[3] and (CALL.search(inside) or " " in inside):
                     continue
-                for symbol, how in WRITTEN.items():
-                    if symbol not in known and re.search(how, inside):
+                for symbol, (written, said) in TOLD.items():
+                    if symbol not in known and re.search(written, inside):
                         known.add(symbol)
-                        if not re.search(SAID[symbol], read, re.I):
+                        if not re.search(said, read, re.I):
                             found.append((symbol, " ".join(sentence.split())[:90]))
     return found
 
@@ -93,7 +76,7 @@ def test_every_symbol_is_said_before_it_is_written(text):
 
 def test_a_symbol_that_comes_too_early_is_found():
     early = ["Take $x_t$ and\n\n$$\nx_t = \\sigma z\n$$\n", "Sigma is the strength of the fresh noise."]
-    assert [symbol for symbol, _ in unsaid(early)] == ["x_t", "sigma", "z"]
+    assert [symbol for symbol, _ in unsaid(early)] == ["x_t", "z", "sigma"]
     assert unsaid(["The noisy picture $x_t$ gets fresh noise $z$, times a number called sigma, $\\sigma$."]) == []
     assert unsaid(["The sum is in `alpha_bar`."]) == [("alpha_bar", "The sum is in `alpha_bar`.")]
 

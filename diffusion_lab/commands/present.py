@@ -34,7 +34,7 @@ def prepare(number, state):
     from nbformat.sign import NotebookNotary
 
     from diffusion_lab.commands.slides import notebooks
-    from diffusion_lab.coursework import live
+    from diffusion_lab.coursework.slides import live
 
     (lesson,) = notebooks([number])
     copy = environment.ROOT / "build" / "present" / lesson.name

@@ -14,7 +14,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    from diffusion_lab.coursework.decks import write
+    from diffusion_lab.coursework.slides.decks import write
 
     for path in notebooks(args.lessons):
         for written in write(path, Path(args.out)):

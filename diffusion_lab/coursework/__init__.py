@@ -1,4 +1,4 @@
-"""What turns a laboratory into a course: checked exercises, hints, guesses, quizzes and slides."""
+"""What turns a laboratory into a course: checked exercises, hints, guesses, quizzes, the lessons' own, and slides."""
 
 import importlib
 
@@ -10,6 +10,6 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.checks.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -2,8 +2,8 @@
 
 import math
 
-from ..errors import LabError
-from ..figures import PALETTE, WORDS, Figure, axes
+from ...errors import LabError
+from ...figures import PALETTE, WORDS, Figure, axes
 from .box import Box
 
 

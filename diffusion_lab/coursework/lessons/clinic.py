@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..errors import LabError
-from ..guidance import guide
-from ..noising import generators, randn
-from ..sampling import ancestral, ddim_step, predicted_x0
-from ..trajectory import Recipe, Step, Trajectory, arrived
+from ...errors import LabError
+from ...guidance import guide
+from ...noising import generators, randn
+from ...sampling import ancestral, ddim_step, predicted_x0
+from ...trajectory import Recipe, Step, Trajectory, arrived
 
 PATIENTS = {
     1: "timesteps ascending", 2: "noise left out", 3: "clipped to 0 and 1", 4: "noise in the last step",

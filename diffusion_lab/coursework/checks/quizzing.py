@@ -9,13 +9,12 @@ so that a browser closes the last choice when another is made.
 import tomllib
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
-from ..errors import LabError
-from ..figures import PALETTE
+from ...errors import LabError
+from ...figures import PALETTE
+from ..lessons import HERE
 from .box import BOX, with_code
 
-HERE = Path(__file__).parent / "quizzes"
 CLICK = "cursor:pointer;padding:0.35em 0.5em;scroll-margin:4em 0 6em"  # the question and what it opens are on screen
 ANSWER = "margin:0.3em 0;border:1px solid #888;border-radius:4px"
 

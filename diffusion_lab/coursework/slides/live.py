@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-from ..templates import fill
+from ...templates import fill
 from .decks import ASSETS, HEIGHT, WIDTH, folded, slide_type, titled
 
 WALKING = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-commandMode:not(.jp-mod-readWrite) :focus"

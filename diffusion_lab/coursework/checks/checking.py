@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ import torch
 from IPython.display import display
 from torch import Tensor
 
-from ..errors import LabError
+from ...errors import LabError
+from ..lessons import find
 from .box import Box
-from .exercises import Code, Diagnoses, Value, find
+from .exercises import Code, Diagnoses, Value
 from .limits import GIGABYTES, SECONDS, Outcome, limited
 
 RIGHT = 1e-4  # relative difference from the reference that still is right: another order of float32 operations
@@ -62,8 +64,7 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
     """The verdict on a function: not yet, stopped, raised, unusable, right, a slip by name, or unrecognised."""
     if not callable(answer):
         return _unusable(exercise, f"A function was expected, `{exercise.call}`; {_kind(answer)} came.")
-    cases = exercise.cases()
-    outcome = limited(lambda: [_call(answer, case) for case in cases])
+    outcome = limited(lambda: _results(exercise, answer))
     if isinstance(outcome.error, NotYet):
         lines = (f"Write `{exercise.call}` in the cell above, then run it again. {GO_ON}",)
         return Verdict(Box("not yet", "Not yet", lines), exercise.reference, "not yet")
@@ -71,23 +72,23 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
         return _stopped(exercise, outcome)
     if outcome.error is not None:
         return _raised(exercise, answer, outcome.error)
-    expected = [_call(exercise.reference, case) for case in cases]
-    for (result, _), (wanted, _) in zip(outcome.value, expected, strict=True):
+    results, changed = outcome.value
+    expected, may_change = _results(exercise, exercise.reference)
+    for result, wanted in zip(results, expected, strict=True):
         if complaint := misfit(result, wanted):
             return _unusable(exercise, complaint)
-    return _judge_numbers(exercise, answer, outcome.value, expected, cases)
+    return _judge_numbers(exercise, answer, results, expected, changed and not may_change)
 
 
-def _judge_numbers(exercise: Code, answer: Callable, results, expected, cases) -> Verdict:
-    got = [flat(result) for result, _ in results]
-    true = [flat(result) for result, _ in expected]
+def _judge_numbers(exercise: Code, answer: Callable, results: list, expected: list, changed: bool) -> Verdict:
+    got, true = list(map(flat, results)), list(map(flat, expected))
     if worst(got, true) <= RIGHT:
-        if any(changed for _, changed in results):
+        if changed:
             lines = ("The numbers are right, but the function writes into one of its arguments: whoever calls it still "
                      "needs the old values. Look for `+=`, `*=` or a method that ends in `_`.", YOURS)
             return Verdict(Box("wrong", "Almost: it changes its arguments", lines), answer, "changes its arguments")
         return Verdict(Box("right", "Right", (exercise.right,)), answer)
-    slips = {slip: worst(got, [flat(_call(slip.code, case)[0]) for case in cases]) for slip in exercise.slips}
+    slips = {slip: worst(got, list(map(flat, _results(exercise, slip.code)[0]))) for slip in exercise.slips}
     slip = min(slips, key=slips.get)
     if slips[slip] <= NEAR:
         return Verdict(Box("wrong", f"Not right: {slip.name}", (slip.says, YOURS)), answer, slip.name)
@@ -99,14 +100,25 @@ def _judge_numbers(exercise: Code, answer: Callable, results, expected, cases) -
     return Verdict(Box("wrong", "Not right: a mistake not seen before", lines), answer, "unrecognised")
 
 
-def _call(function: Callable, case: tuple) -> tuple[Any, bool]:
-    """The result for copies of a case's arguments, and whether the function changed one of them."""
-    arguments = tuple(a.clone() if isinstance(a, Tensor) else a for a in case)
+def _results(exercise: Code, function: Callable) -> tuple[list, bool]:
+    """What a function returns for each case, and whether it changed a tensor that it was given.
+
+    Every function meets cases of its own: a generator that nobody has drawn from, a network that nobody has trained.
+    """
+    results, changed = [], False
+    for case in _seeded(exercise.cases):
+        given = [a.clone() if isinstance(a, Tensor) else a for a in case]  # cases may share a tensor
+        results.append(_seeded(lambda given=given: function(*given)))
+        tensors = [(a, b) for a, b in zip(given, case, strict=True) if isinstance(b, Tensor)]
+        changed = changed or any(not torch.equal(a, b) for a, b in tensors)
+    return results, changed
+
+
+def _seeded(call: Callable) -> Any:
+    """call() with the same fresh noise each time, where it draws some, and the global noise left as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # fresh noise, where a mistake draws some, is the same noise each time
-        result = function(*arguments)
-    tensors = [(a, b) for a, b in zip(arguments, case, strict=True) if isinstance(b, Tensor)]
-    return result, any(not torch.equal(a, b) for a, b in tensors)
+        torch.manual_seed(0)
+        return call()
 
 
 def flat(result: Any) -> list[Tensor]:
@@ -222,6 +234,9 @@ def judge_value(exercise: Value, answer: Any) -> Verdict:
     except (TypeError, ValueError):
         lines = (f"A number was expected; {_kind(answer)} came.",)
         return Verdict(Box("wrong", "It cannot be used yet", lines), exercise.truth, "unusable")
+    if math.isnan(number):
+        lines = ("A number was expected; nan came, which is what 0 / 0 gives. Look at how you found it.",)
+        return Verdict(Box("wrong", "It cannot be used yet", lines), exercise.truth, "unusable")
     if abs(number - exercise.truth) <= exercise.tolerance:
         return Verdict(Box("right", "Right", (exercise.right,)), answer)
     for value, says in exercise.wrong.items():
@@ -232,7 +247,7 @@ def judge_value(exercise: Value, answer: Any) -> Verdict:
 
 
 def _judge_choice(exercise: Value, answer: Any) -> Verdict:
-    said = answer.strip().lower() if isinstance(answer, str) else answer
+    said = answer.strip().lower() if isinstance(answer, str) else None
     if said == exercise.truth:
         return Verdict(Box("right", "Right", (exercise.right,)), answer)
     if said in exercise.wrong:
@@ -258,7 +273,7 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
         elif said == truth:
             right += 1
             lines.append(f"✓ {patient}: {said}. {exercise.signs[truth]}")
-        elif said in exercise.signs:
+        elif isinstance(said, str) and said in exercise.signs:
             lines.append(f"✗ {patient}: not {said!r}. That would show like this: {exercise.signs[said]}")
         else:
             lines.append(f"✗ {patient}: {said!r} is none of the names in the list.")

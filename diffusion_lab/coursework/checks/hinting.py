@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Callable
 from html import escape
 
+from ..lessons import find
 from .box import BOX, with_code
-from .exercises import Code, Exercise, find
+from .exercises import Code, Exercise
 
 FOLD = "margin:0.4em 0 0.2em 0.2em"
 CLICK = "cursor:pointer;font-weight:600;padding:0.2em 0;scroll-margin:2em 0 10em"  # what it opens is on screen, too

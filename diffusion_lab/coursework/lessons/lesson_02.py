@@ -1,11 +1,15 @@
-"""The exercises of lesson 02, from noise to image."""
+"""The perfect denoiser recites. Narrow its view, and it invents."""
+
+import math
 
 import torch
 from torch import Tensor
 
-from ..noising import noise
-from ..sampling import ddim_step
-from .exercises import Code, Slip, Value
+from ...exact import Exact
+from ...mixing import predicted_x0
+from ...noising import noise
+from ...sampling import ddim_step
+from ..checks.exercises import Code, Slip, Value
 
 
 def posterior_mean(x_t: Tensor, a: Tensor, b: Tensor, alpha_bar: float) -> Tensor:
@@ -65,10 +69,27 @@ def _steps() -> list[tuple]:
     return [(x_t, x0, *bars) for bars in ((0.07, 0.31), (0.45, 0.8), (0.9, 1.0))]
 
 
+def _by_exp(x_t, a, b, alpha_bar):
+    rows = []
+    for x in x_t:
+        d_a, d_b = (sum((x - alpha_bar**0.5 * p) ** 2) for p in (a, b))
+        w = 1 / (1 + torch.exp((d_a - d_b) / (2 * (1 - alpha_bar))))
+        rows.append(w * a + (1 - w) * b)
+    return torch.stack(rows)
+
+
+def _by_sigmoid(x_t, a, b, alpha_bar):
+    """Only the line through both pictures matters: the weight is a sigmoid along it."""
+    s = alpha_bar**0.5
+    logit = (x_t @ (a - b)) * s / (1 - alpha_bar) - alpha_bar * (a @ a - b @ b) / (2 * (1 - alpha_bar))
+    return b + torch.sigmoid(logit)[:, None] * (a - b)
+
+
 POSTERIOR = Code(
     call="posterior_mean(x_t, a, b, alpha_bar)",
     reference=posterior_mean,
     source=(posterior_mean,),
+    also_right=(_by_exp, _by_sigmoid),
     cases=_two_points,
     right="That is a perfect denoiser, and nothing was trained: two distances, two weights, one mean.",
     hints=(
@@ -113,10 +134,22 @@ POSTERIOR = Code(
     ),
 )
 
+def _by_ratio(x_t, x0, a, b):
+    ratio = math.sqrt((1 - b) / (1 - a))
+    return ratio * x_t + (math.sqrt(b) - ratio * math.sqrt(a)) * x0
+
+
+def _by_parts(x_t, x0, a, b):
+    static = x_t - torch.tensor(a).sqrt() * x0
+    unit = static.div(math.sqrt(1 - a))
+    return torch.lerp(unit * 0, x0, b**0.5) + unit.mul((1 - b) ** 0.5)
+
+
 REVERSE = Code(
     call="reverse_step(x_t, x0, alpha_bar, alpha_bar_next)",
     reference=reverse_step,
     source=(reverse_step, ddim_step),
+    also_right=(_by_ratio, _by_parts),
     cases=_steps,
     right="Guess the picture, find its noise, put a little less of it back. Repeated, this turns static into pictures.",
     hints=(
@@ -188,4 +221,42 @@ WHY = Value(
              "goes to 1.",
 )
 
-EXERCISES = {"02.posterior": POSTERIOR, "02.reverse": REVERSE, "02.memorise": WHY}
+EXERCISES = {"posterior": POSTERIOR, "reverse": REVERSE, "memorise": WHY}
+
+
+def _three_points():
+    points = torch.tensor([[0.9, -0.3], [-0.6, 0.7], [0.1, 0.2]])
+    model, x_t = Exact(points.numpy()), torch.tensor([[0.2, 0.3]], dtype=torch.float64)
+    weights, guess = model.weights(x_t, 0.36)[0], model.guess(x_t, 0.36)[0]
+    return {"x_*": list(points.double()), "w_*": list(weights), "N": 3, r"\hat x_0": guess,
+            r"\bar\alpha_t": 0.36, "x_t": x_t[0]}
+
+
+def _weights_values():
+    """w_i stands on the left with a free index i: one equation for each picture."""
+    return [{**_three_points(), ("index", "i"): k} for k in (1, 2, 3)]
+
+
+def _eps_values():
+    values = _three_points()
+    model, x_t = Exact(torch.stack(values["x_*"]).float().numpy()), values["x_t"][None]
+    t = next(t for t in range(1000) if model.schedule.alpha_bar(t) < 0.36)
+    a = model.schedule.alpha_bar(t)
+    return {"x_t": x_t, r"\bar\alpha_t": a, r"\hat x_0": model.guess(x_t, a),
+            r"\hat\epsilon": model.predict_noise(x_t, t)}
+
+
+def _ddim_values():
+    x_t, eps = noise((5,), [1, 2]).double()
+    return {"x_t": x_t, r"\hat\epsilon": eps, r"\bar\alpha_t": 0.36, r"\bar\alpha_s": 0.81,
+            r"\hat x_0": predicted_x0(x_t, eps, 0.36), "x_s": ddim_step(x_t, eps, 0.36, 0.81)}
+
+
+FORMULAS = {"posterior_mean": _three_points, "posterior_weights": _weights_values, "eps_from_x0": _eps_values,
+            "ddim": _ddim_values}
+
+SYMBOLS = {
+    "hat": (r"\\hat", r"guess"),
+    "w": (r"(?<![_\w])w_?i?(?!\w)", r"weight"),
+    "N": (r"(?<![_\w])N(?!\w)", r"how many|pictures"),
+}

@@ -13,8 +13,8 @@ from pathlib import Path
 import nbformat
 from nbconvert.filters import Highlight2HTML, markdown2html
 
-from ..errors import LabError
-from ..templates import fill
+from ...errors import LabError
+from ...templates import fill
 
 ASSETS = Path(__file__).parent / "assets"
 WIDTH, HEIGHT = 1280, 720

@@ -1,13 +1,8 @@
 """What an exercise is: the answer that is right, the mistakes that are known by name, and three hints."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from ..errors import LabError
-
-LESSONS = ("01", "02", "04", "08")
 
 
 @dataclass(frozen=True)
@@ -24,8 +19,10 @@ class Code:
     """A function to write.
 
     Arguments: `call`, its signature in words; `reference`, the package's own function; `cases()`, seeded arguments
-    chosen so that no two of the `slips` agree on them; `right`, what a right answer has just shown; three `hints`;
-    `source`, what the worked solution shows (the reference, and what it rests on).
+    chosen so that no two of the `slips` agree on them, made afresh for whoever is called with them, so that one may be
+    a torch.Generator, or a network that is trained; `right`, what a right answer has just shown; three `hints`;
+    `source`, what the worked solution shows (the reference, and what it rests on); `also_right`, the same function
+    written in two other ways, for the test that right answers pass.
     """
 
     call: str
@@ -35,6 +32,7 @@ class Code:
     right: str
     hints: tuple[str, str, str]
     source: tuple[Callable, ...]
+    also_right: tuple[Callable, Callable]
 
 
 @dataclass(frozen=True)
@@ -74,18 +72,3 @@ class Diagnoses:
 
 
 Exercise = Code | Value | Diagnoses
-
-
-def exercises(lesson: str) -> dict[str, Exercise]:
-    """All exercises of a lesson ("01", "02", ...), by name."""
-    return importlib.import_module(f"{__package__}.lesson_{lesson}").EXERCISES
-
-
-def find(name: str) -> Exercise:
-    """The exercise of a name such as "04.ddim"; raises LabError where there is none."""
-    lesson = str(name).split(".")[0]
-    known = exercises(lesson) if lesson in LESSONS else {}
-    if name not in known:
-        near = ", ".join(known) or f"those of the lessons {', '.join(LESSONS)}"
-        raise LabError(f"the name of an exercise was expected; {name!r} came; there are: {near}")
-    return known[name]

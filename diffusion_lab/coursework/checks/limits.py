@@ -38,11 +38,15 @@ class Outcome:
 
 
 def limited(call: Callable[[], Any], seconds: float = SECONDS, gigabytes: float = GIGABYTES) -> Outcome:
-    """Run call() for at most `seconds` and with at most `gigabytes` more memory than the process has now."""
+    """Run call() for at most `seconds` and with at most `gigabytes` more memory than the process has now.
+
+    Whoever interrupts the wait (Ctrl-C, Lab's stop button) stops the call with it.
+    """
     runner = _Runner(call)
     with _ceiling(gigabytes):
-        stopped = _wait(runner, seconds, gigabytes)
-        if stopped:
+        try:
+            stopped = _wait(runner, seconds, gigabytes)
+        finally:
             runner.halt()
     if stopped:
         return Outcome(stopped=stopped, running=runner.is_alive())
@@ -72,7 +76,7 @@ class _Runner(threading.Thread):
             self.gate.locked()  # a call, at which Python delivers what was thrown just before the gate closed
 
     def halt(self) -> None:
-        """Throw _Stop into the thread, again where a bare `except:` has swallowed it, until patience ends."""
+        """Throw _Stop into a thread that runs, again where a bare `except:` swallowed it, until patience ends."""
         end = time.monotonic() + PATIENCE
         while self.is_alive() and time.monotonic() < end:
             with self.gate:

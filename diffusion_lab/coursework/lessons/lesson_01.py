@@ -1,10 +1,13 @@
-"""The exercises of lesson 01, from image to noise."""
+"""When is a picture gone? One slider over a photo."""
+
+import math
 
 import torch
 from torch import Tensor
 
-from ..noising import add_noise, noise
-from .exercises import Code, Slip, Value
+from ...noising import add_noise, noise, small_steps
+from ...schedules import linear
+from ..checks.exercises import Code, Slip, Value
 
 
 def sabotaged(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
@@ -18,10 +21,22 @@ def _cases() -> list[tuple]:
     return [(x0, alpha_bar, eps) for alpha_bar in (0.9, 0.36, 0.07)]
 
 
+def _in_place(x0, alpha_bar, eps):
+    x = x0.clone()
+    x *= math.sqrt(alpha_bar)
+    return x.add_(eps, alpha=math.sqrt(1 - alpha_bar))
+
+
+def _by_angle(x0, alpha_bar, eps):
+    angle = math.acos(alpha_bar**0.5)
+    return math.cos(angle) * x0 + math.sin(angle) * eps
+
+
 Q_SAMPLE = Code(
     call="q_sample(x0, alpha_bar, eps)",
     reference=add_noise,
     source=(add_noise,),
+    also_right=(_in_place, _by_angle),
     cases=_cases,
     right="One line makes any noise level in one jump. No loop over a thousand small steps is needed.",
     hints=(
@@ -102,4 +117,39 @@ ROOT = Value(
     solution="noise: `sabotaged(0 * x0, 0.5, eps).std()` is 0.5 of the noise's own, it should be 0.71 of it.",
 )
 
-EXERCISES = {"01.q_sample": Q_SAMPLE, "01.schedule": SCHEDULE, "01.root": ROOT}
+EXERCISES = {"q_sample": Q_SAMPLE, "schedule": SCHEDULE, "root": ROOT}
+
+
+def _mixed_values():
+    x0, eps = noise((5,), 1)[0].double(), noise((5,), 2)[0].double()
+    return {r"x_t": add_noise(x0, 0.36, eps), r"x_0": x0, r"\epsilon": eps, r"\bar\alpha_t": 0.36}
+
+
+def _small_step_values():
+    schedule, x0 = linear(), noise((5,), 1).double()
+    walk = small_steps(x0, schedule, torch.Generator().manual_seed(3))
+    states = [next(walk) for _ in range(8)]
+    source = torch.Generator().manual_seed(3)
+    z = [torch.randn((1, 5), generator=source, dtype=torch.float64) for _ in range(8)][-1]
+    alpha_t = schedule.alpha_bar(7) / schedule.alpha_bar(6)
+    return {r"x_t": states[7].x_t, r"x_{t-1}": states[6].x_t, r"\alpha_t": alpha_t, "z": z}
+
+
+def _product_values():
+    """The lesson counts timesteps from 1, the package from 0: the product of the first t alphas is alpha_bar[t - 1]."""
+    betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    return {r"\bar\alpha_t": linear().alpha_bar(41), "t": 42, r"\alpha_*": list(1 - betas)}
+
+
+FORMULAS = {"q_sample": _mixed_values, "small_step": _small_step_values, "alpha_bar_product": _product_values}
+
+SYMBOLS = {
+    "x_0": (r"x_0(?!\w)|\bx0\b", r"clean picture|x at time zero|x-zero|guess of the picture"),
+    "x_t": (r"x_t|\bx_s\b|x_\{t-1\}", r"noisy picture|picture on the path|what it sees"),
+    "t": (r"(?<![_\w\\])t(?!\w)", r"timestep|number of the step"),
+    "epsilon": (r"\\epsilon|\beps\b", r"static|noise"),
+    "alpha_bar": (r"\\bar\\alpha|\balpha_bar\w*",
+                  r"how much (of it )?(picture )?is left|share of (the )?picture|alpha bar"),
+    "alpha": (r"(?<!bar)\\alpha", r"keeps a share|small share"),
+    "z": (r"(?<![_\w])z(?!\w)", r"fresh noise"),
+}

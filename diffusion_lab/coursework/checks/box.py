@@ -6,7 +6,7 @@ script and no style sheet is needed, and where a page strips the styles the word
 
 from html import escape
 
-from ..figures import PALETTE
+from ...figures import PALETTE
 
 MOODS = {
     "right": ("✓", PALETTE["guess"]),

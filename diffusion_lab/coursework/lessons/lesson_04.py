@@ -1,13 +1,16 @@
-"""The exercises of lesson 04, sampling step by step."""
+"""Guess, step, shake. Then heal ten broken samplers."""
+
+import math
 
 import torch
 from torch import Tensor
 
-from ..mixing import add_noise, predicted_x0
-from ..noising import noise
-from ..sampling import ddim_step
+from ...mixing import add_noise, predicted_x0
+from ...noising import noise
+from ...sampling import ancestral, ddim_step
+from ..checks.exercises import Code, Diagnoses, Slip
+from . import lesson_02
 from .clinic import PATIENTS
-from .exercises import Code, Diagnoses, Slip
 
 
 def ancestral_parts(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float,
@@ -36,10 +39,25 @@ def _mixed(x0, eps, b) -> Tensor:
     return b**0.5 * x0 + (1 - b) ** 0.5 * eps
 
 
+def _by_velocity(x_t, eps, a, b):
+    """Rotate by an angle: x_t and its velocity span the plane of x0 and eps."""
+    here, there = math.acos(a**0.5), math.acos(b**0.5)
+    x0 = (x_t - math.sin(here) * eps) / math.cos(here)
+    v = math.cos(here) * eps - math.sin(here) * x0
+    turn = there - here
+    return math.cos(turn) * x_t + math.sin(turn) * v
+
+
+def _by_ratio(x_t, eps, a, b):
+    scale = math.sqrt(b / a)
+    return torch.add(x_t * scale, eps, alpha=math.sqrt(1 - b) - scale * math.sqrt(1 - a))
+
+
 DDIM = Code(
     call="ddim_step(x_t, eps, alpha_bar, alpha_bar_next)",
     reference=ddim_step,
     source=(ddim_step, predicted_x0, add_noise),
+    also_right=(_by_velocity, _by_ratio),
     cases=_steps,
     right="This is the step of DDIM. In lesson 08 the very same function draws with Stable Diffusion.",
     hints=(
@@ -101,10 +119,30 @@ def _parts(sigma=_sigma, kept=lambda b, s: (1 - b - s**2), said=lambda s: s):
     return parts
 
 
+def _by_ddpm(x_t, eps, a, b, eta):
+    """DDPM's posterior, equation 7, where eta is 1; DDIM's own form elsewhere."""
+    beta = 1 - a / b
+    variance = eta**2 * (1 - b) / (1 - a) * beta
+    x0 = (x_t - math.sqrt(1 - a) * eps) / math.sqrt(a)
+    if eta == 1:
+        mean = (math.sqrt(b) * beta * x0 + math.sqrt(a / b) * (1 - b) * x_t) / (1 - a)
+    else:
+        mean = math.sqrt(b) * x0 + math.sqrt(1 - b - variance) * eps
+    return mean, math.sqrt(variance)
+
+
+def _by_tensors(x_t, eps, a, b, eta):
+    a, b, eta = (torch.tensor(v, dtype=torch.float64) for v in (a, b, eta))
+    sigma = eta * ((1 - b) / (1 - a)).sqrt() * (1 - a / b).sqrt()
+    kept = (1 - b - sigma.square()).clamp(min=0).sqrt()
+    return [_by_ratio(x_t, eps, a, b) + (kept - (1 - b).sqrt()).float() * eps, sigma]
+
+
 ANCESTRAL = Code(
     call="ancestral_parts(x_t, eps, alpha_bar, alpha_bar_next, eta)",
     reference=ancestral_parts,
     source=(ancestral_parts, predicted_x0),
+    also_right=(_by_ddpm, _by_tensors),
     cases=_shaken,
     right="With eta = 0 this is your DDIM step, with eta = 1 it is DDPM: one knob between the two.",
     hints=(
@@ -188,4 +226,24 @@ CLINIC = Diagnoses(
     solution=", ".join(f"{number}: {name}" for number, name in PATIENTS.items()) + ".",
 )
 
-EXERCISES = {"04.ddim": DDIM, "04.ancestral": ANCESTRAL, "04.clinic": CLINIC}
+EXERCISES = {"ddim": DDIM, "ancestral": ANCESTRAL, "clinic": CLINIC}
+
+
+def _shaken_values():
+    """Mean and sigma of the package's rule, measured from two draws whose noise is known."""
+    x_t, eps = noise((1, 5), [1, 2]).double()
+    eta = 0.6
+    x_s, other = (ancestral(torch.Generator().manual_seed(k), eta)(x_t, eps, 0.36, 0.81)[0] for k in (5, 6))
+    z, z_other = (torch.randn(5, generator=torch.Generator().manual_seed(k)).double() for k in (5, 6))
+    sigma = float(((x_s - other) / (z - z_other)).mean())
+    return {**lesson_02.FORMULAS["ddim"](), r"\sigma": sigma, r"\eta": eta, r"\mu": x_s - sigma * z}
+
+
+FORMULAS = {"x0_from_eps": lesson_02.FORMULAS["ddim"], "ddim": lesson_02.FORMULAS["ddim"],
+            "ancestral_sigma": _shaken_values, "ancestral_mean": _shaken_values}
+
+SYMBOLS = {
+    "sigma": (r"\\sigma|\bsigma\b", r"sigma"),
+    "eta": (r"\\eta|\beta\b", r"\beta\b"),
+    "mu": (r"\\mu", r"mean|mu\b|what is left|without the shake"),
+}

@@ -1,4 +1,4 @@
-"""The exercises of lesson 08, Stable Diffusion opened."""
+"""Open the pipe, and drive it with the loop that you wrote."""
 
 import math
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..guidance import Guess
-from ..noising import noise
-from ..sampling import Predict, ddim_step, denoise, predicted_x0
-from ..schedules import Schedule, scaled_linear
-from .exercises import Code, Slip, Value
+from ...guidance import Guess
+from ...noising import noise
+from ...sampling import Predict, ddim_step, denoise, predicted_x0
+from ...schedules import Schedule, scaled_linear
+from ..checks.exercises import Code, Slip, Value
 
 
 def draw(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[int]) -> Tensor:
@@ -78,10 +78,31 @@ TOKENS = Value(
     solution="9: a start token, seven words, an end token.",
 )
 
+def _by_hand(predict, schedule, x, timesteps):
+    bars = [schedule.alpha_bar(t) for t in timesteps] + [schedule.final]
+    for i, t in enumerate(timesteps):
+        eps = predict(x, t).eps
+        x0 = (x - math.sqrt(1 - bars[i]) * eps) / math.sqrt(bars[i])
+        x = math.sqrt(bars[i + 1]) * x0 + math.sqrt(1 - bars[i + 1]) * eps
+    return x
+
+
+def _recursively(predict, schedule, x, timesteps):
+    if not timesteps:
+        return x
+    a = schedule.alpha_bar(timesteps[0])
+    b = schedule.alpha_bar(timesteps[1]) if len(timesteps) > 1 else 1.0
+    scale = math.sqrt(b / a)
+    eps = predict(x, timesteps[0]).eps
+    return _recursively(predict, schedule, x * scale + (math.sqrt(1 - b) - scale * math.sqrt(1 - a)) * eps,
+                        timesteps[1:])
+
+
 LOOP = Code(
     call="draw(predict, schedule, x, timesteps)",
     reference=draw,
     source=(draw, denoise),
+    also_right=(_by_hand, _recursively),
     cases=_cases,
     right="Your loop is the pipeline: give it `guided(sd, prompt)` and it draws the same picture as Stable Diffusion's "
           "own.",
@@ -143,4 +164,4 @@ CHOICES = {
     "d": "It cannot be done without training the model again.",
 }
 
-EXERCISES = {"08.tokens": TOKENS, "08.loop": LOOP, "08.swap": SWAP}
+EXERCISES = {"tokens": TOKENS, "loop": LOOP, "swap": SWAP}
