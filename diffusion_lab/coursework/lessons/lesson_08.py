@@ -40,7 +40,8 @@ def _loop(label=lambda t, k, ts: t, levels=lambda s, ts: s.times(ts), step=ddim_
 
 
 def _rising(schedule, timesteps):
-    return schedule.times(sorted(timesteps))[:-1]
+    rising = sorted(timesteps)
+    return [(t, schedule.alpha_bar(t), schedule.alpha_bar(later)) for t, later in zip(rising, rising[1:], strict=False)]
 
 
 def _one_back(schedule, timesteps):
