@@ -26,11 +26,12 @@ _HOME = {
     "heun": "sampling", "sample": "sampling", "Sampler": "sampling", "SAMPLERS": "sampling",
     "Guess": "protocol", "guided": "guidance",
     "as_samples": "pixels", "as_pictures": "pixels",
+    "Edit": "editing",
     "Exact": "exact", "LocalExact": "exact",
     "Toy": "toy", "StableDiffusion": "stable_diffusion", "record": "stable_diffusion",
     "Player": "player", "watch": "player",
 }
-_MODULES = ("errors", "exact", "figures", "guidance", "mixing", "networks", "noising", "pixels", "sampling",
+_MODULES = ("editing", "errors", "exact", "figures", "guidance", "mixing", "networks", "noising", "pixels", "sampling",
             "schedules", "toy", "training", "trajectory", "worlds")
 
 __all__ = sorted(_HOME)

@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .editing import Edit
 from .errors import LabError
 from .mixing import predicted_eps
-from .pixels import TO_RGB, as_pictures, as_samples
+from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .recipe import Recipe
 from .sampling import Sampler, sample
 from .schedules import Schedule, cosine
@@ -85,7 +86,7 @@ class Exact:
         """A picture as a clean sample (1, 3, H, W) in [-1, 1], resized to the data's size."""
         if len(self.shape) == 1:
             raise LabError("a data set of pictures was expected; one of points came; use a picture world")
-        return as_samples(image.resize(self.shape[:0:-1], Image.Resampling.BOX))
+        return fitted(image, self.shape)
 
     def picture(self, x: Tensor) -> list[Image.Image]:
         """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
@@ -93,10 +94,10 @@ class Exact:
 
     def steps(self, prompt: str | Sequence[str] = "", *, n: int | None = None, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0,
-              sampler: str | Sampler | None = None) -> Steps:
+              sampler: str | Sampler | None = None, edit: Edit | None = None) -> Steps:
         """The path from static to picture, one Step for each guess; arguments as for every model."""
         recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt)
-        return sample(self, recipe, sampler)
+        return sample(self, recipe, sampler, edit)
 
 
 class LocalExact(Exact):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from .errors import LabError
@@ -16,7 +16,7 @@ def as_samples(data) -> Tensor:
     Arguments: `data`, a PIL picture, uint8 (N, H, W, 3), or float (N, 2). Returns float32. Raises LabError for
     anything else and for an empty data set.
     """
-    array = np.asarray(data.convert("RGB"))[None] if isinstance(data, Image.Image) else np.asarray(data)
+    array = np.asarray(as_rgb(data))[None] if isinstance(data, Image.Image) else np.asarray(data)
     if array.size == 0:
         raise LabError("a data set with at least one picture or point was expected; an empty one came; "
                        "draw one with a world's sample(n, seed)")
@@ -26,6 +26,40 @@ def as_samples(data) -> Tensor:
         return torch.tensor(array, dtype=torch.float32)
     raise LabError(f"pictures uint8 (N, H, W, 3) or points float (N, 2) were expected; {array.dtype} {array.shape} "
                    "came; pass them as a world's sample() returns them")
+
+
+def as_rgb(image) -> Image.Image:
+    """The one way in: a picture upright, on white, in three colours of 8 bits.
+
+    Arguments: `image`, PIL or uint8 (H, W, 3). It is turned as its camera says, what is transparent shows white, and
+    deep grey (16 bits, or numbers) is brought to 8: from 0 to its full range, or to its own maximum where that is below
+    a quarter of it, as with 12 bits in 16. Raises LabError for anything else.
+    """
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
+        return Image.fromarray(image)
+    if not isinstance(image, Image.Image):
+        told = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise LabError(f"one picture was expected, PIL or uint8 (H, W, 3); {told} came; open it with PIL.Image.open")
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _eight_bits(np.asarray(image, dtype=np.float64))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _eight_bits(values: np.ndarray) -> Image.Image:
+    values = np.nan_to_num(values).clip(0)
+    most = values.max(initial=0)
+    full = 1 if most <= 1 else 65535
+    unit = full if most > full / 4 else max(most, 1e-12)
+    return Image.fromarray((values / unit * 255).round().clip(0, 255).astype(np.uint8))
+
+
+def fitted(image, shape: tuple[int, ...]) -> Tensor:
+    """A picture (PIL, or uint8 (H, W, 3)) as a clean sample (1, 3, h, w) in [-1, 1] of `shape` (3, h, w)."""
+    return as_samples(as_rgb(image).resize(shape[:0:-1], Image.Resampling.BOX))
 
 
 def as_pictures(x: Tensor) -> list[Image.Image]:

@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from . import networks, schedules
+from .editing import Edit
 from .errors import LabError
 from .mixing import TARGETS, eps_of
-from .pixels import TO_RGB, as_pictures, as_samples
+from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .recipe import Recipe
 from .sampling import Sampler, sample
 from .schedules import Schedule
@@ -123,7 +124,7 @@ class Toy:
     def encode(self, image: Image.Image) -> Tensor:
         """A picture as a clean sample (1, 3, H, W) in [-1, 1], resized to the toy's own size."""
         self._pictures_only()
-        return as_samples(image.convert("RGB").resize(self.shape[:0:-1], Image.Resampling.BOX))
+        return fitted(image, self.shape)
 
     def picture(self, x: Tensor) -> list[Image.Image]:
         """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
@@ -132,15 +133,16 @@ class Toy:
 
     def steps(self, prompt: str | Sequence[str] = "", *, n: int | None = None, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0,
-              sampler: str | Sampler | None = None) -> Steps:  # fmt: skip
+              sampler: str | Sampler | None = None, edit: Edit | None = None) -> Steps:  # fmt: skip
         """The path from static to picture, one Step for each guess.
 
         Arguments: `prompt` and `seed`, one for all samples or one for each; `n` steps, from 1 to 1000 (50);
         `guidance_scale` (0 without the prompt, 1 with it, above 1 past it); `sampler`, one of sampling.SAMPLERS by its
-        name (ddim) or as an entry, such as SAMPLERS["ddpm"].with_eta(0.5).
+        name (ddim) or as an entry, such as SAMPLERS["ddpm"].with_eta(0.5); `edit`, where a
+        picture is to be changed instead.
         """
         recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt)
-        return sample(self, recipe, sampler)
+        return sample(self, recipe, sampler, edit)
 
     def _pictures_only(self) -> None:
         if len(self.shape) != 3:

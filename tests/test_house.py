@@ -20,8 +20,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FLOORS = {
     "": 0, "errors": 0, "files": 0, "trajectory": 0, "schedules": 0, "mixing": 0, "networks": 0, "worlds": 0,
     "pixels": 0, "templates": 0, "recipe": 0, "protocol": 0,
-    "noising": 1, "sampling": 1, "guidance": 1, "exact": 1, "figures": 1,
-    "toy": 2, "stable_diffusion": 2, "training": 2, "optimisers": 2, "together": 2, "editing": 2, "evaluation": 2,
+    "noising": 1, "sampling": 1, "guidance": 1, "exact": 1, "editing": 1, "figures": 1,
+    "toy": 2, "stable_diffusion": 2, "training": 2, "optimisers": 2, "together": 2, "evaluation": 2,
     "player": 2,
     "coursework": 3, "recipes": 3, "commands": 3, "__main__": 3,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..editing import Edit, begin_with, keep
 from ..errors import LabError
 from ..guidance import guided
 from ..noising import generators, randn
@@ -60,17 +61,22 @@ def as_sampler(sampler: str | Sampler) -> tuple[str, Sampler]:
     return sampler, SAMPLERS[sampler]
 
 
-def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None) -> Steps:
+def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None, edit: Edit | None = None) -> Steps:
     """The whole path of a recipe through any model of the protocol, as an iterator of Steps.
 
-    Static is drawn from the recipe's seeds; `sampler`, a name or an entry (the model's own if left out). Raises
-    LabError at once for what cannot be drawn: not only when the first Step is asked for.
+    Static is drawn from the recipe's seeds; `sampler`, a name or an entry (the model's own if left out); `edit`, what
+    is to be changed of a picture that is there. Raises LabError at once for what cannot be drawn: not only when the
+    first Step is asked for.
     """
     name, chosen = as_sampler(model.sampler if sampler is None else sampler)
     recipe = replace(recipe, sampler=name, title=chosen.title, eta=chosen.eta)
     timesteps = model.schedule.timesteps(recipe.n)
     predict = guided(model, recipe.prompt, recipe.negative_prompt, recipe.guidance_scale)
     sources = generators(recipe.seed)
-    x = randn(model.shape, sources)                                               # (B, *shape)
+    x = eps = randn(model.shape, sources)                                         # (B, *shape)
     rule = chosen.rule(chosen, model.schedule, sources)
+    if edit is not None:
+        recipe, known = replace(recipe, strength=edit.strength), model.encode(edit.image)
+        x, timesteps = begin_with(known, model.schedule, recipe.n, edit.strength, eps)
+        rule = rule if edit.mask is None else keep(rule, known, edit.on(model.shape), eps, model.schedule.final)
     return Steps(chosen.walk(predict, model.schedule, x, timesteps, rule), recipe, model.to_rgb)

@@ -1,0 +1,125 @@
+"""Editing: what is kept is kept to the last bit, what is drawn anew is drawn as ever."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffusion_lab import Exact, Player, Toy, Trajectory, as_pictures, denoise, guided, noise
+from diffusion_lab.editing import Edit, begin, keep, steps_of
+from diffusion_lab.errors import LabError
+from diffusion_lab.mixing import add_noise
+from diffusion_lab.sampling import SAMPLERS, ddim_step
+from diffusion_lab.schedules import linear
+from diffusion_lab.worlds import icons
+
+SCHEDULE = linear()
+PICTURES, CAPTIONS, _ = icons.sample(60, 0)
+OTHERS, SIZE = icons.sample(8, 99)[0], icons.SIZE  # none of them is known to the exact denoiser
+LEFT = np.zeros((SIZE, SIZE), dtype=bool)
+LEFT[:, : SIZE // 2] = True
+MODELS = {"exact": lambda: Exact(PICTURES, CAPTIONS), "icons": lambda: Toy.load("icons")}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    return MODELS[request.param]()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_what_lies_outside_of_the_mask_is_kept_to_the_last_bit(model, sampler, strength):
+    image = Image.fromarray(OTHERS[7])
+    path = Trajectory.of(model.steps("circle", n=6, seed=[1, 2], sampler=sampler, edit=Edit(image, LEFT, strength)))
+    known, new = model.encode(image)[0], torch.tensor(LEFT)
+    for x0 in path.x0:
+        assert torch.equal(x0[:, ~new], known[:, ~new])
+        assert float((x0[:, new] - known[:, new]).abs().mean()) > 0.01
+    assert len(path) == SAMPLERS[sampler].calls(steps_of(6, strength)) + 1 and path.recipe.strength == strength
+    assert all(step.extras["proposal"].shape == step.x_t.shape for step in path[1:]) and not path[0].extras
+    assert torch.equal(path[-1].extras["proposal"][:, :, new], path[-1].x_t[:, :, new])
+    assert "circle" in Player(path)._repr_html_()
+
+
+def test_on_the_way_the_kept_part_is_at_the_noise_of_its_step_with_the_noise_it_began_with(model):
+    image, eps = Image.fromarray(OTHERS[7]), noise(model.shape, 5)
+    path = list(model.steps("circle", n=6, seed=5, edit=Edit(image, LEFT)))
+    assert torch.equal(path[0].x_t, eps)
+    for step in path[1:]:
+        expected = add_noise(model.encode(image), step.alpha_bar, eps)
+        assert torch.equal(step.x_t[..., SIZE // 2 :], expected[..., SIZE // 2 :])
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_all_of_the_path_with_no_mask_is_plain_drawing(model, sampler):
+    how = dict(n=5, seed=[1, 2], sampler=sampler)
+    plain = list(model.steps("circle", **how))
+    for edit in (Edit(OTHERS[7]), Edit(OTHERS[7], np.ones((SIZE, SIZE)))):
+        edited = list(model.steps("circle", **how, edit=edit))
+        assert all(torch.equal(a.x_t, b.x_t) for a, b in zip(plain, edited, strict=True))
+
+
+def test_a_weak_edit_stays_near_the_picture(model):
+    image = Image.fromarray(OTHERS[7])
+    known = model.encode(image)
+    off = [float((Trajectory.of(model.steps("", n=20, seed=3, edit=Edit(image, strength=s))).x0 - known).abs().mean())
+           for s in (0.1, 1.0)]  # fmt: skip
+    assert 0 < off[0] < 0.6 * off[1]
+
+
+def test_where_an_edit_begins():
+    x0 = torch.ones(1, 2, 3, 3)
+    x, timesteps = begin(x0, SCHEDULE, 10, 0.3, seed=[4, 5])
+    assert timesteps == SCHEDULE.timesteps(10)[7:] == [299, 199, 99]
+    assert torch.equal(x, add_noise(x0.expand(2, -1, -1, -1), SCHEDULE.alpha_bar(299), noise((2, 3, 3), [4, 5])))
+    x, timesteps = begin(x0, SCHEDULE, 10, 1, seed=4)
+    assert torch.equal(x, noise((2, 3, 3), 4)) and timesteps == SCHEDULE.timesteps(10)
+    assert [steps_of(20, s) for s in (0.01, 0.05, 0.5, 0.99, 1)] == [1, 1, 10, 20, 20]
+
+
+def test_a_rule_that_keeps_goes_into_the_loop_of_the_lesson():
+    toy = Toy.load("icons")
+    known, eps = toy.encode(Image.fromarray(OTHERS[3])), noise(toy.shape, 1)
+    rule = keep(ddim_step, known, torch.tensor(LEFT), eps)
+    path = list(denoise(guided(toy, "blue star"), toy.schedule, eps, toy.schedule.timesteps(8), rule))
+    again = list(toy.steps("blue star", n=8, seed=1, edit=Edit(Image.fromarray(OTHERS[3]), LEFT)))
+    assert torch.equal(path[-1].x0, again[-1].x0)
+
+
+def test_a_soft_mask_blends_and_the_last_step_is_clean_at_the_schedule_s_own_end():
+    known, eps, x = torch.full((1, 1, 1, 3), 4.0), torch.ones(1, 1, 1, 3), torch.full((1, 1, 1, 3), 8.0)
+    mask = torch.tensor([[0.0, 0.25, 1.0]])
+    rule = keep(lambda x_t, eps, a, b: x_t, known, mask, eps, final=0.9)
+    assert rule(x, eps, 0.5, 0.9).x.flatten().tolist() == [4, 5, 8]
+    kept = 0.6 * 4 + 0.8 * 1
+    assert rule(x, eps, 0.2, 0.36).x.flatten().tolist() == pytest.approx([kept, 2 + 0.75 * kept, 8])
+    broken = keep(lambda x_t, eps, a, b: x_t * float("nan"), known, mask, eps)(x, eps, 0.5, 1.0).x.flatten()
+    assert broken[0] == 4 and broken[1:].isnan().all()
+
+
+def test_a_mask_may_be_a_picture_truths_or_shares():
+    image = Image.fromarray(PICTURES[0])
+    as_picture = Image.fromarray((LEFT * 255).astype(np.uint8))
+    for mask in (as_picture, LEFT, torch.tensor(LEFT), LEFT.astype(np.float32)):
+        assert torch.equal(Edit(image, mask).mask, torch.tensor(LEFT).float())
+    half = Edit(image, LEFT).on((4, SIZE // 2, 1))
+    assert half.shape == (1, 1, SIZE // 2, 1) and torch.equal(half, torch.full_like(half, 0.5))
+
+
+@pytest.mark.parametrize("call", [
+    lambda: Edit(PICTURES[0], LEFT[1:]), lambda: Edit(PICTURES[0], 3 * LEFT), lambda: Edit(PICTURES[0], LEFT[None]),
+    lambda: Edit(PICTURES[0], strength=0), lambda: Edit(PICTURES[0], strength=1.1), lambda: Edit("picture.png"),
+    lambda: Edit(PICTURES[0], strength="much"), lambda: begin(torch.zeros(1, 2), SCHEDULE, 10, float("nan")),
+    lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4), torch.ones(1, 1), torch.zeros(1, 3, 4, 4)),
+    lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4), torch.ones(2, 4, 4), torch.zeros(1, 3, 4, 4)),
+    lambda: Toy.load("points").steps("ring", edit=Edit(PICTURES[0])),
+])  # fmt: skip
+def test_bad_input_is_one_sentence(call):
+    with pytest.raises(LabError, match=".*came;|draws points") as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_edited_picture_is_a_picture(model):
+    (picture,) = as_pictures(Trajectory.of(model.steps("", n=3, edit=Edit(OTHERS[1], LEFT, 0.6))).x0)
+    assert np.array_equal(np.asarray(picture)[:, SIZE // 2 :], OTHERS[1][:, SIZE // 2 :])

@@ -1,0 +1,58 @@
+"""One way from any picture to samples: upright, on white, in the right depth."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffusion_lab import Exact, Toy
+from diffusion_lab.errors import LabError
+from diffusion_lab.pixels import as_rgb, as_samples
+
+RED, WHITE = (255, 0, 0), (255, 255, 255)
+
+
+def seen(image) -> np.ndarray:
+    return np.asarray(as_rgb(image))
+
+
+def test_a_photo_of_a_turned_phone_stands_upright(tmp_path):
+    lying = Image.new("RGB", (4, 2), RED)
+    exif = lying.getexif()
+    exif[0x0112] = 6  # turn by a quarter
+    lying.save(tmp_path / "phone.jpg", exif=exif)
+    assert as_rgb(Image.open(tmp_path / "phone.jpg")).size == (2, 4)
+    assert as_samples(Image.open(tmp_path / "phone.jpg")).shape == (1, 3, 4, 2)
+
+
+def test_what_is_transparent_is_white():
+    clear = Image.new("RGBA", (2, 1), (*RED, 255))
+    clear.putpixel((1, 0), (0, 0, 0, 0))
+    assert seen(clear).tolist() == [[list(RED), list(WHITE)]]
+    grey = Image.new("LA", (1, 1), (0, 0))
+    palette = clear.convert("P")
+    palette.info["transparency"] = palette.getpixel((1, 0))
+    assert seen(grey).tolist() == [[list(WHITE)]] and seen(palette)[0, 1].tolist() == list(WHITE)
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    (np.array([[0, 32768, 65535]], np.uint16), [0, 128, 255]), (np.array([[0, 2048, 4095]], np.uint16), [0, 128, 255]),
+    (np.array([[0, 30000]], np.int32), [0, 117]), (np.array([[0.0, 0.5, 1.0]], np.float32), [0, 128, 255]),
+    (np.array([[0.0, np.nan]], np.float32), [0, 0]),
+])  # fmt: skip
+def test_deep_grey_keeps_its_range(values, expected):
+    assert seen(Image.fromarray(values))[..., 0].tolist() == [expected]
+
+
+@pytest.mark.parametrize("model", [lambda: Exact(np.zeros((1, 24, 24, 3), np.uint8)), lambda: Toy.load("icons")])
+def test_every_model_takes_a_palette_picture_as_its_colours(model):
+    stripes = Image.fromarray(np.tile(np.array([RED, (0, 0, 255)], np.uint8), (48, 24, 1)))
+    palette = stripes.convert("P", palette=Image.Palette.ADAPTIVE)
+    assert torch.equal(model().encode(palette), model().encode(stripes))
+    assert torch.equal(model().encode(np.asarray(stripes)), model().encode(stripes))
+
+
+@pytest.mark.parametrize("wrong", ["a.png", None, np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), [RED]])
+def test_what_is_no_picture_is_told(wrong):
+    with pytest.raises(LabError, match="one picture was expected.*came; open it"):
+        as_rgb(wrong)
