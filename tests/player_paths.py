@@ -101,7 +101,7 @@ def latents(n: int = 50, side: int = 128) -> Trajectory:
         guess = a**0.5 * x0
         rough = torch.randn(clean.shape, generator=torch.Generator().manual_seed(i)) * 60 * (1 - a)
         pictures[i] = (clean * a**0.5 + rough).clamp(0, 255).byte()[None]
-        beside = {"picture_uncond": pictures[i].flip(2)}
+        beside = {"picture_x0_uncond": pictures[i].flip(2)}
         steps.append(Step(a**0.5 * guess + (1 - a) ** 0.5 * eps, eps, a, 980 - 20 * i, 0.9 * eps, extras=beside))
     steps.append(arrived(x0))
     pictures[n] = clean.byte()[None]

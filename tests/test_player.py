@@ -86,15 +86,16 @@ def test_frames_come_back_as_they_went(N, H, W, seed):
 def test_the_equation_holds_in_what_is_stored(path):
     """x_t put together from the stored x0 and eps is the path's own x_t, within the quantisation."""
     trajectory = path()
-    packed = paths.pack(trajectory, list(range(len(trajectory))), 0, frames.DETAILS[0])
+    packed = paths.pack(trajectory, list(range(len(trajectory))), 0, frames.DETAILS[0], [], {})
     unit = np.frombuffer(base64.b64decode(packed["units"].split(",")[1]), "<f4")
     for k, step in enumerate(trajectory.steps):
         own = {what: paths.own(getattr(step, what), 0, packed["points"]).numpy() for what in ("x_t", "x0", "eps")}
         if packed["points"]:
-            x0, eps = (_points(packed[what], k, own["x0"].shape, unit[n]) for n, what in enumerate(("x0", "eps")))
+            x0, eps = (_points(packed["frames"][what]["src"], k, own["x0"].shape, unit[n])
+                       for n, what in enumerate(("x0", "eps")))  # fmt: skip
             fits = np.ones(x0.shape, bool)
         else:
-            x0, eps = ((unpacked(packed[what])[k] - 128.0) * unit[n] for n, what in enumerate(("x0", "eps")))
+            x0, eps = ((unpacked(packed["frames"][what])[k] - 128.0) * unit[n] for n, what in enumerate(("x0", "eps")))
             own = {what: value.transpose(1, 2, 0) for what, value in own.items()}
             fits = (np.abs(own["x0"]) < 127.4 * unit[0]) & (np.abs(own["eps"]) < 127.4 * unit[1])
         signal_part, noise_part = step.alpha_bar**0.5, (1 - step.alpha_bar) ** 0.5
@@ -173,7 +174,7 @@ def test_nothing_is_fetched_and_no_id_can_clash():
 def test_the_strip_teaches_alone():
     """Five columns nearest 0, 10, 35, 70 and 100 % picture, alt text on each, and no style sheet needed."""
     html = Player(made.guided(50)).html
-    bare = html[html.index('<div class="dl-strip">') + 22 : html.index("<style")]
+    bare = html[html.index('<div class="dl-still">') + 22 : html.index("<style")]
     page = Page(bare)
     alts = [image["alt"] for image in page.all("img")]
     assert len(alts) == 11 and all(alts) and "class=" not in bare
@@ -188,7 +189,7 @@ def test_the_strip_teaches_alone():
 
 def test_a_broken_path_is_hatched_in_the_strip_and_marked_in_the_frames():
     data = data_of(Player(made.broken()))["paths"][0]
-    levels = unpacked(data["x0"])
+    levels = unpacked(data["frames"]["x0"])
     assert (
         not (levels[5] == 0).any() and (levels[7] == 0).any() and not (levels[7] == 0).all() and (levels[10] == 0).all()
     )
@@ -214,7 +215,7 @@ def test_a_path_beside_itself_differs_by_exactly_nothing():
 
 def test_a_forward_pair_keeps_what_it_shares_once():
     data = data_of(Player(made.forward_photo(64), made.forward_photo(64, linear())))
-    assert data["paths"][1]["x0"] == data["paths"][1]["eps"] == "same"
+    assert data["paths"][1]["frames"] == {"x0": "same", "eps": "same"}
     assert [panel["what"] for panel in data["panels"]] == ["x_t", "x_t"]
 
 
@@ -353,4 +354,5 @@ def test_watch_decodes_latents_through_the_model():
     assert data_of(Player(trajectory))["paths"][0]["pictures"]["x0_uncond"]["at"] == list(range(7))
     assert "x_t" not in data_of(Player(trajectory))["paths"][0]["pictures"]
     asked = watch(iter(made.latents(6).steps), Model(), ask="What will it be?")
-    assert data_of(Player(asked))["paths"][0]["pictures"]["x_t"]["at"] == list(range(7))  # the riddle's own pictures
+    riddle = data_of(Player(asked, ask="What is it?"))["paths"][0]["pictures"]
+    assert riddle["x_t"]["at"] == list(range(7))  # a riddle's own pictures

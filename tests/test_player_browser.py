@@ -480,13 +480,13 @@ def test_axe_finds_nothing_serious(visit, name):
 def test_print_shows_the_strip(visit):
     tab = visit("plain")
     tab.emulate_media(media="print")
-    assert tab.locator(".dl-strip").is_visible() and not tab.locator(".dl-live").is_visible()
+    assert tab.locator(".dl-still").is_visible() and not tab.locator(".dl-live").is_visible()
 
 
 def test_without_scripts_the_strip_remains(engine, pages):
     with browser.page(engine, java_script_enabled=False) as tab:
         tab.goto(pages["guided"])
-        assert tab.locator(".dl-strip img").count() == 11 and tab.locator(".dl-strip").is_visible()
+        assert tab.locator(".dl-still img").count() == 11 and tab.locator(".dl-still").is_visible()
 
 
 # ---- slides ---------------------------------------------------------------------------------------------------------

@@ -57,7 +57,8 @@ def is_points(trajectory: Trajectory) -> bool:
     if channels in (1, 3) if trajectory.to_rgb is None else channels == len(trajectory.to_rgb) - 1:
         return False
     raise LabError("samples that can be drawn were expected: pictures (B, 1 or 3, H, W), points (B, 2), or latents and "
-                   f"the to_rgb of their channels; {tuple(x.shape)} came; pass model=")  # fmt: skip
+                   f"the to_rgb of their channels; {tuple(x.shape)} came; give the model's own, as in watch(steps, "
+                   "model) or forward(x0, schedule, to_rgb=model.to_rgb)")  # fmt: skip
 
 
 def linear(x: Tensor, to_rgb: Tensor | None) -> np.ndarray:
@@ -78,7 +79,7 @@ def shown(values: np.ndarray) -> np.ndarray:
 
 
 def kept(trajectory: Trajectory, most: int) -> list[int]:
-    """Which steps are packed: all of a forward path, of a reverse one at most `most`, evenly, with both ends."""
+    """Which steps are packed: all of a fixed path, of another at most `most`, evenly, with both ends."""
     N = len(trajectory)
     if trajectory.fixed or N <= most:
         return list(range(N))

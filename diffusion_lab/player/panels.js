@@ -14,7 +14,7 @@ const BODY = `
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 2l8 6-8 6z"/></svg></button>
 <button type="button" data-do="speed"></button>
 <button type="button" data-do="news" aria-pressed="false" aria-keyshortcuts="D">what changed</button>
-<button type="button" data-do="pull" aria-pressed="false" aria-keyshortcuts="U">without the prompt</button>
+<button type="button" data-do="pull" aria-pressed="false" aria-keyshortcuts="U"></button>
 <button type="button" data-do="flip" aria-pressed="false" aria-keyshortcuts="F">flip A and B</button>
 <button type="button" data-do="show">Show me</button>
 <span class="dl-recipe"></span>
@@ -30,8 +30,8 @@ function build(root, state) {
   live.innerHTML = BODY;
   root.append(live);
   const equation = live.querySelector(".dl-eq"), columns = { wide: [], narrow: [], sum: 0 };
-  const shown = data.panels.map((panel) => panel.what).join(" ");
-  state.summed = !data.names && shown.startsWith("x_t x0 eps");
+  const shown = data.panels.map((panel) => panel.what);
+  state.summed = !data.names && shown.join(" ").startsWith("x_t x0 eps");
   const hero = data.names ? null : paths[0].direction === "reverse" && shown.includes("x0") ? "x0" : data.panels[0].what;
   const add = (element, width, narrow = true) => {
     equation.append(element);
@@ -47,10 +47,12 @@ function build(root, state) {
       operator.append(node("span", panel.what === "x0" ? "=" : "+"), weight, node("span", "×"));
       add(operator, 0);
     }
-    const side = panel.what === "x0_uncond" && n > 0;
+    const { beside } = VIEWS[panel.what], side = beside && n > 0;
     const kind = data.names ? "even" : panel.what === hero ? "hero" : side ? "side" : "small";
     const element = node("div", "", { className: `dl-panel dl-${kind}` });
     element.dataset.what = panel.what;
+    element.toggleAttribute("data-beside", !!beside);
+    element.style.setProperty("--own", `var(--${roleOf(panel, state)})`);
     const canvas = node("canvas", ""), label = node("div", "", { className: "dl-label" });
     canvas.setAttribute("role", "img");
     element.append(canvas, label);
@@ -67,8 +69,8 @@ function build(root, state) {
   equation.style.setProperty("--narrow", columns.narrow.join(" "));
   equation.style.setProperty("--most", columns.sum + 14 * (equation.children.length - 1) + "px");
   equation.classList.toggle("dl-points", paths[0].points);
-  equation.classList.toggle("dl-riddle", shown.startsWith("x_t") && !data.names); // while it asks, only x_t is seen
-  live.querySelector(".dl-recipe").textContent = data.names ? "" : paths[0].label;
+  equation.classList.toggle("dl-riddle", shown[0] === "x_t" && !data.names); // while it asks, only x_t is seen
+  live.querySelector(".dl-recipe").textContent = data.recipe || "";
   live.querySelector(".dl-note").textContent = data.note;
   for (const name of ["title", "caption", "formula", "band"]) state[name] = live.querySelector(`.dl-${name}`);
   state.range = live.querySelector("input");
@@ -76,44 +78,54 @@ function build(root, state) {
   state.buttons = Object.fromEntries([...live.querySelectorAll("button")].map((b) => [b.dataset.do, b]));
   const single = !data.names;
   state.buttons.news.hidden = !(single && paths[0].change && !paths[0].points && shown.includes("x0"));
-  state.buttons.flip.hidden = single || data.panels.filter((panel) => panel.what !== "difference").length < 2;
-  state.buttons.pull.hidden = !(single && paths[0].moved && shown.includes("x0"));
+  state.buttons.flip.hidden = single || data.panels.filter((panel) => !panel.gap).length < 2;
+  const { beside } = paths[0];
+  state.buttons.pull.hidden = !(single && beside && shown.includes(VIEWS[beside].beside));
+  state.buttons.pull.textContent = VIEWS[beside]?.hold;
   return live;
 }
 
-// On a forward path x0 is the picture itself; on a reverse one it is a guess of it.
-function roleOf(what, state) {
-  if (what === "x0") return state.paths[0].direction === "forward" ? "signal" : "guess";
-  return { x_t: "shown", eps: "noise", x0_uncond: "pull" }[what] || "";
-}
+// Its colour: on a forward path x0 is the picture itself, on a reverse one a guess of it.
+const roleOf = ({ what, gap }, { paths }) => (gap ? "" : VIEWS[what].role[paths[0].direction]);
 
 function setLabel(panel, what, state, side = panel.path) {
-  panel.label.replaceChildren(...labelOf({ ...panel, what, path: side }, state));
-  panel.label.dataset.role = roleOf(what, state);
+  const now = { ...panel, what, path: side };
+  panel.label.replaceChildren(...labelOf(now, state));
+  panel.label.dataset.role = roleOf(now, state);
   panel.canvas.setAttribute("aria-label", panel.label.textContent.trim());
 }
 
 function drawPanel(panel, state) {
-  if (panel.what === "difference") return drawDifference(panel, state);
+  if (panel.gap) return drawDifference(panel, state);
   const { paths, pairs, i } = state, side = state.hold === "flip" ? 1 - panel.path : panel.path; // A and B change places
   const path = paths[side], k = pairs[i][side];
-  const hero = panel.what === "x0" && !state.data.names, hold = hero ? state.hold : null;
-  const what = hold === "pull" ? "x0_uncond" : panel.what;
-  const shown = [what, what === "x_t" ? k : Math.min(k, path.frames[what].length - 1), hold, state.open, side].join();
+  const held = !state.data.names && panel.what === "x0"; // the guess, in whose place others are shown while a button is held
+  const hold = held ? state.hold : null, what = hold === "pull" ? path.beside : panel.what;
+  const kept = path.frames[what];
+  const shown = [what, kept ? placeOf(kept, k) : k, hold, state.open, side].join();
   if (shown === panel.shown) return; // what stays as it was is not drawn again
   panel.shown = shown;
-  if (hero || state.data.names) setLabel(panel, what, state, side);
-  if (path.points) return scatter(panel.canvas, path, k, what, DOTS[roleOf(what, state)], "#000");
-  const pictures = what === "x_t" && state.open ? null : path.pictures[what]; // in the equation x_t is a sum
-  const place = pictures ? pictures.at.indexOf(k) : -1;
+  if (held || kept?.at || state.data.names) setLabel(panel, what, state, side);
   panel.broken = false;
+  if (kept && placeOf(kept, k) < 0) return blank(panel, path.size(what));
+  if (path.points) return scatter(panel.canvas, path, k, what, DOTS[roleOf({ what }, state)], "#000");
+  const pictures = what === "x_t" && state.open ? null : path.pictures[what]; // in the equation x_t is a sum
+  const place = pictures ? placeOf(pictures, k) : -1;
   if (place >= 0) paintPicture(panel.canvas, pictures, place);
   else {
-    panel.broken = paint(panel.canvas, path.values(what, k), path.size, path.bias);
-    if (hero && pictures) panel.label.append(" (rough preview)");
+    panel.broken = paint(panel.canvas, path.values(what, k), path.size(what), path.bias(what));
+    if (held && pictures) panel.label.append(" (rough preview)");
   }
-  if (what === "x0_uncond") mark(panel.canvas, path.pull(k), path.size, path.scale("pull"), [204, 121, 167]);
-  if (hold === "news") mark(panel.canvas, path.news(k), path.size, path.scale("news"), [0, 158, 115]);
+  const told = (of, role) => mark(panel.canvas, path[of](k, what), path.size(what), path.scale(of, what), role);
+  if (VIEWS[what].beside) told("apart", roleOf({ what }, state));
+  if (hold === "news") told("news", "guess");
+}
+
+// A step without this view: an empty panel that says so.
+function blank(panel, [w, h]) {
+  sized(panel.canvas, w, h).clearRect(0, 0, w, h);
+  panel.label.append(" (not at this step)");
+  panel.canvas.setAttribute("aria-label", panel.label.textContent.trim());
 }
 
 // The difference of two guesses around middle grey, at half strength, so that nothing is cut off.
@@ -121,11 +133,11 @@ function drawDifference(panel, state) {
   const [a, b] = state.paths, [j, k] = state.pairs[state.i];
   if (a.points) {
     scatter(panel.canvas, a, j, "x0", "#009E73", "#000");
-    const side = a.size[0], values = b.values("x0", k);
+    const side = a.size("x0")[0], values = b.values("x0", k);
     const at = (v, i) => [(side / 2) * (1 + v[2 * i] / a.reach), (side / 2) * (1 - v[2 * i + 1] / a.reach)];
     return rings(panel.canvas.getContext("2d"), values, at, "#333333");
   }
-  let [one, two] = state.panels.filter((other) => other.what === "x0").map((other) => {
+  let [one, two] = state.panels.filter((other) => other.what === "x0" && !other.gap).map((other) => {
     const { width, height } = other.canvas;
     return other.canvas.getContext("2d").getImageData(0, 0, width, height);
   });

@@ -1,60 +1,23 @@
 """What the player knows of a path: the numbers of each step, and its frames."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..trajectory import Step, Trajectory
 from . import frames
 from .frames import Detail
+from .views import VIEWS, View, arrival
 
-STOPS = (0.0, 0.10, 0.35, 0.70, 1.0)  # shares of picture at which the strip stops: evenly spaced ones are mostly static
-UNCOND = "picture_uncond"  # among a Step's extras: the decoded guess without the prompt, uint8 (B, H, W, 3)
-SEEN = "picture_x_t"  # and x_t decoded, for those who shall guess what it will be
-NAMES = {
-    "ddim": "DDIM", "ddpm": "DDPM", "euler": "Euler", "euler_ancestral": "Euler ancestral", "heun": "Heun",
-    "dpmpp_2m": "DPM++ 2M", "dpmpp_2m_karras": "DPM++ 2M Karras", "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_1s": "DPM++ 1S",
-    "unipc": "UniPC", "deis": "DEIS", "lms": "LMS", "kdpm2": "KDPM2", "pndm": "PNDM", "lcm": "LCM",
-}  # fmt: skip
-
-
-def arrival(step: Step) -> bool:
-    """Whether this is the clean picture itself (where a reverse path ends or a forward path begins), not a step."""
-    return step.alpha_bar == 1 and step.t == -1
+STOPS = (0.0, 0.10, 0.35, 0.70, 1.0)  # shares of picture at which the still stops: evenly spaced ones are mostly static
+NOISE = 1 / 4000  # the noise's finest value, of points
 
 
 def own(x: Tensor, index: int, points: bool) -> Tensor:
     """What is drawn of a batch: all points, or one picture."""
     return x if points else x[index]
-
-
-def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail) -> dict:
-    """One path as JSON can hold it: per kept step alpha_bar, t, its number; and its frames as data: addresses.
-
-    Arguments: `at`, the steps to keep; `index`, which picture of the batch; `detail`, how finely. Numbers that another
-    CPU computes a little differently (how much the guess changed, frames) are data: addresses, exact ones are numbers.
-    """
-    points = frames.is_points(trajectory)
-    told = facts(trajectory)
-    alphas, labels = np.array([f[0] for f in told]), [f[1] for f in told]
-    numbers = np.cumsum([not (f[2] or f[3]) for f in told])
-    forward = trajectory.fixed
-    kept = [trajectory[0]] if forward else [trajectory[i] for i in at]
-    guided = not forward and all(s.eps_uncond is not None for s in kept if not arrival(s))
-    return {
-        "label": recipe_line(trajectory, index), "direction": trajectory.direction, "points": points,
-        "total": max(int(numbers[-1]), trajectory.recipe.n),
-        "alpha": [float(f"{alphas[i]:.6g}") for i in at],
-        "t": [int(labels[i]) if labels[i] == int(labels[i]) else round(float(labels[i]), 3) for i in at],
-        "number": [0 if told[i][3] else int(numbers[i]) for i in at],
-        "corrections": [k for k, i in enumerate(at) if told[i][2]],
-        "change": None if forward else frames.numbers(_changes(kept, index, points), "<f4"),
-        "moved": frames.numbers(_moved(kept, index, points), "<f4") if guided else None,
-        **(_points if points else _pictures)(trajectory, kept, at, index, detail, guided),
-    }  # fmt: skip
 
 
 def facts(trajectory: Trajectory) -> list[tuple[float, float, bool, bool]]:
@@ -63,6 +26,34 @@ def facts(trajectory: Trajectory) -> list[tuple[float, float, bool, bool]]:
     if trajectory.fixed:
         return [(a, t, False, a == 1 and t == -1) for a, t in zip(steps.alpha_bars, steps.ts, strict=True)]
     return [(s.alpha_bar, s.t, s.note == "correction", arrival(s)) for s in steps]
+
+
+def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail, keys: Iterable[str],
+         pictures: Mapping[str, Mapping[int, Tensor]]) -> dict:  # fmt: skip
+    """One path as JSON can hold it: per kept step alpha_bar, t, its number; and its frames as data: addresses.
+
+    Arguments: `at`, the steps to keep; `index`, which picture of the batch; `detail`, how finely; `keys`, the views to
+    keep beside x0 and eps; `pictures`, decoded ones by view and step. Numbers that another CPU computes a little
+    differently (how much the guess changed, frames) are data: addresses, exact ones are numbers.
+    """
+    points, fixed = frames.is_points(trajectory), trajectory.fixed
+    told = facts(trajectory)
+    alphas, labels = np.array([f[0] for f in told]), [f[1] for f in told]
+    numbers = np.cumsum([not (f[2] or f[3]) for f in told])
+    kept = [trajectory[0]] if fixed else [trajectory[i] for i in at]
+    rows = [VIEWS[key] for key in dict.fromkeys(("x0", "eps", *keys)) if not VIEWS[key].summed]
+    beside = next((view for view in rows if view.beside), None)
+    return {
+        "direction": trajectory.direction, "points": points, "total": max(int(numbers[-1]), trajectory.recipe.n),
+        "alpha": [float(f"{alphas[i]:.6g}") for i in at],
+        "t": [int(labels[i]) if labels[i] == int(labels[i]) else round(float(labels[i]), 3) for i in at],
+        "number": [0 if told[i][3] else int(numbers[i]) for i in at],
+        "corrections": [k for k, i in enumerate(at) if told[i][2]],
+        "change": None if fixed else frames.numbers(_changes(kept, index, points), "<f4"),
+        "moved": beside and frames.numbers(_moved(kept, index, points, beside), "<f4"),
+        "pictures": _decoded(pictures, at, fixed, detail),
+        **(_points if points else _pictures)(trajectory, kept, index, detail, rows),
+    }  # fmt: skip
 
 
 def _rms(x: Tensor) -> float:
@@ -75,61 +66,58 @@ def _changes(steps: Sequence[Step], index: int, points: bool) -> np.ndarray:
     return np.array([0.0] + [_rms(b - a) for a, b in zip(guesses, guesses[1:], strict=False)])
 
 
-def _moved(steps: Sequence[Step], index: int, points: bool) -> np.ndarray:
-    """How far the prompt moved each guess, as a share of the guess itself: rms(x0 - x0_uncond) / rms(x0)."""
+def _moved(steps: Sequence[Step], index: int, points: bool, view: View) -> np.ndarray:
+    """How far a view lies from the one it stands beside, as a share of that: rms(x0 - x0_uncond) / rms(x0)."""
     shares = []
     for step in steps:
-        if arrival(step):
-            shares.append(0.0)
-            continue
-        x0, without = own(step.x0, index, points), own(step.x0_uncond, index, points)
-        shares.append(_rms(x0 - without) / max(_rms(x0), 1e-12))
+        x, y = VIEWS[view.beside].of(step), view.samples(step)
+        x, y = (x if each is None else each for each in (x, y))
+        shares.append(_rms(own(x - y, index, points)) / max(_rms(own(x, index, points)), 1e-12))
     return np.array(shares)
 
 
-def _pictures(trajectory, steps, at, index, detail, guided) -> dict:
-    to_rgb, k = trajectory.to_rgb, detail.every(steps[0].x_t[index])
-    x0 = np.stack([frames.linear(s.x0[index], to_rgb)[::k, ::k] for s in steps])  # (N, H, W, 3)
-    eps = np.stack([frames.linear(s.eps[index], to_rgb)[::k, ::k] for s in steps])
-    reach = np.quantile(np.abs(np.nan_to_num(x0[:, ::2, ::2])), 0.999)
-    unit = detail.x0 * float(np.clip(reach, 1, 2))
-    packed = {"x0": frames.sprite(frames.levels(x0, unit)), "eps": frames.sprite(frames.levels(eps, detail.eps))}
-    if guided:
-        without = [s.x0 if arrival(s) else s.x0_uncond for s in steps]
-        without = np.stack([frames.linear(x[index], to_rgb)[::k, ::k] for x in without])
-        packed["x0_uncond"] = frames.sprite(frames.levels(without, unit))
-    packed["units"] = frames.numbers([unit, detail.eps, *frames.bias(to_rgb)], "<f4")
-    decoded = {"x0": {k: trajectory.pictures[i][index] for k, i in enumerate(at) if i in trajectory.pictures}}
-    if guided:
-        beside = {k: step.extras[UNCOND][index] for k, step in enumerate(steps) if UNCOND in step.extras}
-        decoded["x0_uncond"] = beside | {k: decoded["x0"][k] for k in decoded["x0"] if beside and arrival(steps[k])}
-    decoded["x_t"] = {k: step.extras[SEEN][index] for k, step in enumerate(steps) if SEEN in step.extras}
-    packed["pictures"] = {
-        what: {"at": list(own), **frames.picture_sprite(_stack(own.values()), detail.side, detail.quality)}
-        for what, own in decoded.items()
-        if own
-    }
+def _rows(steps: Sequence[Step], view: View, frame: Callable[[Tensor], np.ndarray]) -> tuple[np.ndarray, dict]:
+    """The frames of the steps that have a view, and, where some lack it, which have it."""
+    found = {k: frame(x) for k, x in enumerate(map(view.samples, steps)) if x is not None}
+    return np.stack(list(found.values())), {} if len(found) == len(steps) else {"at": list(found)}
+
+
+def _pictures(trajectory: Trajectory, steps: Sequence[Step], index: int, detail: Detail, rows: list[View]) -> dict:
+    def frame(view: View, x: Tensor) -> np.ndarray:
+        k = detail.every(x[index])
+        return view.drawn(x[index], trajectory.to_rgb)[::k, ::k]                    # (H, W, 3)
+
+    packed, unit = {}, 0.0
+    for view in rows:
+        values, some = _rows(steps, view, partial(frame, view))                     # (N, H, W, 3)
+        if view.key == "x0":
+            reach = np.quantile(np.abs(np.nan_to_num(values[:, ::2, ::2])), 0.999)
+            unit = detail.x0 * float(np.clip(reach, 1, 2))
+        packed[view.key] = frames.sprite(frames.levels(values, detail.eps if view.noisy else unit)) | some
+    return {"frames": packed, "units": frames.numbers([unit, detail.eps, *frames.bias(trajectory.to_rgb)], "<f4")}
+
+
+def _decoded(pictures: Mapping[str, Mapping[int, Tensor]], at: list[int], fixed: bool, detail: Detail) -> dict:
+    packed = {}
+    for key, found in pictures.items():
+        kept = {k: found[i].cpu().numpy() for k, i in enumerate(at) if i in found}
+        if kept:
+            some = {} if fixed and key == "x0" else {"at": list(kept)}  # one x0 for the whole of a fixed path
+            packed[key] = some | frames.picture_sprite(np.stack(list(kept.values())), detail.side, detail.quality)
     return packed
 
 
-def _stack(pictures) -> np.ndarray:
-    return np.stack([picture.cpu().numpy() for picture in pictures])
-
-
-def _points(trajectory, steps, at, index, detail, guided) -> dict:
-    k = detail.every(steps[0].x_t)
-    every = slice(None, None, k)
-    x0 = torch.stack([s.x0[every] for s in steps]).float().cpu().numpy()  # (N, B, 2)
-    eps = torch.stack([s.eps[every] for s in steps]).float().cpu().numpy()
-    unit = float(np.clip(np.nanmax(np.abs(np.nan_to_num(x0))), 4, 40)) / 32000
-    packed = {"count": x0.shape[1], "follow": index // k, "x0": _shorts(x0, unit)}
-    packed["eps"] = _shorts(eps, 1 / 4000)
-    if guided:
-        without = torch.stack([(s.x0 if arrival(s) else s.x0_uncond)[every] for s in steps]).float().cpu().numpy()
-        packed["x0_uncond"] = _shorts(without, unit)
+def _points(trajectory: Trajectory, steps: Sequence[Step], index: int, detail: Detail, rows: list[View]) -> dict:
+    k, packed, unit = detail.every(steps[0].x_t), {}, 0.0
+    for view in rows:
+        values, some = _rows(steps, view, lambda x: x[::k].detach().float().cpu().numpy())  # (N, B, 2)
+        if view.key == "x0":
+            unit = float(np.clip(np.nanmax(np.abs(np.nan_to_num(values))), 4, 40)) / 32000
+        packed[view.key] = {"src": _shorts(values, NOISE if view.noisy else unit)} | some
     final = np.abs(np.nan_to_num(trajectory.x0.float().cpu().numpy()))
-    packed["units"] = frames.numbers([unit, 1 / 4000, max(3.0, 1.15 * float(np.quantile(final, 0.995)))], "<f4")
-    return packed
+    reach = max(3.0, 1.15 * float(np.quantile(final, 0.995)))
+    return {"frames": packed, "count": len(steps[0].x_t[::k]), "follow": index // k,
+            "units": frames.numbers([unit, NOISE, reach], "<f4")}  # fmt: skip
 
 
 def _shorts(values: np.ndarray, unit: float) -> str:
@@ -162,61 +150,6 @@ def pairs(a: dict, b: dict) -> list[list[int]]:
 def _nearest(angles: np.ndarray, angle: float) -> int:
     """The first of the nearest: rounded, so that a tie is a tie on every CPU."""
     return int(np.abs(angles - angle).round(4).argmin())
-
-
-def recipe_line(trajectory: Trajectory, index: int) -> str:
-    """ "Tiny SD · seed 7 · DDIM, 25 steps · guidance 2.5": what the path was made from, in one line."""
-    recipe = trajectory.recipe
-    sampler = recipe.title or NAMES.get(recipe.sampler, recipe.sampler)
-    steps = f"{recipe.n} steps" if recipe.n else ""
-    scale = recipe.guidance_scale
-    parts = [
-        recipe.model,
-        f"seed {recipe.seed[min(index, len(recipe.seed) - 1)]}" if recipe.seed else "",
-        ", ".join(part for part in (sampler, steps) if part),
-        f"guidance {scale:g}" if scale is not None and scale != 1 else "",
-        f"without “{recipe.negative_prompt}”" if recipe.negative_prompt else "",
-    ]
-    return " · ".join(part for part in parts if part)
-
-
-def prompt_of(trajectory: Trajectory, index: int) -> str:
-    prompts = trajectory.recipe.prompt
-    return prompts[min(index, len(prompts) - 1)] if prompts else ""
-
-
-def told_apart(a: Trajectory, b: Trajectory, index: int) -> list[str]:
-    """Two names, "A · DDIM, 10 steps" and "B · Heun, 25 steps": what differs between two recipes."""
-    both = [_recipe_facts(each, index) for each in (a, b)]
-    names = []
-    for letter, mine, others in (("A", both[0], both[1]), ("B", both[1], both[0])):
-        own_facts = [mine[key] for key in mine if mine[key] and others[key] and mine[key] != others[key]]
-        names.append(" · ".join([letter, *own_facts]))
-    return names
-
-
-def _recipe_facts(trajectory: Trajectory, index: int) -> dict[str, str]:
-    recipe = trajectory.recipe
-    prompt, scale = prompt_of(trajectory, index), recipe.guidance_scale
-    return {
-        "prompt": f"“{prompt}”" if prompt else "no prompt", "model": recipe.model,
-        "seed": f"seed {recipe.seed[min(index, len(recipe.seed) - 1)]}" if recipe.seed else "",
-        "sampler": NAMES.get(recipe.sampler, recipe.sampler), "n": f"{recipe.n} steps" if recipe.n else "",
-        "guidance": f"guidance {scale:g}" if scale is not None else "",
-        "negative": f"without “{recipe.negative_prompt}”" if recipe.negative_prompt else "",
-    }  # fmt: skip
-
-
-def start_line(a: Trajectory, b: Trajectory, index: int) -> str:
-    """Whether both paths begin with the very same values, in words."""
-    forward = a.direction == "forward"
-    x, y = a[0].x_t.float().cpu(), b[0].x_t.float().cpu()
-    same = x.shape == y.shape and torch.equal(own(x, index, frames.is_points(a)), own(y, index, frames.is_points(b)))
-    seeds = {each.recipe.seed[min(index, len(each.recipe.seed) - 1)] for each in (a, b) if each.recipe.seed}
-    seed = f", seed {seeds.pop()}" if len(seeds) == 1 and same else ""
-    if forward:
-        return "same picture" if same else "different pictures"
-    return f"same starting noise{seed}" if same else "different starting noise"
 
 
 def gap(a: Step, b: Step, index: int) -> float:

@@ -2,7 +2,8 @@
 
 const bytesOf = (address) => Uint8Array.from(atob(address.slice(address.indexOf(",") + 1)), (c) => c.charCodeAt(0));
 const floatsOf = (address) => (address ? new Float32Array(bytesOf(address).buffer) : null);
-const NAMED = { x_t: ["x", "t"], x0: ["x", "0"], eps: ["ε", ""], x0_uncond: ["x", "0"] };
+// Where step k is kept among the frames or pictures of a view, -1 for nowhere: all that have it, or the one that holds for all.
+const placeOf = (kept, k) => (kept.at ? kept.at.indexOf(k) : Math.min(k, kept.count - 1));
 
 async function imageOf(address) {
   const image = new Image();
@@ -37,33 +38,36 @@ function shorts(address, count) {
   return frames;
 }
 
-// A path with its frames unpacked ("same": those of the first path). values(what, k): colours (without the bias) or coordinates of step k.
+// A path with its frames unpacked ("same": those of the first path). values(what, k): colours (without the bias) or coordinates
+// of step k, null where it has none; beside: the view that varies the guess, if the path has one.
 async function openPath(packed, first) {
   const path = { ...packed, change: floatsOf(packed.change), moved: floatsOf(packed.moved), frames: {} };
   const units = floatsOf(packed.units);
-  for (const what of ["x0", "eps", "x0_uncond"]) {
-    if (!packed[what]) continue;
-    if (packed[what] === "same") path.frames[what] = first.frames[what];
-    else path.frames[what] = packed.points ? shorts(packed[what], packed.count) : await unpack(packed[what]);
+  for (const what in packed.frames) {
+    const own = packed.frames[what];
+    const list = own === "same" ? null : packed.points ? shorts(own.src, packed.count) : await unpack(own);
+    path.frames[what] = list ? { ...own, list, count: list.length } : first.frames[what];
   }
-  path.size = packed.points ? [480, 480] : packed.x0.size || first.size;
-  path.bias = packed.points ? null : units.subarray(2, 5);
+  path.beside = Object.keys(path.frames).find((what) => VIEWS[what].beside);
+  path.size = (what) => (packed.points ? [480, 480] : (path.frames[what] || path.frames.x0).size);
+  path.bias = (what) => (VIEWS[what].plain ? [0, 0, 0] : units.subarray(2, 5));
   path.reach = packed.points ? units[2] : 1;
   for (const what in packed.pictures) path.pictures[what].image = await imageOf(packed.pictures[what].src);
 
   const tables = [0, 1].map((n) => Float32Array.from({ length: 256 }, (_, q) => (q ? (q - 128) * units[n] : NaN)));
   const last = {};
   const stored = (what, k) => {
-    const place = Math.min(k, path.frames[what].length - 1);
+    const place = placeOf(path.frames[what], k);
+    if (place < 0) return null;
     if (last[what]?.place === place) return last[what].values;
-    const frame = path.frames[what][place], n = what === "eps" ? 1 : 0, values = new Float32Array(frame.length);
+    const frame = path.frames[what].list[place], n = VIEWS[what].noisy ? 1 : 0, values = new Float32Array(frame.length);
     if (packed.points) for (let i = 0; i < frame.length; i++) values[i] = frame[i] === -32768 ? NaN : frame[i] * units[n];
     else for (let i = 0; i < frame.length; i++) values[i] = tables[n][frame[i]];
     last[what] = { place, values };
     return values;
   };
   path.values = (what, k) => {
-    if (what !== "x_t") return stored(what, k);
+    if (path.frames[what]) return stored(what, k);
     const x0 = stored("x0", k), eps = stored("eps", k), x_t = new Float32Array(x0.length);
     const signal = Math.sqrt(path.alpha[k]), noise = Math.sqrt(1 - path.alpha[k]);
     for (let i = 0; i < x_t.length; i++) x_t[i] = signal * x0[i] + (noise ? noise * eps[i] : 0);
@@ -78,17 +82,18 @@ async function openPath(packed, first) {
     }
     return d;
   };
-  path.pull = (k) => path.distance(path.values("x0", k), path.values("x0_uncond", k));
+  path.apart = (k, what) => path.distance(path.values(VIEWS[what].beside, k), path.values(what, k) || []);
   path.news = (k) => path.distance(path.values("x0", k), path.values("x0", Math.max(0, k - 1)));
   const scales = {};
-  path.scale = (of) => {
-    if (!scales[of]) {
-      scales[of] = 1e-6;
+  path.scale = (of, what) => {
+    const name = of + what;
+    if (!scales[name]) {
+      scales[name] = 1e-6;
       for (let k = 0; k < path.alpha.length; k++) {
-        for (const d of path[of](k)) if (d > scales[of]) scales[of] = d;
+        for (const d of path[of](k, what)) if (d > scales[name]) scales[name] = d;
       }
     }
-    return scales[of];
+    return scales[name];
   };
   return path;
 }
@@ -128,7 +133,8 @@ function paintPicture(canvas, { image, size: [w, h], columns }, place) {
 }
 
 // Mark places in one colour, as strongly as they differ; `scale` is one for the whole path.
-function mark(canvas, distance, [w, h], scale, colour) {
+function mark(canvas, distance, [w, h], scale, role) {
+  const colour = getComputedStyle(canvas).getPropertyValue("--" + role).trim().match(/\w\w/g).map((digits) => parseInt(digits, 16));
   const layer = Object.assign(document.createElement("canvas"), { width: w, height: h });
   const context = layer.getContext("2d");
   const image = context.createImageData(w, h);
@@ -146,7 +152,7 @@ function mark(canvas, distance, [w, h], scale, colour) {
 
 // Points: dots on one fixed square; the followed one ringed; on x_t, arrows towards the guess.
 function scatter(canvas, path, k, what, colour, ink) {
-  const side = path.size[0], context = sized(canvas, side, side), reach = path.reach;
+  const side = path.size(what)[0], context = sized(canvas, side, side), reach = path.reach;
   const place = (v, i) => [(side / 2) * (1 + v[2 * i] / reach), (side / 2) * (1 - v[2 * i + 1] / reach)];
   context.clearRect(0, 0, side, side);
   context.fillStyle = "#fff";

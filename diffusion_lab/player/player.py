@@ -1,7 +1,7 @@
 """The player: a trajectory as one self-contained block of HTML that needs no kernel and fetches nothing."""
 
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from html import escape
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from ..errors import LabError
 from ..files import whole
 from ..templates import as_json, fill, marked
 from ..trajectory import Trajectory
-from . import frames, paths
-from .decoding import decode_guesses
-from .strip import strip
+from . import frames, paths, words
+from .decoding import decoded
+from .still import still
+from .views import VIEWS, check, had, known, table
 
 BUDGET = 600_000  # bytes of one player
-VIEWS = ("x_t", "x0", "eps", "x0_uncond")
-EDITION = 1  # of the form of a player's data: one more whenever today's scripts cannot read what is stored
+EDITION = 2  # of the form of a player's data: one more whenever today's scripts cannot read what is stored
 SCRIPTS = ("pictures", "band", "words", "panels", "hands", "player")
 HERE = Path(__file__).parent
 PAGE = """<!doctype html>
@@ -32,10 +32,10 @@ body { margin: 24px auto; max-width: 1120px; padding: 0 16px; background: #fff; 
 """
 
 
-@cache
 def parts() -> tuple[str, str]:
     """The player's style sheet and its script, as elements that `templates.renew` puts into a stored page."""
-    script = "\n".join(["(() => {", '"use strict";', *map(_file, (f"{name}.js" for name in SCRIPTS)), "})();"])
+    views = f"const VIEWS = {as_json(table())};"
+    script = "\n".join(["(() => {", '"use strict";', views, *(_file(f"{name}.js") for name in SCRIPTS), "})();"])
     return marked("style", "player.css", _file("player.css"), EDITION), marked("script", "player.js", script, EDITION)
 
 
@@ -47,26 +47,24 @@ class Player:
     """A path, or two of them, to be scrubbed: x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps at every step.
 
     Arguments: `trajectory`, and `other`, a second one to compare it with; `ask`, a question that hides what comes
-    until the learner sets a flag; `views`, which panels are shown, of x_t, x0, eps, x0_uncond (where left out, all
-    that the path has; with two paths x0, and x_t on forward ones); `caption`, a line to read under the player;
-    `index`, which picture of the batch (of points, which one is followed). Raises LabError where there is nothing to
-    show.
+    until the learner sets a flag; `views`, which panels are shown, of those in views.VIEWS: x_t, x0, eps, x0_uncond
+    (where left out, all that the path has; with two paths x0, and x_t on forward ones); `caption`, a line to read
+    under the player; `index`, which picture of the batch (of points, which one is followed). The paths stay as they
+    are. Raises LabError where there is nothing to show.
     """
 
     def __init__(self, trajectory: Trajectory, other: Trajectory | None = None, *, ask: str = "",
                  views: Sequence[str] | None = None, caption: str = "", index: int = 0):  # fmt: skip
         self.trajectories = [trajectory] if other is None else [trajectory, other]
-        views = (views,) if isinstance(views, str) else views
-        for view in views or ():
-            if view not in VIEWS:
-                raise LabError(f"views are {', '.join(VIEWS)}; {view!r} came; choose among these")
+        self.ask, self.caption, self.index = ask, caption, index
+        asked = known(views)
         for each in self.trajectories:
-            _drawable(each, index)
+            drawable(each, index)
+            check(asked or (), each)
         if other is not None and trajectory.direction != other.direction:
             raise LabError("two forward or two reverse paths were expected; one of each came; compare like with like")
-        for each in self.trajectories:
-            decode_guesses(each, seen=bool(ask))
-        self.ask, self.views, self.caption, self.index = ask, views, caption, index
+        self.views = self._chosen() if asked is None else asked
+        self.pictures = [decoded(each, index, self._decoded(each)) for each in self.trajectories]
 
     def __repr__(self) -> str:
         return f"<Player: {self.title}, {' and '.join(str(len(each)) for each in self.trajectories)} points>"
@@ -88,85 +86,98 @@ class Player:
 
     @property
     def title(self) -> str:
-        """The prompt in quotation marks, or what happens (two paths with two prompts name them under the panels)."""
-        prompts = {paths.prompt_of(each, self.index) for each in self.trajectories}
-        if len(prompts) == 1 and prompts != {""}:
-            return f"“{prompts.pop()}”"
-        noise, clean = ("noise", "data") if frames.is_points(self.trajectories[0]) else ("static", "picture")
-        reverse = self.trajectories[0].direction == "reverse"
-        return f"From {noise} to {clean}" if reverse else f"From {clean} to {noise}"
+        """The prompt in quotation marks, or what happens."""
+        return words.title(self.trajectories, self.index)
 
     @cached_property
     def html(self) -> str:
         """The whole block, at most 600 KB: as fine in detail as fits."""
-        strips = self._strips()
+        stills = self._stills()
         for detail in frames.DETAILS:
-            html = self._filled(strips, self._data(detail))
+            html = self._filled(stills, self._data(detail))
             if len(html.encode()) <= BUDGET:
                 break
         return html
 
-    def _filled(self, strips: str, data: dict) -> str:
+    def _chosen(self) -> list[str]:
+        """The views of who names none."""
+        first = self.trajectories[0]
+        if len(self.trajectories) == 2:
+            return ["x0"] if first.direction == "reverse" else ["x_t"]
+        return [key for key in had(first) if VIEWS[key].always]
+
+    def _kept(self, trajectory: Trajectory) -> list[str]:
+        """The views of which frames are packed: those shown, and what stands beside one of them."""
+        one = len(self.trajectories) == 1
+        return list(dict.fromkeys([*self.views, *(key for key in had(trajectory) if one and VIEWS[key].beside)]))
+
+    def _decoded(self, trajectory: Trajectory) -> list[str]:
+        """The views of which decoded pictures are shown: clean samples, and x_t while a riddle is asked."""
+        return [key for key in self._kept(trajectory) if VIEWS[key].decoded or (key == "x_t" and self.ask)]
+
+    def _filled(self, stills: str, data: dict) -> str:
         style, script = parts()
-        html = fill(_file("player.html"), strip=strips, style=style, data=as_json(data), script=script)
+        html = fill(_file("player.html"), still=stills, style=style, data=as_json(data), script=script)
         return html.encode("utf-8", "replace").decode()
 
     def _data(self, detail: frames.Detail) -> dict:
         """All that the script reads: panels, which steps are seen together, where play stops, and the paths."""
         places = [frames.kept(each, detail.steps) for each in self.trajectories]
-        packed = [paths.pack(*each, self.index, detail) for each in zip(self.trajectories, places, strict=True)]
+        packed = [paths.pack(each, at, self.index, detail, self._kept(each), pictures)
+                  for each, at, pictures in zip(self.trajectories, places, self.pictures, strict=True)]  # fmt: skip
         data = {"title": self.title, "ask": self.ask, "note": self.caption, "paths": packed}
         if len(packed) == 2:
             return data | self._compared(packed, places)
-        views = [view for view in self.views or VIEWS if view != "x0_uncond" or packed[0]["moved"]]
         return data | {
-            "panels": [{"path": 0, "what": view} for view in views],
+            "recipe": words.recipe_line(self.trajectories[0], self.index),
+            "panels": [{"path": 0, "what": view} for view in self.views],
             "pairs": [[k, 0] for k in range(len(places[0]))],
             "stops": [int(np.abs(np.array(places[0]) - i).argmin()) for i in paths.stops(self.trajectories[0])],
         }
 
     def _compared(self, packed: list[dict], places: list[list[int]]) -> dict:
         a, b = self.trajectories
-        panels = self._panels(packed)
-        pairs, gaps = paths.pairs(*packed), None
+        alike, pairs, gaps = _alike(packed), paths.pairs(*packed), None
         if a.direction == "reverse" and a.x0.shape == b.x0.shape:
             gaps = [paths.gap(a[places[0][i]], b[places[1][j]], self.index) for i, j in pairs]
         if packed[0]["units"] == packed[1]["units"]:  # what both share is kept once
-            packed[1] |= {what: "same" for what in ("x0", "eps") if packed[0][what] == packed[1][what]}
+            one, two = (path["frames"] for path in packed)
+            two |= {what: "same" for what in one if one[what] == two.get(what)}
         return {
-            "panels": panels, "pairs": pairs, "stops": sorted({round(k * (len(pairs) - 1) / 4) for k in range(5)}),
-            "names": paths.told_apart(a, b, self.index), "start": paths.start_line(a, b, self.index),
-            "gaps": gaps and frames.numbers(gaps, "<f4"),
+            "panels": self._panels(alike), "pairs": pairs, "names": words.told_apart(a, b, self.index),
+            "stops": sorted({round(k * (len(pairs) - 1) / 4) for k in range(5)}),
+            "start": words.start_line(a, b, self.index), "gaps": gaps and frames.numbers(gaps, "<f4"),
         }  # fmt: skip
 
-    def _panels(self, packed: list[dict]) -> list[dict]:
+    def _panels(self, alike: bool) -> list[dict]:
         """What two paths show: each view of both, and the difference of their guesses where there can be one."""
-        reverse = self.trajectories[0].direction == "reverse"
-        views = self.views or (("x0",) if reverse else ("x_t",))
-        panels = [{"path": path, "what": view} for view in views for path in (0, 1)]
-        return panels + [{"path": 0, "what": "difference"}] * ("x0" in views and reverse and _alike(packed))
+        panels = [{"path": path, "what": view} for view in self.views for path in (0, 1)]
+        gap = alike and "x0" in self.views and self.trajectories[0].direction == "reverse"
+        return panels + [{"path": 0, "what": "x0", "gap": True}] * gap
 
-    def _strips(self) -> str:
-        """The static strip of each path, the second one closed by what holds for both."""
-        last, two = self.trajectories[-1], len(self.trajectories) == 2
-        names = paths.told_apart(*self.trajectories, self.index) if two else [self.title]
-        start = paths.start_line(*self.trajectories, self.index) if two else ""
-        strips = []
-        for each, name in zip(self.trajectories, names, strict=True):
-            notes = [paths.recipe_line(each, self.index), *([start, self.caption] if each is last else [])]
-            strips.append(strip(each, self.index, name, notes))
-        return "".join(strips)
+    def _stills(self) -> str:
+        """The still of each path, the second one closed by what holds for both."""
+        two, index = len(self.trajectories) == 2, self.index
+        names = words.told_apart(*self.trajectories, index) if two else [self.title]
+        stills = []
+        for each, pictures, name in zip(self.trajectories, self.pictures, names, strict=True):
+            notes = [words.recipe_line(each, index)]
+            if each is self.trajectories[-1]:
+                notes += [words.start_line(*self.trajectories, index) if two else "", self.caption]
+            stills.append(still(each, index, name, notes, pictures["x0"]))
+        return "".join(stills)
 
 
 def _alike(packed: list[dict]) -> bool:
     a, b = packed
     if a["points"] or b["points"]:
         return a["points"] and b["points"] and a["count"] == b["count"]
-    sizes = [path["pictures"].get("x0", path["x0"])["size"] for path in packed]
+    sizes = [path["pictures"].get("x0", path["frames"]["x0"])["size"] for path in packed]
     return sizes[0] == sizes[1] and bool(a["pictures"]) == bool(b["pictures"])
 
 
-def _drawable(trajectory: Trajectory, index: int) -> None:
+def drawable(trajectory: Trajectory, index: int) -> None:
+    """Raises LabError where a path, or that one of its batch, cannot be shown."""
     if not isinstance(trajectory, Trajectory) or not len(trajectory):
         raise LabError(f"a Trajectory with at least one step was expected; {type(trajectory).__name__} came; "
                        "make one with watch(model.steps(...)) or forward(...)")  # fmt: skip

@@ -11,8 +11,12 @@ from torch import Tensor
 
 from ..errors import LabError
 from ..trajectory import Recipe, Step, Trajectory
-from . import frames, strip
-from .player import Player
+from . import frames
+from .decoding import keep
+from .drawing import drawn
+from .player import Player, drawable
+from .views import known
+from .words import percent
 
 EVERY = 0.2  # seconds from one preview to the next
 EMPTY = "<span></span>"
@@ -29,6 +33,7 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     """
     if not isinstance(steps, Iterable):
         raise LabError(f"an iterator of Steps was expected; {type(steps).__name__} came; give model.steps(...)")
+    known(views)
     recipe = getattr(steps, "recipe", Recipe())
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))
     decode = getattr(steps, "decode", None) or _decoder(model)
@@ -40,6 +45,8 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
         of = f" of {recipe.n}" if recipe.n else ""
         caption = " ".join([caption, f"Stopped by hand after {len(made)}{of} steps."]).strip()
     player = Player(made, ask=ask, views=views, caption=caption, index=index)
+    if len(made[0].x_t) == 1 and decode is not None:
+        keep(made, player.pictures[0])
     if get_ipython() is not None:
         display(player)
     return made
@@ -54,6 +61,8 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int) -> bool:
             if not isinstance(step, Step):
                 raise LabError(f"an iterator of Steps was expected; {type(step).__name__} came; give model.steps(...)")
             made.steps.append(step)
+            if len(made) == 1:
+                drawable(made, index)  # before the rest is paid for
             if handle is not None and time.monotonic() - last > EVERY:
                 handle.update(HTML(_preview(made, index)))
                 last = time.monotonic()
@@ -67,15 +76,11 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int) -> bool:
 
 def _preview(made: Trajectory, index: int) -> str:
     step, n = made[-1], max(made.recipe.n, len(made))
-    if frames.is_points(made):
-        pixels = strip.scatter(step.x0.detach().float().cpu().numpy(), 3.0, "x0")
-    else:
-        values = frames.linear(step.x0[index], made.to_rgb) + frames.bias(made.to_rgb)
-        pixels = strip.hatch(frames.shown(values), ~np.isfinite(values).all(-1))
+    pixels, _ = drawn(made, len(made) - 1, index, "x0", 3.3)
     return (f'<div style="font:16px system-ui,sans-serif"><img src="{frames.picture(pixels, 192)}" width="192" '
             f'alt="the guess of the picture at step {len(made)}"/><br>'
             f'<progress value="{len(made)}" max="{n}" style="width:192px" aria-label="steps"></progress> '
-            f"step {len(made)} of {n} · {strip.percent(step.alpha_bar)} % picture</div>")  # fmt: skip
+            f"step {len(made)} of {n} · {percent(step.alpha_bar)} % picture</div>")  # fmt: skip
 
 
 def _decoder(model) -> Callable[[Tensor], Tensor] | None:

@@ -11,25 +11,18 @@ const node = (tag, text, attributes = {}) => {
   return element;
 };
 const letter = (what) => {
-  const [name, index] = NAMED[what];
+  const [name, index] = VIEWS[what].letter.split("_");
   const element = node("i", name);
   if (index) element.append(node("sub", index));
   return element;
 };
 
-function labelOf({ what, path }, { paths, data }) {
-  if (data.names) {
-    if (what === "difference") return [paths[0].points ? "A filled, B ringed" : "A − B; grey: no difference"];
-    return paths[0].direction === "reverse" ? [data.names[path]] : [data.names[path] + " ", letter(what)];
-  }
-  const reverse = paths[0].direction === "reverse", thing = paths[0].points ? "points" : "picture";
-  const words = {
-    x_t: reverse ? "what it sees " : `${thing} and noise `,
-    x0: reverse ? `its guess of the ${thing} ` : `the ${thing} `,
-    eps: reverse ? "its guess of the noise " : "the noise ",
-    x0_uncond: "without prompt",
-  };
-  return what === "x0_uncond" ? [words[what]] : [words[what].trimEnd() + "\u00a0", letter(what)];
+function labelOf({ what, path, gap }, { paths, data }) {
+  const { direction, points } = paths[0];
+  if (gap) return [points ? "A filled, B ringed" : "A − B; grey: no difference"];
+  if (data.names) return direction === "reverse" ? [data.names[path]] : [data.names[path] + " ", letter(what)];
+  const title = VIEWS[what].title[direction].replace("{thing}", points ? "points" : "picture");
+  return VIEWS[what].letter ? [title + "\u00a0", letter(what)] : [title];
 }
 
 function place(path, k) {
@@ -58,7 +51,7 @@ function facts(state) {
   }
   if (!paths[1] && alpha < 1) said.push(`SNR ${brief(alpha / (1 - alpha))}`);
   if (!paths[1] && state.open && path.moved && path.moved[a] > 0) {
-    said.push(`the prompt moved the guess by ${percent(path.moved[a])} %`);
+    said.push(VIEWS[path.beside].says.replace("{share}", percent(path.moved[a])));
   }
   if (data.gaps) said.push(`largest difference ${state.gaps[i] === 0 ? "0" : state.gaps[i].toPrecision(2)}`);
   if (state.broken) said.push("not a number (NaN)");
@@ -67,7 +60,7 @@ function facts(state) {
 }
 
 function inWords(state) {
-  const held = { pull: ["shown without the prompt"], news: ["marked: what changed since the step before"],
+  const held = { pull: [`shown ${VIEWS[state.paths[0].beside]?.hold}`], news: ["marked: what changed since the step before"],
     flip: ["A and B have changed places"] }[state.hold] || [];
   return [...facts(state), ...held].join(", ").replaceAll(" %", " percent").replaceAll(" · ", ", ");
 }

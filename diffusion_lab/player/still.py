@@ -1,30 +1,31 @@
-"""The static strip: what remains of a player where scripts are stripped, and in print. It must teach alone.
+"""The still: what remains of a player where scripts are stripped, and in print. It must teach alone.
 
 Only tables, pictures and inline styles: JupyterLab strips style sheets and classes' rules from untrusted outputs.
 """
 
 import base64
 import io
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
 from PIL import Image, ImageDraw
+from torch import Tensor
 
+from ..figures import PALETTE
 from ..trajectory import Trajectory
 from . import frames, paths
+from .drawing import SIDE, colours, drawn
+from .words import percent, prompt_of
 
-SIDE = 112  # pixels of one picture
 CELL = "border:0;padding:2px 4px;text-align:center;vertical-align:bottom;background:transparent"
 ROW = "background:transparent;border:0"
-COLOURS = {
-    "black": (20, 20, 20), "white": (245, 245, 245), "grey": (128, 128, 128), "red": (200, 40, 40),
-    "orange": (225, 130, 50), "yellow": (235, 215, 70), "brown": (125, 80, 50), "green": (60, 150, 70),
-    "blue": (50, 90, 190), "light blue": (140, 190, 235), "purple": (130, 70, 160), "pink": (230, 150, 180),
-}  # fmt: skip
 
+def still(trajectory: Trajectory, index: int, title: str, notes: list[str], pictures: Mapping[int, Tensor]) -> str:
+    """Five columns nearest 0, 10, 35, 70 and 100 % picture; rows x_t and x0; the small band; caption lines.
 
-def strip(trajectory: Trajectory, index: int, title: str, notes: list[str]) -> str:
-    """Five columns nearest 0, 10, 35, 70 and 100 % picture; rows x_t and x0; the small band; caption lines."""
+    `pictures` are decoded x0, uint8 (H, W, 3), by step.
+    """
     stops = paths.stops(trajectory)
     share = [percent(trajectory[i].alpha_bar) for i in stops]
     thing = "data" if frames.is_points(trajectory) else "picture"
@@ -36,7 +37,7 @@ def strip(trajectory: Trajectory, index: int, title: str, notes: list[str]) -> s
     ]
     body = f'<tr style="{ROW}">{head}</tr>'
     for label, what in rows:
-        cells = "".join(f'<td style="{CELL}">{_cell(trajectory, i, index, what, stops)}</td>' for i in stops)
+        cells = "".join(f'<td style="{CELL}">{_cell(trajectory, i, index, what, pictures)}</td>' for i in stops)
         body += f'<tr style="{ROW}">{cells}</tr>' + _line(escape(label), len(stops))
     body += _line(_band(trajectory), len(stops))
     caption = "<br>".join(escape(line) for line in notes if line)
@@ -47,30 +48,18 @@ def strip(trajectory: Trajectory, index: int, title: str, notes: list[str]) -> s
             f'<p style="font-size:16px;text-align:center;margin:8px 0">{caption}</p>')  # fmt: skip
 
 
-def percent(share: float) -> str:
-    """A share as a percentage: whole from 1 % on, with a decimal below and just under 100."""
-    value = 100 * share
-    return f"{value:.1f}" if 0.05 <= value < 1 or 99 < value < 99.95 else f"{value:.0f}"
-
-
 def _line(content: str, columns: int) -> str:
     return f'<tr style="{ROW}"><td colspan="{columns}" style="{CELL};padding-bottom:8px">{content}</td></tr>'
 
 
-def _cell(trajectory: Trajectory, i: int, index: int, what: str, stops: list[int]) -> str:
-    step = trajectory[i]
-    if frames.is_points(trajectory):
-        points = getattr(step, what).detach().float().cpu().numpy()
-        pixels, seen = scatter(points, float(trajectory.x0.nan_to_num().abs().max()), what), ""
-    elif what == "x0" and i in trajectory.pictures:
-        pixels = trajectory.pictures[i][index].cpu().numpy()
-        seen = colours(pixels)
+def _cell(trajectory: Trajectory, i: int, index: int, what: str, pictures: Mapping[int, Tensor]) -> str:
+    points = frames.is_points(trajectory)
+    if what == "x0" and i in pictures:
+        pixels, broken = pictures[i].cpu().numpy(), False
     else:
-        to_rgb = trajectory.to_rgb
-        values = frames.linear(getattr(step, what)[index], to_rgb)
-        broken = ~np.isfinite(values).all(-1)
-        pixels = hatch(frames.shown(values + frames.bias(to_rgb)), broken)
-        seen = "not a number (NaN)" if broken.all() else colours(pixels)
+        reach = max(3.0, 1.1 * float(trajectory.x0.nan_to_num().abs().max())) if points else 1.0
+        pixels, broken = drawn(trajectory, i, index, what, reach)
+    seen = "" if points else "not a number (NaN)" if broken else colours(pixels)
     alt = _alt(trajectory, i, index, what, seen)
     src = frames.picture(pixels, SIDE)
     hard = ";image-rendering:pixelated" if max(pixels.shape[:2]) < SIDE else ""
@@ -85,7 +74,7 @@ def _alt(trajectory: Trajectory, i: int, index: int, what: str, seen: str) -> st
         return f"{where}: {_grain(step.alpha_bar, points)}"
     if what == "eps":
         return f"{where}: the noise, the same static at every step, with a weight of {(1 - step.alpha_bar) ** 0.5:.2f}"
-    prompt = paths.prompt_of(trajectory, index)
+    prompt = prompt_of(trajectory, index)
     result = f" of “{prompt}”" if prompt else ""
     like = _likeness(step.x0, trajectory.x0, index, points)
     return f"{where}: the guess, {like}{result}" + (f"; mainly {seen}" if seen else "")
@@ -108,36 +97,6 @@ def _likeness(guess, final, index: int, points: bool) -> str:
     return next((text for limit, text in words if alike < limit), "the result")
 
 
-def colours(pixels: np.ndarray) -> str:
-    """The one or two colour words that cover most of a picture (H, W, 3)."""
-    small = np.asarray(Image.fromarray(pixels).resize((12, 12), Image.Resampling.BOX)).reshape(-1, 3).astype(float)
-    names, table = list(COLOURS), np.array(list(COLOURS.values()), float)
-    nearest = ((small[:, None] - table) ** 2).sum(-1).argmin(1)
-    counts = np.bincount(nearest, minlength=len(names))
-    first, second = np.argsort(-counts, kind="stable")[:2]
-    return f"{names[first]} and {names[second]}" if counts[second] >= 0.2 * len(small) else names[first]
-
-
-def hatch(pixels: np.ndarray, broken: np.ndarray) -> np.ndarray:
-    """Diagonal stripes where a value is not a number."""
-    y, x = np.indices(broken.shape)
-    stripes = np.where(((x + y) // 2 % 2)[..., None], 235, 102).astype(np.uint8)
-    return np.where(broken[..., None], stripes, pixels).astype(np.uint8)
-
-
-def scatter(points: np.ndarray, reach: float, what: str) -> np.ndarray:
-    side, reach = 2 * SIDE, max(3.0, 1.1 * reach)
-    image = Image.new("RGB", (side, side), "white")
-    draw = ImageDraw.Draw(image)
-    draw.line([(side / 2, 0), (side / 2, side)], "#dddddd")
-    draw.line([(0, side / 2), (side, side / 2)], "#dddddd")
-    colour = {"x_t": "#333333", "x0": "#009E73", "eps": "#D55E00"}[what]
-    for x, y in points[np.isfinite(points).all(1)][:600]:
-        u, v = side / 2 * (1 + x / reach), side / 2 * (1 - y / reach)
-        draw.ellipse([u - 2, v - 2, u + 2, v + 2], colour)
-    return np.asarray(image)
-
-
 def _band(trajectory: Trajectory) -> str:
     """The schedule as a small picture: blue, the share of picture; dotted vermilion, the share of noise."""
     alphas = np.array([f[0] for f in paths.facts(trajectory)])
@@ -146,9 +105,9 @@ def _band(trajectory: Trajectory) -> str:
     draw = ImageDraw.Draw(image)
     for y in range(8, height, 16):
         for x in range(8 + (y // 16 % 2) * 8, width, 16):
-            draw.ellipse([x - 2, y - 2, x + 2, y + 2], "#D55E00")
+            draw.ellipse([x - 2, y - 2, x + 2, y + 2], PALETTE["noise"])
     x = np.linspace(0, width - 1, len(alphas))
-    draw.polygon([(0, height), *zip(x, (1 - alphas) * height, strict=True), (width - 1, height)], "#0072B2")
+    draw.polygon([(0, height), *zip(x, (1 - alphas) * height, strict=True), (width - 1, height)], PALETTE["signal"])
     for i in paths.stops(trajectory):
         draw.line([(x[i], 0), (x[i], height)], "#222222", 4)
     buffer = io.BytesIO()
