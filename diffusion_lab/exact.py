@@ -45,6 +45,7 @@ class Exact:
         self.shape = tuple(self.data.shape[1:])
         self.to_rgb = None if len(self.shape) == 1 else TO_RGB
         self._words = [_words(caption) for caption in self.captions]
+        self._flat = self.data.flatten(1).double()                                # (N, D)
 
     def condition(self, prompts: Sequence[str]) -> Tensor:
         """For each prompt a mask (B, N) over the data: True where the caption holds all the prompt's words."""
@@ -61,17 +62,21 @@ class Exact:
 
     def weights(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
         """How much each of the N pictures counts in the guess: (B, N), each row sums to 1 (posterior probability)."""
-        distance = torch.cdist(x_t.flatten(1).double(), alpha_bar**0.5 * self._flat) ** 2        # (B, N)
+        data = self._beside(x_t)
+        distance = torch.cdist(x_t.flatten(1).to(data), alpha_bar**0.5 * data) ** 2     # (B, N)
         return _posterior(distance, alpha_bar, condition)
 
     def guess(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
         """The posterior mean of the picture, x0 (B, ...), for x_t (B, ...) at a share of signal alpha_bar."""
-        mean = self.weights(x_t, alpha_bar, condition) @ self._flat                # (B, D)
+        mean = self.weights(x_t, alpha_bar, condition) @ self._beside(x_t)         # (B, D)
         return mean.view_as(x_t).to(x_t.dtype)
 
-    @property
-    def _flat(self) -> Tensor:
-        return self.data.flatten(1).double()                                      # (N, D)
+    def _beside(self, x_t: Tensor) -> Tensor:
+        """The data (N, D) where x_t lies, and kept there; in float64 where the device has it (Apple's has not)."""
+        if self._flat.device != x_t.device:
+            precise = torch.float32 if x_t.device.type == "mps" else torch.float64
+            self._flat = self.data.flatten(1).to(x_t.device, precise)
+        return self._flat
 
     @torch.no_grad()
     def predict_noise(self, x_t: Tensor, t: int, condition: Tensor | None = None) -> Tensor:
@@ -123,16 +128,17 @@ class LocalExact(Exact):
         """The local posterior mean x0 (B, 3, H, W): each pixel has its own weights over the data."""
         reach = max(0, int(self.window(alpha_bar) // 2))
         masks = [None] * len(x_t) if condition is None else condition
-        return torch.stack([self._local(x, alpha_bar, mask, reach) for x, mask in zip(x_t, masks, strict=True)])
+        data, energy = self.data.to(x_t.device), self._energy.to(x_t.device)
+        heard = [(data, energy) if mask is None or mask.all() else (data[mask], energy[mask]) for mask in masks]
+        return torch.stack([_local(x, alpha_bar, reach, *known) for x, known in zip(x_t, heard, strict=True)])
 
-    def _local(self, x: Tensor, alpha_bar: float, mask: Tensor | None, reach: int) -> Tensor:
-        data, energy = self.data, self._energy
-        if mask is not None and not mask.all():
-            data, energy = data[mask], energy[mask]
-        # |x - a d|^2 without |x|^2, which is the same for every picture of the data
-        error = alpha_bar * energy - 2 * alpha_bar**0.5 * (x * data).sum(dim=1)   # (N, H, W)
-        weights = _posterior(_box_sum(error, reach), alpha_bar, dim=0)            # (N, H, W)
-        return (weights[:, None] * data).sum(dim=0)                               # (3, H, W)
+
+def _local(x: Tensor, alpha_bar: float, reach: int, data: Tensor, energy: Tensor) -> Tensor:
+    """The local posterior mean (3, H, W) of one picture x over data (N, 3, H, W), their squares summed in energy."""
+    # |x - a d|^2 without |x|^2, which is the same for every picture of the data
+    error = alpha_bar * energy - 2 * alpha_bar**0.5 * (x * data).sum(dim=1)   # (N, H, W)
+    weights = _posterior(_box_sum(error, reach), alpha_bar, dim=0)            # (N, H, W)
+    return (weights[:, None] * data).sum(dim=0)                               # (3, H, W)
 
 
 def _words(text: str) -> set[str]:
@@ -143,7 +149,7 @@ def _posterior(distance: Tensor, alpha_bar: float, condition: Tensor | None = No
     """Weights that sum to 1 along `dim` (the data), from squared distances of the same shape."""
     logits = -distance / (2 * (1 - alpha_bar))
     if condition is not None:
-        logits = logits.masked_fill(~condition, -torch.inf)
+        logits = logits.masked_fill(~condition.to(logits.device), -torch.inf)
     return logits.softmax(dim)
 
 
@@ -152,7 +158,7 @@ def _box_sum(values: Tensor, reach: int) -> Tensor:
     for dim in (1, 2):
         size = values.shape[dim]
         total = torch.nn.functional.pad(values.cumsum(dim), (1, 0) if dim == 2 else (0, 0, 1, 0))
-        places = torch.arange(size)
+        places = torch.arange(size, device=values.device)
         upper, lower = (places + reach + 1).clamp(max=size), (places - reach).clamp(min=0)
         values = total.index_select(dim, upper) - total.index_select(dim, lower)
     return values

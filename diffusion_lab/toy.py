@@ -18,17 +18,19 @@ from torch import Tensor, nn
 from . import networks, schedules
 from .editing import Edit
 from .errors import LabError
-from .mixing import TARGETS, eps_of
+from .files import whole
+from .mixing import eps_of
+from .objectives import Objective, draw, drop_condition
 from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .recipe import Recipe
 from .sampling import Sampler, sample
 from .schedules import Schedule
-from .training import drop_condition, noise_prediction_loss
 from .trajectory import Steps
 
 WEIGHTS = Path(__file__).parent / "weights"
 FILLERS = {"a", "an", "the"}
-SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "scaled linear": schedules.scaled_linear}
+SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "scaled linear": schedules.scaled_linear,
+             "straight": schedules.straight}  # fmt: skip
 TRACE = 4e-5
 PARTS = ("config.json", "model.safetensors")
 
@@ -37,28 +39,33 @@ class Toy:
     """A small network with all that makes it a diffusion model: a schedule, words, and what it predicts.
 
     Arguments: `config`, a dictionary as `config.json` stores it: "name"; "network" and its "arguments" (the class in
-    networks.py); "words" it knows; "shape" of a sample without the batch; "schedule"; "target" ("eps", "x0" or "v");
-    "guidance_scale", the one used where none is given. The new network's weights are drawn from `seed`.
+    networks.py); "words" it knows; "shape" of a sample without the batch; "schedule"; "target" ("eps", "x0", "v" or
+    "u"); "guidance_scale", the one used where none is given. `network`, your own in place of the one that config names:
+    network(x_t (B, *shape), t (B,), condition (B, words)) returns its guess of the target. Where none is given, the new
+    network's weights are drawn from `seed`.
     """
 
     n, sampler = 50, "ddim"
 
-    def __init__(self, config: dict, seed: int = 0):
+    def __init__(self, config: dict, network: nn.Module | None = None, seed: int = 0):
         self.config = config
         self.name, self.words, self.target = config["name"], list(config["words"]), config["target"]
         self.shape, self.guidance_scale = tuple(config["shape"]), config["guidance_scale"]
-        if self.target not in TARGETS:
-            raise LabError(f"a target was expected, one of {', '.join(TARGETS)}; {self.target!r} came; choose one")
         self.schedule: Schedule = _with_a_trace_of_signal(SCHEDULES[config["schedule"]]())
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            build = getattr(networks, config["network"])
-            self.network: nn.Module = build(words=len(self.words), **config["arguments"]).eval()
+        self.objective = Objective(self.schedule, self.target)
+        self.network: nn.Module = (self._new_network(seed) if network is None else network).eval()
         self.to_rgb = TO_RGB if len(self.shape) == 3 else None
 
+    def _new_network(self, seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            build = getattr(networks, self.config["network"])
+            return build(words=len(self.words), **self.config["arguments"])
+
     @classmethod
-    def load(cls, name: str | Path) -> "Toy":
-        """A toy by its name ("icons", "points") or by the folder that `save` or a training wrote."""
+    def load(cls, name: str | Path, network: nn.Module | None = None) -> "Toy":
+        """A toy by its name ("icons", "points") or by the folder that `save` or a training wrote; where that was a
+        `network` of your own, an untrained one of the same build takes the weights."""
         shipped = WEIGHTS / name
         folder = shipped if (shipped / PARTS[0]).exists() else Path(name)
         missing = [part for part in PARTS if not (folder / part).is_file()]
@@ -66,7 +73,7 @@ class Toy:
             raise LabError(f"a toy was expected, points, icons or a folder with {' and '.join(PARTS)}; {str(name)!r} "
                            f"came, without {' and '.join(missing)}; make one with: python -m diffusion_lab train icons")
         try:
-            toy = cls(json.loads((folder / PARTS[0]).read_text(encoding="utf-8")))
+            toy = cls(json.loads((folder / PARTS[0]).read_text(encoding="utf-8")), network)
             weights = {k: v.float() for k, v in load_file(folder / PARTS[1]).items()}
             toy.network.load_state_dict(weights)
         except (SafetensorError, RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
@@ -77,10 +84,11 @@ class Toy:
     def save(self, folder: str | Path) -> Path:
         """Write the toy as a folder: `config.json` and its weights in float16, `model.safetensors`."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.detach().half().contiguous() for k, v in self.network.state_dict().items()}
-        save_file(weights, folder / PARTS[1])
-        (folder / PARTS[0]).write_text(json.dumps(self.config, indent=1) + "\n", encoding="utf-8")
+        weights = {k: v.detach().cpu().half().contiguous() for k, v in self.network.state_dict().items()}
+        with whole(folder / PARTS[1]) as part:
+            save_file(weights, part)
+        with whole(folder / PARTS[0]) as part:
+            part.write_text(json.dumps(self.config, indent=1) + "\n", encoding="utf-8")
         return folder
 
     def condition(self, prompts: Sequence[str]) -> Tensor:
@@ -96,13 +104,21 @@ class Toy:
 
     @torch.no_grad()
     def predict_noise(self, x_t: Tensor, t: int, condition: Tensor | None = None) -> Tensor:
-        """The noise (B, ...) that the network sees in x_t (B, ...) at timestep t (0 to T - 1)."""
+        """The noise (B, ...) that the network sees in x_t (B, ...) at timestep t (0 to T - 1); it is asked where it
+        lies, and answers where x_t does."""
         if tuple(x_t.shape[1:]) != self.shape:
             raise LabError(f"samples of shape (B, {', '.join(map(str, self.shape))}) were expected; "
                            f"{tuple(x_t.shape)} came; start from noise(toy.shape, seed)")
         alpha_bar = torch.tensor(self.schedule.alpha_bar(t))
-        guess = self.network(x_t, torch.full((len(x_t),), t), condition)        # (B, ...)
-        return eps_of(guess, x_t, alpha_bar, self.target)
+        where = self.device
+        heard = None if condition is None else condition.to(where)
+        guess = self.network(x_t.to(where), torch.full((len(x_t),), t, device=where), heard)     # (B, ...)
+        return eps_of(guess.to(x_t), x_t, alpha_bar, self.target)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies, and computes."""
+        return next((p.device for p in self.network.parameters()), torch.device("cpu"))
 
     def loss(self, samples: np.ndarray, captions: Sequence[str], batch: int = 64, dropout: float = 0.1
              ) -> Callable[[nn.Module, torch.Generator], Tensor]:  # fmt: skip
@@ -116,8 +132,9 @@ class Toy:
         def loss(network: nn.Module, generator: torch.Generator) -> Tensor:
             rows = torch.randint(len(x0), (batch,), generator=generator)        # (B,)
             heard = torch.rand(batch, len(self.words), generator=generator) >= dropout
-            condition = drop_condition(known[rows] * heard, empty, generator, dropout)
-            return noise_prediction_loss(network, x0[rows], condition, self.schedule, generator, self.target)
+            condition = drop_condition(known[rows] * heard, empty, generator, dropout).to(self.device)
+            eps, t = draw(x0[rows], len(self.schedule), generator)
+            return self.objective(network, x0[rows].to(self.device), eps.to(self.device), t, condition)
 
         return loss
 

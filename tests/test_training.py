@@ -14,16 +14,20 @@ from safetensors.torch import load_file
 from torch import nn
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.optimisers import Optimisers, adamw, orthogonal, warm_up_and_down
+from diffusion_lab.objectives import Objective, draw
 from diffusion_lab.schedules import cosine
 from diffusion_lab.training import (
     Checkpoint,
+    Optimisers,
     Within,
-    drop_condition,
+    adamw,
     horizon,
-    noise_prediction_loss,
+    looks,
+    together,
     train,
+    warm_up_and_down,
 )
+from diffusion_lab.training.optimisers import orthogonal
 
 SCHEDULE = cosine()
 
@@ -39,7 +43,8 @@ class Guess(nn.Module):
 
 
 def loss(network, generator):
-    return noise_prediction_loss(network, torch.randn(32, 2, generator=generator) / 2, None, SCHEDULE, generator)
+    x0 = torch.randn(32, 2, generator=generator) / 2
+    return Objective(SCHEDULE)(network, x0, *draw(x0, len(SCHEDULE), generator))
 
 
 def two_optimisers(network):
@@ -227,28 +232,20 @@ def test_a_horizon_looks_back_over_its_share():
     assert decay(1) == 0 and decay(2000) == pytest.approx(1 - 1 / 100)
 
 
-def test_a_perfect_guess_has_no_loss_and_an_empty_one_has_the_target_s_variance():
-    g = torch.Generator().manual_seed(0)
-    x0 = torch.zeros(4096, 2)
-
-    def perfect(x_t, t, condition):
-        return x_t / (1 - SCHEDULE.alpha_bars[t].float()[:, None]) ** 0.5       # with x0 = 0 all of x_t is noise
-
-    assert noise_prediction_loss(perfect, x0, None, SCHEDULE, g).item() < 1e-8
-    nothing = noise_prediction_loss(lambda x, t, c: torch.zeros_like(x), x0, None, SCHEDULE, g)
-    assert nothing.item() == pytest.approx(1, abs=0.05)
+def test_a_training_is_looked_at_evenly_and_when_it_is_done():
+    seen = [progress.step for progress in looks(train(Guess(), loss, 30), 4)]
+    assert seen == [8, 15, 23, 30]
+    assert [progress.step for progress in looks(train(Guess(), loss, 3), 10)] == [1, 2, 3]
 
 
-def test_an_unknown_target_is_told():
-    with pytest.raises(LabError, match="eps, x0, v, u; 'score' came"):
-        noise_prediction_loss(Guess(), torch.zeros(2, 2), None, SCHEDULE, torch.Generator(), target="score")
-
-
-def test_conditions_are_dropped_by_their_share():
-    condition, empty = torch.ones(20000, 3), torch.zeros(1, 3)
-    kept = drop_condition(condition, empty, torch.Generator().manual_seed(0), share=0.1)
-    assert set(kept.unique().tolist()) == {0.0, 1.0} and (kept.sum(dim=1) % 3 == 0).all()
-    assert (kept[:, 0] == 0).float().mean().item() == pytest.approx(0.1, abs=0.01)
+@pytest.mark.parametrize(("device", "expected"), [("cuda", ["cuda:1", "nccl"]), ("cpu", ["gloo"])])
+def test_each_process_takes_its_own_gpu_before_it_meets_the_others(monkeypatch, device, expected):
+    called = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "set_device", called.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", called.append)
+    assert together.start(device) == expected[0].replace("gloo", "cpu") and called == expected
 
 
 TOGETHER = """
@@ -274,7 +271,7 @@ TOGETHER = """
 """
 
 
-def together(folder, stop: int) -> dict[str, torch.Tensor]:
+def two_processes(folder, stop: int) -> dict[str, torch.Tensor]:
     script = folder / "together.py"
     script.write_text(textwrap.dedent(TOGETHER))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script),
@@ -288,9 +285,9 @@ def together(folder, stop: int) -> dict[str, torch.Tensor]:
 def test_two_processes_train_one_network_and_resume_exactly(tmp_path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "cut").mkdir()
-    whole = together(tmp_path / "whole", 12)
-    together(tmp_path / "cut", 5)
-    resumed = together(tmp_path / "cut", 12)
+    whole = two_processes(tmp_path / "whole", 12)
+    two_processes(tmp_path / "cut", 5)
+    resumed = two_processes(tmp_path / "cut", 12)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     alone, _ = run(12, optimizer=two_optimisers)
     assert not torch.equal(alone.net[0].weight, whole["net.0.weight"])  # the other process's pictures count

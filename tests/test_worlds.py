@@ -1,8 +1,10 @@
 """The small worlds: the same seed draws the same things, held-out pairs stay out, foreign pictures end well."""
 
 import io
+import re
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,13 @@ from diffusion_lab import worlds
 from diffusion_lab.errors import LabError
 from diffusion_lab.worlds import icons, photos, points
 
-SMALL = ["points", "icons", "photos"]
+FOUND = sorted(path.stem for path in Path(worlds.__file__).parent.glob("[a-z]*.py"))
+SMALL = [name for name in FOUND if name != "scenes"]  # which has tests of its own
+
+
+def test_every_world_is_offered_by_its_name():
+    stub = Path(worlds.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    assert re.findall(r"^from . import (\w+) as \1$", stub, re.M) == FOUND
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -32,7 +40,7 @@ def test_same_seed_same_samples_and_none_depends_on_the_batch(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_samples_have_the_shape_that_all_worlds_share(name):
     samples, captions, labels = getattr(worlds, name).sample(5, 0)
-    if name == "points":
+    if samples.ndim == 2:
         assert samples.shape == (5, 2) and samples.dtype == np.float32
     else:
         assert samples.shape[0] == 5 and samples.shape[3] == 3 and samples.dtype == np.uint8
@@ -89,7 +97,7 @@ def test_unknown_names_name_the_known_ones():
         points.sample(3, 0, kinds="saturn")
     with pytest.raises(LabError, match="choose from moons"):
         points.sample(3, 0, kinds=[])
-    with pytest.raises(AttributeError, match="points, icons, scenes, photos"):
+    with pytest.raises(AttributeError, match="it has icons, photos, points, scenes"):
         worlds.planets  # noqa: B018
     with pytest.raises(LabError, match="astronaut, cat, rocket"):
         photos.load("no such picture.png")

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..optimisers import adamw
 from ..pixels import as_samples
 from ..toy import Toy
-from ..training import train
+from ..training import adamw, train
 from ..worlds import icons
 
 NAMES = {"colour": list(icons.COLOURS), "shape": list(icons.SHAPES)}

@@ -8,9 +8,8 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..errors import LabError
-from ..optimisers import muon_and_adamw
 from ..toy import PARTS, Toy
-from ..training import Checkpoint, Within, horizon, train
+from ..training import Checkpoint, Within, horizon, muon_and_adamw, train
 
 STATE = "training.safetensors"
 
@@ -28,7 +27,7 @@ class ToyRecipe:
 
     def untrained(self) -> Toy:
         """The toy before its first step: it draws static."""
-        return Toy(self.config, self.seed)
+        return Toy(self.config, seed=self.seed)
 
     def loss(self, toy: Toy) -> Callable:
         """The loss for `train`, over the recipe's data."""

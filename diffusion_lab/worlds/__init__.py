@@ -5,24 +5,14 @@ float32 (n, 2), n captions, and a dictionary of n-long arrays of words. The spli
 that are kept for "held-out". Sample k depends on the seed and on k alone, never on n.
 """
 
-import importlib
-
 import numpy as np
 
 from ..errors import LabError
+from ..lazy import lazily
 
-NAMES = ("points", "icons", "scenes", "photos")
 SPLITS = ("all", "train", "held-out")
 
-
-def __getattr__(name: str):
-    if name in NAMES:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; the worlds are {', '.join(NAMES)}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *NAMES])
+__getattr__, __dir__, _ = lazily(__name__, __file__)
 
 
 def check_sample(n: int, seed: int, split: str, splits: tuple[str, ...] = SPLITS) -> None:

@@ -23,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Trains the stage that was asked for, or all of them."""
-    from ... import together
+    from ...training import together
     from . import stages
     from .settings import Settings
 

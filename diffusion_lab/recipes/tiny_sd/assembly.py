@@ -9,11 +9,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ... import together
 from ...errors import LabError
 from ...evaluation import Reader
 from ...files import whole
-from ...training import Progress
+from ...training import Progress, together
 from . import export, unet, vae
 
 SHIPPED = Path(__file__).parents[2] / "weights"

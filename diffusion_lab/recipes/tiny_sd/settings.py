@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ... import together
 from ...errors import LabError
-from ...training import Checkpoint, Within
+from ...training import Checkpoint, Within, together
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,9 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ... import together
 from ...evaluation import Reader, SecondReader
 from ...files import whole
-from ...optimisers import adamw, muon_and_adamw, warm_up_and_down
-from ...training import Progress, horizon, train
+from ...training import Progress, adamw, horizon, muon_and_adamw, together, train, warm_up_and_down
 from . import assembly, data, reader, unet, vae
 from .assembly import load_weights, save_weights
 from .settings import Settings

@@ -10,8 +10,11 @@ def start(device: str) -> str:
     """Joins the other processes where there are any; returns the device of this one."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return device
+    device = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)  # or numbers told to all, and waiting, would take GPU 0 in every process
     distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
+    return device
 
 
 def leave() -> None:

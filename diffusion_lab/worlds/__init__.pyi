@@ -1,0 +1,6 @@
+"""The worlds by name; lazy.py reads this list."""
+
+from . import icons as icons
+from . import photos as photos
+from . import points as points
+from . import scenes as scenes
