@@ -63,7 +63,8 @@ class Exact:
     def weights(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
         """How much each of the N pictures counts in the guess: (B, N), each row sums to 1 (posterior probability)."""
         data = self._beside(x_t)
-        distance = torch.cdist(x_t.flatten(1).to(data), alpha_bar**0.5 * data) ** 2     # (B, N)
+        seen = x_t.flatten(1).to(data) / alpha_bar**0.5  # one picture is scaled, where all of the data would have to be
+        distance = alpha_bar * torch.cdist(seen, data) ** 2                       # (B, N)
         return _posterior(distance, alpha_bar, condition)
 
     def guess(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:

@@ -97,6 +97,17 @@ def test_a_prompt_chooses_the_data():
     assert torch.allclose(result, model.data[3], atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", [Exact, lambda data, captions: LocalExact(data, 16, captions)])
+def test_a_prompt_chooses_the_data_of_each_picture(kind):
+    """In a batch each picture has a prompt of its own; the window of the local one sees everything."""
+    model = kind(pictures(), CAPTIONS)
+    x_t, alpha_bar = noise(model.shape, [1, 2, 3]), model.schedule.alpha_bar(600)
+    guess = model.guess(x_t, alpha_bar, model.condition(["red disc", "", "blue star"]))
+    for x, got, known in zip(x_t, guess, ([0, 4], range(5), [3]), strict=True):
+        mean, _ = posterior_mean(x, model.data[list(known)], alpha_bar)
+        assert torch.allclose(got, mean, atol=1e-4)
+
+
 def test_points_are_data_too():
     points = np.array([[1.0, 0.0], [-1.0, 0.0]], dtype=np.float32)
     model = Exact(points, schedule=linear())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.guidance import Guess, guide
+from diffusion_lab.guidance import Guess, guide, guided
 from diffusion_lab.noising import add_noise, forward, generators, noise, randn, small_steps
 from diffusion_lab.protocol import Move
 from diffusion_lab.sampling import SAMPLERS, Sampler, ancestral, as_sampler, ddim_step, denoise, dpmpp_2m, heun
@@ -186,6 +186,27 @@ def test_guidance_is_a_line_through_two_guesses():
     assert [float(guide(without, with_prompt, w)[0, 0]) for w in (0, 1, 2.5)] == [0, 1, 2.5]
     path = list(denoise(lambda x, t: Guess(x, x / 2), SCHEDULE, noise((3,), 0), [500, 100]))
     assert torch.equal(path[0].eps_uncond, path[0].eps / 2) and path[-1].eps_uncond is None
+
+
+class Two:
+    """A model that says 1 with a prompt and 3 without, and counts how often it is asked."""
+
+    guidance_scale, asked = 5.0, 0
+
+    def condition(self, prompts):
+        return torch.tensor([[1.0 if prompt else 3.0] for prompt in prompts])
+
+    def predict_noise(self, x_t, t, condition):
+        self.asked += 1
+        return condition.expand_as(x_t)
+
+
+@pytest.mark.parametrize(("scale", "eps", "uncond"), [(0, 3, 3), (1, 1, None), (2, -1, 3), (None, -7, 3)])
+def test_guidance_pushes_as_far_as_it_is_told(scale, eps, uncond):
+    model = Two()
+    guess = guided(model, "a cat", guidance_scale=scale)(torch.zeros(2, 4), 5)
+    assert torch.equal(guess.eps, torch.full((2, 4), float(eps))) and model.asked == 1
+    assert guess.eps_uncond is None if uncond is None else torch.equal(guess.eps_uncond, torch.full((2, 4), 3.0))
 
 
 @pytest.mark.parametrize("call", [

@@ -209,6 +209,20 @@ def test_a_toy_learns_from_a_few_steps():
     assert np.mean(losses[-8:]) < 0.7 * np.mean(losses[:4])
 
 
+def test_a_toy_hears_no_caption_now_and_then_and_misses_words_as_often():
+    """Of two words each is missing in a tenth; all of the caption in a tenth more (and where both words miss)."""
+    toy, heard = icons_recipe.RECIPE.untrained(), []
+    images, _, _ = worlds.icons.sample(4, 0)
+
+    def network(x_t, t, condition):
+        heard.append(condition)
+        return x_t
+
+    toy.loss(images, ["red circle"] * 4, batch=4000, dropout=0.1)(network, torch.Generator().manual_seed(0))
+    both, one, none = ((heard[0].sum(dim=1) == k).float().mean().item() for k in (2, 1, 0))
+    assert (both, one, none) == pytest.approx((0.9 * 0.81, 0.9 * 0.18, 0.1 + 0.9 * 0.01), abs=0.02)
+
+
 def test_the_same_seed_makes_the_same_untrained_toy_and_leaves_torch_alone():
     torch.manual_seed(1)
     expected = torch.rand(2)

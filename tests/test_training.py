@@ -27,6 +27,7 @@ from diffusion_lab.training import (
     train,
     warm_up_and_down,
 )
+from diffusion_lab.training.loop import _generator
 from diffusion_lab.training.optimisers import orthogonal
 
 SCHEDULE = cosine()
@@ -230,6 +231,29 @@ def test_the_update_is_made_orthogonal(shape):
 def test_a_horizon_looks_back_over_its_share():
     decay = horizon(0.05)
     assert decay(1) == 0 and decay(2000) == pytest.approx(1 - 1 / 100)
+
+
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_a_training_is_what_a_plain_loop_does(clip):
+    """Gradients held to `clip`, the rate of each step, and the average, written out."""
+    def sgd(network):
+        return Optimisers([torch.optim.SGD(network.parameters(), 0.1)], lambda step, steps: (step + 1) / steps, clip)
+
+    *_, progress = train(network := Guess(), loss, 4, optimizer=sgd, ema=lambda step: 0.25)
+    plain, sources = Guess(), [_generator(0, step, 0) for step in range(4)]
+    average = None
+    for step, source in enumerate(sources):
+        gradients = torch.autograd.grad(loss(plain, source), list(plain.parameters()))
+        norm = float(torch.cat([g.flatten() for g in gradients]).norm())
+        share = 1.0 if clip is None else min(1.0, clip / (norm + 1e-6))
+        assert clip is None or share < 1
+        with torch.no_grad():
+            for p, g in zip(plain.parameters(), gradients, strict=True):
+                p -= 0.1 * (step + 1) / 4 * share * g
+            now = [p.clone() for p in plain.parameters()]
+            average = now if average is None else [a * 0.25 + 0.75 * p for a, p in zip(average, now, strict=True)]
+    for mine, theirs in ((network, plain.parameters()), (progress.ema, average)):
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mine.parameters(), theirs, strict=True))
 
 
 def test_a_training_is_looked_at_evenly_and_when_it_is_done():
