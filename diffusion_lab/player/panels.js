@@ -107,7 +107,9 @@ function drawPanel(panel, state) {
   panel.shown = shown;
   if (held || kept?.at || state.data.names) setLabel(panel, what, state, side);
   panel.broken = false;
-  if (kept && placeOf(kept, k) < 0) return blank(panel, path.size(what));
+  const none = kept && placeOf(kept, k) < 0;
+  panel.element.toggleAttribute("data-none", none);
+  if (none) return blank(panel, path.size(what));
   if (path.points) return scatter(panel.canvas, path, k, what, DOTS[roleOf({ what }, state)], "#000");
   const pictures = what === "x_t" && state.open ? null : path.pictures[what]; // in the equation x_t is a sum
   const place = pictures ? placeOf(pictures, k) : -1;
@@ -122,10 +124,10 @@ function drawPanel(panel, state) {
 }
 
 // A step without this view: an empty panel that says so.
-function blank(panel, [w, h]) {
-  sized(panel.canvas, w, h).clearRect(0, 0, w, h);
-  panel.label.append(" (not at this step)");
-  panel.canvas.setAttribute("aria-label", panel.label.textContent.trim());
+function blank({ canvas, label }, [w, h]) {
+  sized(canvas, w, h).clearRect(0, 0, w, h);
+  canvas.setAttribute("aria-label", `${label.textContent.trim()}, not at this step`);
+  label.replaceChildren("not at this step");
 }
 
 // The difference of two guesses around middle grey, at half strength, so that nothing is cut off.
