@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 
+from diffusion_lab.places import Habits
 from diffusion_lab.stable_diffusion import StableDiffusion, record
 from diffusion_lab.stable_diffusion.presets import PRESETS, compile_network
 
@@ -33,7 +34,8 @@ def model(full: bool) -> StableDiffusion:
     if full:
         import sd_full_size
 
-        return StableDiffusion(sd_full_size.pipeline(torch.float16, "cuda"), "Stable Diffusion v1.5, random weights")
+        habits = Habits("Stable Diffusion v1.5, random weights")
+        return StableDiffusion(sd_full_size.pipeline(torch.float16, "cuda"), habits)
     import recorder_overhead
 
     return StableDiffusion.load(recorder_overhead.stand_in(), device="cpu")

@@ -11,23 +11,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from . import networks, schedules
 from .editing import Edit
 from .errors import LabError
-from .files import whole
+from .files import expanded, read_json, read_tensors, whole
 from .mixing import eps_of
 from .objectives import Objective, draw, drop_condition
 from .pixels import TO_RGB, as_pictures, as_samples, fitted
+from .places import find_model
 from .recipe import Recipe
 from .sampling import Sampler, sample
 from .schedules import Schedule
 from .trajectory import Steps
 
-WEIGHTS = Path(__file__).parent / "weights"
 FILLERS = {"a", "an", "the"}
 SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "scaled linear": schedules.scaled_linear,
              "straight": schedules.straight}  # fmt: skip
@@ -64,26 +63,28 @@ class Toy:
 
     @classmethod
     def load(cls, name: str | Path, network: nn.Module | None = None) -> "Toy":
-        """A toy by its name ("icons", "points") or by the folder that `save` or a training wrote; where that was a
-        `network` of your own, an untrained one of the same build takes the weights."""
-        shipped = WEIGHTS / name
-        folder = shipped if (shipped / PARTS[0]).exists() else Path(name)
-        missing = [part for part in PARTS if not (folder / part).is_file()]
-        if missing:
-            raise LabError(f"a toy was expected, points, icons or a folder with {' and '.join(PARTS)}; {str(name)!r} "
-                           f"came, without {' and '.join(missing)}; make one with: python -m diffusion_lab train icons")
+        """The toy in the folder that `save` or a training wrote, or the shipped one of a name ("icons", "points").
+
+        A folder wins over a name (places.find_model). Where a toy was made with a `network` of your own, an untrained
+        one of the same build takes the weights. Raises LabError where no toy is, or a damaged one.
+        """
+        place, again = find_model(name), "train it again, or fetch both files again"
+        if place.kind != "toy":
+            raise LabError(f"a toy was expected, icons, points or a folder with {' and '.join(PARTS)}; {str(name)!r} "
+                           "is a Stable Diffusion; load that with StableDiffusion.load")
+        config = read_json(place.folder / PARTS[0], "a toy's settings", again)
+        tensors, _ = read_tensors(place.folder / PARTS[1], "a toy's weights", again)
         try:
-            toy = cls(json.loads((folder / PARTS[0]).read_text(encoding="utf-8")), network)
-            weights = {k: v.float() for k, v in load_file(folder / PARTS[1]).items()}
-            toy.network.load_state_dict(weights)
-        except (SafetensorError, RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise LabError(f"the two files of one toy were expected in {folder}; they are damaged or do not fit "
-                           f"({str(error).splitlines()[0]}); train it again or fetch both files again") from None
+            toy = cls(config, network)
+            toy.network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise LabError(f"the two files of one toy were expected in {place.folder}; they do not fit "
+                           f"({str(error).splitlines()[0]}); {again}") from None
         return toy
 
     def save(self, folder: str | Path) -> Path:
-        """Write the toy as a folder: `config.json` and its weights in float16, `model.safetensors`."""
-        folder = Path(folder)
+        """Write the toy as a folder: its weights in float16, `model.safetensors`, and `config.json`."""
+        folder = expanded(folder)
         weights = {k: v.detach().cpu().half().contiguous() for k, v in self.network.state_dict().items()}
         with whole(folder / PARTS[1]) as part:
             save_file(weights, part)

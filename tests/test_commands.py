@@ -15,7 +15,7 @@ from PIL import Image
 from diffusion_lab import LabError
 from diffusion_lab.__main__ import main
 from diffusion_lab.commands import doctor, draw, environment, recipe
-from diffusion_lab.commands.files import new_file
+from diffusion_lab.files import new_file
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -16,8 +16,8 @@ import pytest
 from loopback_hub import Hub, serving
 from sd_fixtures import folder
 
-from diffusion_lab.stable_diffusion.fetch import wanted
-from diffusion_lab.stable_diffusion.roles import ROLES
+from diffusion_lab.places import ROLES
+from diffusion_lab.stable_diffusion.loading.fetch import wanted
 
 ROLE = "stable-diffusion-v1-5"
 HOME, SECOND = ROLES[ROLE].homes
@@ -26,8 +26,8 @@ OLD = ROLES[ROLE].old_homes[0]
 FIND = """
 import sys, time, urllib.request
 from diffusion_lab.errors import LabError
-from diffusion_lab.stable_diffusion.hub import Source, find
-from diffusion_lab.stable_diffusion.roles import role_of
+from diffusion_lab.stable_diffusion.loading.hub import Source, find
+from diffusion_lab.places import role_of
 asked, revision, cure, *room = sys.argv[1:]
 if room:  # a disk with no room for files larger than this
     import resource

@@ -16,10 +16,11 @@ COUNTS = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480}
 TWO_STEPS = """
 import itertools, resource, sys, time, torch
 import sd_full_size
+from diffusion_lab.places import Habits
 from diffusion_lab.stable_diffusion import StableDiffusion
-from diffusion_lab.stable_diffusion.devices import fast_bfloat16
+from diffusion_lab.stable_diffusion.loading.devices import fast_bfloat16
 size = 64 if fast_bfloat16("cpu") else 16  # without the hardware for it, 512 pixels would take an hour
-sd = StableDiffusion(sd_full_size.pipeline(torch.bfloat16, size=size), "full size")
+sd = StableDiffusion(sd_full_size.pipeline(torch.bfloat16, size=size), Habits("full size"))
 began = time.monotonic()
 steps = list(itertools.islice(sd.steps("a photo of an astronaut riding a horse on mars", n=50), 2))
 assert all(torch.isfinite(step.x0).all() and step.x0.shape == (1, 4, size, size) for step in steps)

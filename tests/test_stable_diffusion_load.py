@@ -61,27 +61,27 @@ def pickled(path):
 UNET, VAE = (f"{part}/diffusion_pytorch_model.safetensors" for part in ("unet", "vae"))
 TEXT = "text_encoder/model.safetensors"
 FAULTS = {
-    "no model_index.json": (remove("model_index.json"), "model_index.json .* is missing"),
+    "no model_index.json": (remove("model_index.json"), "config.json or model_index.json.* a folder without these"),
     "another pipeline": (setting("model_index.json", _class_name="FluxPipeline"), "a FluxPipeline lies there"),
-    "no scheduler": (remove("scheduler/scheduler_config.json"), "scheduler_config.json .* is missing"),
+    "no scheduler": (remove("scheduler/scheduler_config.json"), "scheduler_config.json is missing in .*scheduler"),
     "no vocabulary": (remove("tokenizer/vocab.json"), "tokenizer's vocab.json was expected"),
     "no merges": (remove("tokenizer/merges.txt"), "tokenizer's merges.txt was expected"),
     "empty tokenizer": (empty_tokenizer, "124 tokens was expected .* 2 came, so prompts would not be read"),
-    "no unet settings": (remove("unet/config.json"), "config.json .* is missing"),
+    "no unet settings": (remove("unet/config.json"), "config.json is missing in .*unet"),
     "no unet weights": (remove(UNET), "weights .* were expected in .*unet; there are none"),
     "pickled weights": (pickled, "weights .* were expected in .*unet; there are none"),
-    "no vae folder": (lambda path: shutil.rmtree(path / "vae"), "config.json .* is missing"),
+    "no vae folder": (lambda path: shutil.rmtree(path / "vae"), "config.json is missing in .*vae"),
     "no text weights": (remove(TEXT), "weights .* were expected in .*text_encoder"),
     "cut weights": (cut(VAE, 5000), "vae.*safetensors; the file is cut short or broken"),
     "empty weights": (cut(UNET, 0), "unet.*safetensors; the file is cut short or broken"),
-    "cut settings": (cut("vae/config.json", 50), "settings in JSON were expected in .*vae/config.json"),
-    "settings that are a list": (write("unet/config.json", "[]"), "settings in JSON were expected"),
+    "cut settings": (cut("vae/config.json", 50), "a file of settings was expected in .*vae/config.json"),
+    "settings that are a list": (write("unet/config.json", "[]"), "a file of settings was expected"),
     "a unet of another size": (setting("unet/config.json", cross_attention_dim=48), "does not load"),
     "a tensor of the unet lost": (lose(UNET, "conv_in.weight"), "1 are missing, conv_in.weight among them"),
     "a tensor of the text encoder lost": (
         lose(TEXT, "text_model.encoder.layers.1.mlp.fc1.weight"), "1 are missing, encoder.layers.1.mlp.fc1.weight"),
     "a tensor of the vae lost": (lose(VAE, "decoder.mid_block.attentions.0.query.weight"), "to_q.weight among them"),
-    "own numbers that are no JSON": (write("diffusion_lab.json", "{"), "settings in JSON were expected"),
+    "own numbers that are no JSON": (write("diffusion_lab.json", "{"), "a file of settings was expected"),
 }  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def test_a_broken_folder_is_one_sentence(copy, fault):
 
 def test_no_folder_is_one_sentence(tmp_path):
     for path in (tmp_path / "nowhere", folder() / "model_index.json"):
-        with pytest.raises(LabError, match="a model folder was expected; there is none at"):
+        with pytest.raises(LabError, match="a folder with a model .* was expected at .*(no such folder|a file) is there"):
             StableDiffusion.load(path)
 
 

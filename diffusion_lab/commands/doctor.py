@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from diffusion_lab.commands import environment
+from diffusion_lab.errors import LabError
+from diffusion_lab.files import tensor_names
+from diffusion_lab.places import ROLES, WEIGHTS
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 GIB = 2**30
 # Floating-point operations of Stable Diffusion v1.5 at 512 px, counted on its layers: one guided step, one decoding.
 GFLOP_STEP, GFLOP_DECODE = 1607, 2515
@@ -160,14 +162,11 @@ def _same(a: str, b: str) -> bool:
 
 def _weights() -> Row:
     """Are the shipped models here, every file whole?"""
-    from safetensors import SafetensorError, safe_open
-
     files, damaged = sorted(WEIGHTS.rglob("*.safetensors")), []
     for path in files:
         try:
-            with safe_open(path, "pt") as weights:
-                weights.keys()
-        except (SafetensorError, OSError):
+            tensor_names(path, "a model", "")
+        except LabError:
             damaged.append(path.relative_to(WEIGHTS).as_posix())
     models = sorted({path.relative_to(WEIGHTS).parts[0] for path in files})
     remedy = "fetch the course's files again (git checkout -- diffusion_lab/weights)"
@@ -188,7 +187,7 @@ def _toy_speed() -> Row:
 
 
 def _tiny_sd_speed() -> Row:
-    folder = WEIGHTS / "tiny_sd"
+    folder = WEIGHTS / ROLES["tiny-sd"].shipped
     if not folder.is_dir():
         return Row("Tiny SD", "not among the models here", "train it: python -m diffusion_lab train tiny-sd")
     from diffusion_lab.stable_diffusion import StableDiffusion
@@ -204,7 +203,9 @@ def _full_size() -> Row:
     """Stable Diffusion v1.5 at 512 px, estimated from its operation count and this machine's multiplications."""
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    from diffusion_lab.stable_diffusion.loading.devices import best_device
+
+    device = best_device()
     speed = _gflops(device, torch.float32 if device == "cpu" else torch.float16)
     half = 0.5 * speed  # layers reach about half of what one large multiplication does
     step, whole = GFLOP_STEP / half, (20 * GFLOP_STEP + GFLOP_DECODE) / half

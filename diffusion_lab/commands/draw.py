@@ -4,11 +4,10 @@ import contextlib
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from diffusion_lab.commands.files import new_file
 from diffusion_lab.errors import LabError
-from diffusion_lab.stable_diffusion.roles import ROLES
+from diffusion_lab.files import new_file
+from diffusion_lab.places import ROLES, find_model
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 ENLARGED = 256  # pixels; a smaller picture is shown larger, with hard edges
 
@@ -16,8 +15,8 @@ ENLARGED = 256  # pixels; a smaller picture is shown larger, with hard edges
 def add_arguments(parser: ArgumentParser) -> None:
     """The command line of `draw`."""
     parser.add_argument("prompt", help='what to draw, such as "red circle"')
-    parser.add_argument("--model", default="stable-diffusion-v1-5", help=f"icons, {', '.join(ROLES)}, an address on "
-                        "the hub, or a folder (Stable Diffusion v1.5 on a GPU, else Tiny SD)")  # fmt: skip
+    parser.add_argument("--model", default="stable-diffusion-v1-5", help=f"a folder, one of {', '.join(ROLES)}, or "
+                        "an address on the hub (Stable Diffusion v1.5 on a GPU, else Tiny SD)")  # fmt: skip
     parser.add_argument("--device", help="cuda, mps or cpu (the best one here)")
     parser.add_argument("--preset", help="as_in_article, fast, compiled or turbo (the model's own habits)")
     parser.add_argument("--safety-checker", action="store_true", help="hide pictures that it takes for unsafe")
@@ -38,7 +37,7 @@ def run(args: Namespace) -> None:
         part = files.enter_context(new_file(args.out, PICTURES, args.force))
         page = args.player and files.enter_context(new_file(args.player, (".html",), args.force))
         tape = args.record and files.enter_context(new_file(args.record, (".safetensors",), args.force))
-        model = open_model(args.model, args)
+        model = open_model(args.model, args.device, args.preset, args.safety_checker)
         made = draw(model, args)
         picture = model.picture(made.x0)[0]
         picture.resize(_shown(picture.size), 0).save(part)
@@ -57,25 +56,24 @@ def run(args: Namespace) -> None:
         print(f"{args.player}: the {len(made)} steps of it; open it in a browser")
 
 
-def open_model(name: str, args: Namespace | None = None):
-    """The model of a role (icons, tiny-sd, stable-diffusion-v1-5), of an address on the hub, or in a folder."""
-    shipped = WEIGHTS / name.replace("-", "_")
-    folder = shipped if shipped.is_dir() else Path(name)
-    if (folder / "config.json").exists():
+def open_model(name: str, device: str | None = None, preset: str | None = None, safety_checker: bool = False):
+    """The model in a folder, of a name in ROLES, or of an address on the hub; in this order.
+
+    What only a Stable Diffusion can be told, a toy refuses.
+    """
+    if find_model(name).kind == "toy":
+        asked = {"--device": device, "--preset": preset, "--safety-checker": safety_checker}
+        if told := [option for option, value in asked.items() if value]:
+            raise LabError(f"{' and '.join(told)} came, which only a Stable Diffusion has; {name} is a toy; leave it "
+                           "out")  # fmt: skip
         from diffusion_lab.toy import Toy
 
-        return Toy.load(folder)
-    known = sorted(path.name.replace("_", "-") for path in WEIGHTS.glob("*") if _has_model(path))
-    if folder.is_dir() and not _has_model(folder) or "/" not in name and name not in ROLES and not folder.is_dir():
-        names = ", ".join(dict.fromkeys([*known, *ROLES]))
-        raise LabError(f"a model was expected, one of {names} or a folder that holds one (model_index.json or "
-                       f"config.json); {name!r} came; choose one with --model")  # fmt: skip
+        return Toy.load(name)
     from diffusion_lab.stable_diffusion import StableDiffusion
 
-    device, checker = getattr(args, "device", None), getattr(args, "safety_checker", False)
-    model = StableDiffusion.load(folder if folder.is_dir() else name, device=device, safety_checker=checker)
-    if args is not None and args.preset:
-        print(f"{args.preset} changes {model.use(args.preset)}")
+    model = StableDiffusion.load(name, device=device, safety_checker=safety_checker)
+    if preset:
+        print(f"{preset} changes {model.use(preset)}")
     return model
 
 
@@ -113,10 +111,6 @@ def _save_recording(made, model, path: Path) -> None:
         made.save(path)
     else:
         save_recording(made, model, path)
-
-
-def _has_model(folder: Path) -> bool:
-    return (folder / "model_index.json").exists() or (folder / "config.json").exists()
 
 
 def _shown(size: tuple[int, int]) -> tuple[int, int]:

@@ -3,8 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from diffusion_lab.commands.files import new_file
 from diffusion_lab.errors import LabError
+from diffusion_lab.files import new_file
 
 SCHEDULES = ("linear", "cosine", "scaled_linear")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..errors import LabError
+from ..files import expanded
 from ..toy import PARTS, Toy
 from ..training import Checkpoint, Within, horizon, muon_and_adamw, train
 
@@ -52,7 +53,8 @@ def _at_the_edges(name: str) -> bool:
 def add_arguments(parser: ArgumentParser, recipe: ToyRecipe) -> None:
     """The command line of `train` for a toy."""
     name = recipe.config["name"]
-    parser.add_argument("--out", type=Path, default=Path(name), help=f"folder of the toy and its training ({name})")
+    out = Path("runs") / name
+    parser.add_argument("--out", type=Path, default=out, help=f"folder of the toy and its training ({out})")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, default=recipe.steps, help=f"steps in all ({recipe.steps})")
     length.add_argument("--seconds", type=float, help="as many steps as this machine makes in so many seconds")
@@ -61,8 +63,9 @@ def add_arguments(parser: ArgumentParser, recipe: ToyRecipe) -> None:
 
 def run(recipe: ToyRecipe, args: Namespace) -> Path:
     """Train a toy with a progress bar and write it to the folder `args.out`."""
-    state = args.out / STATE
-    _check_folder(args.out, state, args.resume)
+    out = expanded(args.out)
+    state = out / STATE
+    _check_folder(out, state, args.resume)
     toy = recipe.untrained()
     steps = args.steps if args.seconds is None else Within(args.seconds)
     with tqdm(unit="step", desc=f"training {toy.name}") as bar:
@@ -71,10 +74,10 @@ def run(recipe: ToyRecipe, args: Namespace) -> Path:
             bar.update(progress.step - bar.n)
             bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
     toy.network = progress.ema
-    toy.save(args.out)
+    toy.save(out)
     state.unlink()
-    print(f"{args.out}: {toy.name} trained in {progress.step} steps; use it with Toy.load({str(args.out)!r})")
-    return args.out
+    print(f"{out}: {toy.name} trained in {progress.step} steps; use it with Toy.load({str(out.absolute())!r})")
+    return out
 
 
 def _check_folder(out: Path, state: Path, resume: bool) -> None:

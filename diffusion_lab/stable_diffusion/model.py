@@ -14,28 +14,26 @@ from torch import Tensor
 from ..errors import LabError
 from ..guidance import as_scale, guide
 from ..noising import generators, randn
+from ..places import Habits
 from ..trajectory import Recipe, Step, Steps, arrived
-from . import pictures, presets
-from .devices import best_device, best_dtype, check_device, check_dtype, makes_numbers, memory_edge
-from .hub import Source, find_or_stand_in
-from .load import read_pipeline
+from . import pictures
+from .loading.devices import memory_edge
+from .loading.load import load
+from .presets import PRESETS, compile_network
 from .prompts import token_ids
-from .roles import role_of
-from .schedulers import eps_from, fresh, name_of, reader, schedule_of
+from .schedulers import eps_from, fresh, name_of, schedule_of, scribe
 
 
 class StableDiffusion:
     """A Stable Diffusion: latents are its samples, a U-Net guesses their noise, a VAE turns them into pictures.
 
-    `pipeline` is diffusers' own; `shape` (C, h, w) of one latent; `schedule`; `name`; `n`,
-    `guidance_scale` and `sampler`, what `steps` takes where nothing else is said.
+    `pipeline` is diffusers' own; `shape` (C, h, w) of one latent; `schedule`; and its `habits`: `name`; `n`,
+    `guidance_scale` and `sampler`, what `steps` takes where nothing else is said; the preview `to_rgb`.
     """
 
-    def __init__(self, pipeline, name: str, habits: dict | None = None):
-        common = {"name": name, "n": 20, "guidance_scale": 7.5, "sampler": "own"}
-        about = common | (habits or {}) | pictures.about(pipeline)
-        self.pipeline, self.name = pipeline, about["name"]
-        self.guidance_scale, self.sampler, self.n = as_scale(about["guidance_scale"]), about["sampler"], about["n"]
+    def __init__(self, pipeline, habits: Habits):
+        self.pipeline, self.name, self._stated_to_rgb = pipeline, habits.name, habits.to_rgb
+        self.n, self.guidance_scale, self.sampler = habits.n, as_scale(habits.guidance_scale), habits.sampler
         self.schedule = schedule_of(pipeline.scheduler, self.name)
         width, height = pictures.picture_size(pipeline)
         factor = pipeline.vae_scale_factor
@@ -45,26 +43,15 @@ class StableDiffusion:
     def load(cls, model: str | Path = "stable-diffusion-v1-5", *, device: str | None = None,
              dtype: torch.dtype | None = None, safety_checker: bool = False, revision: str = "main",
              say: Callable[[str], None] = print) -> "StableDiffusion":  # fmt: skip
-        """The model of a role, of an address on the hub (owner/name), or in a folder of diffusers' standard layout.
+        """The model in a folder of diffusers' standard layout, of a name in places.ROLES, or of an address on the hub.
 
-        A role is taken from the cache, or else downloaded; where that cannot be, or where a large model would run
-        without a GPU, Tiny SD stands in. `say` hears of it in one line. `device` ("cuda", "mps", "cpu": insists) and
-        `dtype` are chosen for this machine if left out. `safety_checker` hides pictures it takes for unsafe. A file
-        diffusion_lab.json in a folder may name its own name, n, guidance_scale, sampler and to_rgb. Raises LabError
-        for what is not a model.
+        They are tried in this order (places.find_model). What lies on the hub is taken from the cache, or else
+        downloaded; where that cannot be, or where a large model would run without a GPU, Tiny SD stands in. `say`
+        hears of it in one line. `device` ("cuda", "mps", "cpu": insists) and `dtype` are chosen for this machine if
+        left out. `safety_checker` hides pictures it takes for unsafe. A file diffusion_lab.json in a folder may name
+        its own name, n, guidance_scale, sampler and to_rgb. Raises LabError for what is not a model.
         """
-        chosen = best_device() if device is None else check_device(device)
-        folder, habits = Path(model), {}
-        if not isinstance(model, Path) and not folder.is_dir():
-            source = Source(role_of(model), model, revision, safety_checker)
-            folder, role = find_or_stand_in(source, slow=device is None and chosen == "cpu", say=say)
-            habits = role.habits
-        dtype = check_dtype(dtype or best_dtype(folder, chosen), chosen)
-        pipeline = read_pipeline(folder, dtype, safety_checker).to(chosen)
-        if chosen == "mps" and dtype == torch.float16 and not makes_numbers(pipeline):
-            say("float16 overflows on this GPU; float32 is taken instead")
-            pipeline.to(torch.float32)
-        return cls(pipeline, folder.resolve().name, habits)
+        return cls(*load(model, device, dtype, safety_checker, revision, say))
 
     def condition(self, prompts: Sequence[str]) -> Tensor:
         """What the U-Net reads of B prompts, (B, tokens, width); [""] is the empty prompt.
@@ -97,7 +84,8 @@ class StableDiffusion:
         x = x_t.to(self.device, unet.dtype)
         with memory_edge():
             guess = unet(x, t, encoder_hidden_states=condition.to(x), return_dict=False)[0]
-        return eps_from(guess.to(x_t), x_t, alpha_bar, self.pipeline.scheduler.config.prediction_type)
+        guess = guess.to(x_t, copy=True)  # a compiled U-Net writes its next answer into the same memory
+        return eps_from(guess, x_t, alpha_bar, self.pipeline.scheduler.config.prediction_type)
 
     def steps(self, prompt: str | Sequence[str], *, n: int | None = None, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0,
@@ -125,12 +113,12 @@ class StableDiffusion:
     @torch.no_grad()
     def _walk(self, scheduler, x: Tensor, condition: Tensor, scale: float, sources: list) -> Iterator[Step]:
         """The pipeline's loop, opened: look, guess, guide, step."""
-        read, own = reader(scheduler), _own_arguments(scheduler, sources)
+        read, own = scribe(scheduler), _own_arguments(scheduler, sources)
         for i, t in enumerate(scheduler.timesteps):
             seen = scheduler.scale_model_input(torch.cat([x] * (len(condition) // len(x))), t)
             with memory_edge():
                 guess = self.pipeline.unet(seen, t, encoder_hidden_states=condition, return_dict=False)[0]
-            guess, uncond = guess.clone(), None  # a compiled U-Net writes its next answer into the same memory
+            guess, uncond = guess.clone(), None  # as in predict_noise
             if scale != 1:
                 uncond, cond = guess.chunk(2)                                     # (B, C, h, w) each
                 guess = guide(uncond, cond, scale)
@@ -151,8 +139,21 @@ class StableDiffusion:
         return [Image.fromarray(one) for one in self.decode(x).numpy()]
 
     def use(self, preset: str) -> str:
-        """Draw as a preset says from now on (presets.PRESETS names them); returns the sentence on what that changes."""
-        return presets.use(self, preset).changes
+        """Draw as a preset says from now on: what `steps` does where nothing else is said.
+
+        `preset` is a name in presets.PRESETS. Returns the sentence on what that changes. Raises LabError for another
+        name, and for turbo with a model that was not taught it.
+        """
+        if preset not in PRESETS:
+            raise LabError(f"a preset is one of {', '.join(PRESETS)}; {preset!r} came; choose one of these")
+        chosen = PRESETS[preset]
+        if chosen.guidance_scale is not None and self.guidance_scale != chosen.guidance_scale:
+            raise LabError(f"{preset} needs a model that was taught to draw in few steps; {self.name} came; "
+                           "load StableDiffusion.load('sd-turbo')")  # fmt: skip
+        if chosen.compiled:
+            compile_network(self.pipeline)
+        self.n, self.sampler = chosen.n, chosen.sampler
+        return chosen.changes
 
     def why_black(self, x: Tensor) -> str:
         """One sentence about a black picture of latents x (B, C, h, w): numbers that overflowed, or the safety
@@ -162,11 +163,7 @@ class StableDiffusion:
     @functools.cached_property
     def to_rgb(self) -> Tensor:
         """The linear preview of a latent (C + 1, 3): rgb = x0 @ to_rgb[:-1] + to_rgb[-1], in [-1, 1]."""
-        return pictures.to_rgb(self.pipeline)
-
-    def fit_to_rgb(self, images: Sequence[np.ndarray]) -> Tensor:
-        """The linear preview (C + 1, 3) fitted to what the VAE makes of pictures, each uint8 (H, W, 3)."""
-        return pictures.fit_to_rgb(self.pipeline, images)
+        return pictures.to_rgb(self.pipeline, self._stated_to_rgb)
 
 
 def _set_timesteps(scheduler, n: int, device: torch.device) -> None:

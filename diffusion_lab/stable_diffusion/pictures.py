@@ -1,7 +1,6 @@
 """Between pictures and latents: the VAE's two directions, and the linear preview that costs nothing."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,8 +8,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..errors import LabError
-from .devices import memory_edge
-from .folders import read_json
+from .loading.devices import memory_edge
 
 # Red, green and blue of each of Stable Diffusion 1.x's four latent channels, and no bias: numbers measured by the user
 # keturn and published on discuss.huggingface.co in 2022.
@@ -38,7 +36,7 @@ def encode(pipeline, image: Image.Image | np.ndarray) -> Tensor:
 def decode(pipeline, x0: Tensor) -> Tensor:
     """The pictures, uint8 (B, H, W, 3) on the CPU, of latents x0 (B, C, h, w), as the pipeline itself shows them.
 
-    Within one grey level of a pipeline that diffusers loaded, whose VAE has another memory format (load.py).
+    Within one grey level of a pipeline that diffusers loaded, whose VAE has another memory format (loading/load.py).
     """
     pixels = _pixels(pipeline, x0)
     hidden = _hidden(pipeline, pixels)
@@ -84,19 +82,13 @@ def picture_size(pipeline) -> tuple[int, int]:
     return w * pipeline.vae_scale_factor, h * pipeline.vae_scale_factor
 
 
-def about(pipeline) -> dict:
-    """What the file diffusion_lab.json beside the weights says, where there is one."""
-    path = Path(str(pipeline.config.get("_name_or_path", ""))) / "diffusion_lab.json"
-    return read_json(path) if path.is_file() else {}
-
-
-def to_rgb(pipeline) -> Tensor:
+def to_rgb(pipeline, stated: Sequence | None = None) -> Tensor:
     """The linear preview of a latent (C + 1, 3): rgb = x0 @ to_rgb[:-1] + to_rgb[-1], in [-1, 1].
 
-    Stored beside the weights, or published (Stable Diffusion 1.x), or else fitted on random blots of colour.
+    The one `stated` beside the weights, or published (Stable Diffusion 1.x), or fitted on random blots of colour.
     """
-    if "to_rgb" in (stored := about(pipeline)):
-        return torch.tensor(stored["to_rgb"], dtype=torch.float32)
+    if stated is not None:
+        return torch.tensor(stated, dtype=torch.float32)
     if list(pipeline.vae.config.block_out_channels) == _SD1_CHANNELS:
         return torch.tensor(_SD1_TO_RGB, dtype=torch.float32)
     small = torch.rand(16, 3, 4, 4, generator=torch.Generator().manual_seed(0))

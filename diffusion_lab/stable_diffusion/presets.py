@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import LabError
-
 
 @dataclass(frozen=True)
 class Preset:
@@ -26,24 +24,6 @@ PRESETS = {
     "turbo": Preset(4, "own", "another model, taught to draw in 1 to 4 steps: guidance and negative prompts play no "
                     "part", guidance_scale=1.0),
 }  # fmt: skip
-
-
-def use(model, name: str) -> Preset:
-    """Make a preset the model's habit: what `model.steps(prompt)` does where nothing else is said.
-
-    Returns the Preset, whose `changes` is the sentence to show. Raises LabError for an unknown name, and for turbo
-    with a model that was not taught it.
-    """
-    if name not in PRESETS:
-        raise LabError(f"a preset is one of {', '.join(PRESETS)}; {name!r} came; choose one of these")
-    preset = PRESETS[name]
-    if preset.guidance_scale is not None and model.guidance_scale != preset.guidance_scale:
-        raise LabError(f"{name} needs a model that was taught to draw in few steps; {model.name} came; "
-                       "load StableDiffusion.load('sd-turbo')")  # fmt: skip
-    if preset.compiled:
-        compile_network(model.pipeline)
-    model.n, model.sampler = preset.n, preset.sampler
-    return preset
 
 
 def compile_network(pipeline) -> None:

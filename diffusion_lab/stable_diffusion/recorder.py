@@ -6,13 +6,16 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MethodType
 
 from torch import Tensor, nn
 
 from ..errors import LabError
+from ..places import Habits
 from ..trajectory import Recipe, Step, Trajectory, arrived
-from .pictures import about, as_uint8, decode, to_rgb
-from .schedulers import name_of, reader
+from .loading.folders import habits_in
+from .pictures import as_uint8, decode, to_rgb
+from .schedulers import name_of, scribe
 
 
 @contextlib.contextmanager
@@ -24,7 +27,7 @@ def record(pipeline) -> Iterator[Trajectory]:
     something is pasted between two steps (inpainting), the Step after it holds in extras["proposal"] what the
     scheduler had proposed. Raises LabError where nothing was drawn in the block.
     """
-    trajectory, tape, finished = Trajectory([]), _Tape(pipeline.scheduler), False
+    trajectory, tape, finished = Trajectory([]), _Tape(pipeline.scheduler, _habits(pipeline)), False
     with contextlib.ExitStack() as listening:
         listening.enter_context(_listen_to_network(pipeline.unet, tape.hear_network))
         listening.enter_context(_listen(pipeline, "encode_prompt", tape.hear_prompt))
@@ -101,6 +104,7 @@ class _Tape:
     """What was heard, left where it is (no number is fetched from a GPU while the path runs)."""
 
     scheduler: object
+    habits: Habits
     rows: list[_Row] = field(default_factory=list)
     first: int = 0
     timesteps: object = None
@@ -144,7 +148,7 @@ class _Tape:
 def _fill(trajectory: Trajectory, tape: _Tape, pipeline, finished: bool) -> None:
     """Turn what was heard into Steps."""
     rows = tape.rows
-    read = reader(tape.scheduler, [float(row.t) for row in rows], tape.first)
+    read = scribe(tape.scheduler, [float(row.t) for row in rows], tape.first)
     steps = []
     for i, row in enumerate(rows):
         extras = {name: _cpu(x) for name, x in row.extras.items()}
@@ -153,9 +157,10 @@ def _fill(trajectory: Trajectory, tape: _Tape, pipeline, finished: bool) -> None
         steps.append(_arrival(tape, pipeline))
         if tape.decoded and pipeline.safety_checker is None:
             trajectory.pictures = {len(rows): as_uint8(pipeline, tape.decoded[1].detach())}
-    trajectory.steps, trajectory.recipe, trajectory.to_rgb = steps, _recipe(tape, pipeline), to_rgb(pipeline)
+    trajectory.steps, trajectory.recipe = steps, _recipe(tape, pipeline)
+    trajectory.to_rgb = to_rgb(pipeline, tape.habits.to_rgb)
     if pipeline.safety_checker is None:
-        trajectory.decode = functools.partial(decode, pipeline)
+        trajectory.decode = MethodType(decode, pipeline)  # so that a path does not keep the pipeline alive
 
 
 def _arrival(tape: _Tape, pipeline) -> Step:
@@ -166,15 +171,20 @@ def _arrival(tape: _Tape, pipeline) -> Step:
     return replace(arrived(_cpu(tape.decoded[0]) * pipeline.vae.config.scaling_factor), extras={"proposal": latest})
 
 
+def _habits(pipeline) -> Habits:
+    """What the folder that a pipeline came from states of itself, read before it draws."""
+    came_from = pipeline.config.get("_name_or_path")
+    return habits_in(Path(came_from)) if came_from else Habits("a pipeline")
+
+
 def _recipe(tape: _Tape, pipeline) -> Recipe:
     def words(name: str) -> tuple[str, ...]:
         value = tape.prompt.get(name) or ()
         return (value,) if isinstance(value, str) else tuple(value)
 
-    folder = Path(str(pipeline.config.get("_name_or_path", "")))
     scale = float(pipeline.guidance_scale) if tape.rows[0].uncond is not None else 1.0
     return Recipe(
-        model=f"{about(pipeline).get('name', folder.name)}, recorded",
+        model=f"{tape.habits.name}, recorded",
         prompt=words("prompt"),
         sampler=name_of(tape.scheduler),
         n=tape.scheduler.num_inference_steps,

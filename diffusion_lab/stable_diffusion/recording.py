@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import LabError
+from ..files import expanded, whole
 from ..trajectory import Step, Trajectory, with_pictures
 
 LIMIT = 600_000  # bytes
@@ -20,21 +21,22 @@ def save_recording(trajectory: Trajectory, model, path: str | Path) -> Path:
     """Write the first picture's path to a file of at most 600 kB that `Trajectory.load` reads; returns its path.
 
     Latents are kept in float16; where they are many, every second or third pixel of them (their noise keeps its
-    strength, their picture its place). The recipe names the machine. Raises LabError where the path is too long.
+    strength, their picture its place). The recipe names the machine. Raises LabError where the path is too long; a file
+    that was there before then stays.
     """
     near = {min(range(len(trajectory)), key=lambda i: abs(trajectory[i].alpha_bar - share)) for share in MOMENTS}
-    whole = with_pictures(trajectory, {i: model.decode(trajectory[i].x0[:1]) for i in sorted(near)})
+    rich = with_pictures(trajectory, {i: model.decode(trajectory[i].x0[:1]) for i in sorted(near)})
     recipe = replace(trajectory.recipe, model=f"{model.name} on {machine(model)}", seed=trajectory.recipe.seed[:1],
                      prompt=trajectory.recipe.prompt[:1])  # fmt: skip
-    path = Path(path)
-    for level in LEVELS:
-        replace(thinned(whole, *level), recipe=recipe).save(path)
-        if path.stat().st_size <= LIMIT:
-            return path
-    size = path.stat().st_size
-    path.unlink()
-    raise LabError(f"a recording of at most {LIMIT // 1000} kB was expected; {len(trajectory)} steps came to "
-                   f"{size // 1000} kB; record fewer steps")  # fmt: skip
+    with whole(path) as part:
+        for level in LEVELS:
+            size = replace(thinned(rich, *level), recipe=recipe).save(part).stat().st_size
+            if size <= LIMIT:
+                break
+        else:
+            raise LabError(f"a recording of at most {LIMIT // 1000} kB was expected; {len(trajectory)} steps came to "
+                           f"{size // 1000} kB; record fewer steps")  # fmt: skip
+    return expanded(path)
 
 
 def thinned(trajectory: Trajectory, every: int, uncond: bool, side: int) -> Trajectory:

@@ -1,4 +1,4 @@
-"""diffusers' schedulers, by name, and what their steps mean in this laboratory's one scaling.
+"""diffusers' schedulers, made by name, and what their steps mean in this laboratory's one scaling.
 
 A scheduler keeps its samples in a space of its own (some divide by sqrt(1 + sigma^2) before the U-Net sees them), and
 a U-Net guesses the noise, the picture or a mix of both. What the U-Net *sees* is always variance preserving, so a
@@ -17,24 +17,8 @@ from ..errors import LabError
 from ..mixing import eps_of
 from ..schedules import Schedule
 from ..trajectory import Step
+from .samplers import SAMPLERS
 
-SAMPLERS = {
-    "ddim": ("DDIMScheduler", {}),
-    "ddpm": ("DDPMScheduler", {}),
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler_ancestral": ("EulerAncestralDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "dpmpp_2m": ("DPMSolverMultistepScheduler", {}),
-    "dpmpp_2m_karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
-    "dpmpp_2m_sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    "dpmpp_1s": ("DPMSolverSinglestepScheduler", {}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-    "deis": ("DEISMultistepScheduler", {}),
-    "lms": ("LMSDiscreteScheduler", {}),
-    "kdpm2": ("KDPM2DiscreteScheduler", {}),
-    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
-    "lcm": ("LCMScheduler", {}),
-}
 KINDS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}  # what a network predicts, in diffusers' words and ours
 
 
@@ -48,16 +32,17 @@ def fresh(scheduler: SchedulerMixin, sampler: str = "own") -> SchedulerMixin:
         return type(scheduler).from_config(scheduler.config, clip_sample=False)
     if sampler not in SAMPLERS:
         raise LabError(f"the sampler is one of {', '.join(SAMPLERS)}, own; {sampler!r} came; choose one of these")
-    name, settings = SAMPLERS[sampler]
-    return getattr(diffusers, name).from_config(scheduler.config, clip_sample=False, **settings)
+    chosen = SAMPLERS[sampler]
+    kind = getattr(diffusers, f"{chosen.kind}Scheduler")
+    return kind.from_config(scheduler.config, clip_sample=False, **chosen.settings)
 
 
 def name_of(scheduler: SchedulerMixin) -> str:
     """The name in SAMPLERS that a scheduler has, where it is none of them its class's."""
-    kind = type(scheduler).__name__
-    fits = [(len(settings), name) for name, (known, settings) in SAMPLERS.items()
-            if known == kind and all(scheduler.config.get(key) == value for key, value in settings.items())]
-    return max(fits)[1] if fits else kind.removesuffix("Scheduler")
+    kind = type(scheduler).__name__.removesuffix("Scheduler")
+    fits = [(len(known.settings), name) for name, known in SAMPLERS.items()
+            if known.kind == kind and known.settings.items() <= dict(scheduler.config).items()]
+    return max(fits)[1] if fits else kind
 
 
 def schedule_of(scheduler: SchedulerMixin, name: str) -> Schedule:
@@ -76,8 +61,8 @@ def eps_from(guess: Tensor, x: Tensor, alpha_bar: float, kind: str) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Turns what one U-Net call saw and guessed into a Step; its tables are made before the first call.
+class Scribe:
+    """Writes down what one U-Net call saw and guessed as a Step; its tables are made before the first call.
 
     Arguments: for each call of the path `alpha_bars`, `ts` and `notes`; `kind`, what the network predicts.
     """
@@ -95,8 +80,8 @@ class Reader:
         return Step(x, eps_from(guess.float(), x, a, self.kind), a, self.ts[i], eps_uncond, self.notes[i], extras)
 
 
-def reader(scheduler: SchedulerMixin, ts: Sequence[float] | None = None, first: int = 0) -> Reader:
-    """The Reader of a scheduler whose timesteps are set.
+def scribe(scheduler: SchedulerMixin, ts: Sequence[float] | None = None, first: int = 0) -> Scribe:
+    """The Scribe of a scheduler whose timesteps are set.
 
     `ts` are the times of the calls, `first` the place of the first among the scheduler's own (all of them, if left
     out). A scheduler that counts in sigma has alpha_bar = 1 / (1 + sigma^2) (its integer t is only the nearest one);
@@ -112,7 +97,7 @@ def reader(scheduler: SchedulerMixin, ts: Sequence[float] | None = None, first: 
         alphas = scheduler.alphas_cumprod.tolist()
         bars = [alphas[int(t)] for t in ts]
     notes = ["correction" if _is_second(scheduler, i, first) else "" for i in range(len(ts))]
-    return Reader(bars, [float(t) for t in ts], notes, scheduler.config.prediction_type)
+    return Scribe(bars, [float(t) for t in ts], notes, scheduler.config.prediction_type)
 
 
 def _is_second(scheduler: SchedulerMixin, i: int, first: int) -> bool:

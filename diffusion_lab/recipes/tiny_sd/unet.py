@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from ...mixing import add_noise, target_of
 from ...schedules import scaled_linear
-from ...stable_diffusion.devices import fast_bfloat16
+from ...stable_diffusion.loading.devices import fast_bfloat16
 from ...training import as_plan
 from ...worlds.scenes import Scene, caption
 from .tokenizer import END, LENGTH, START, WordTokens

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import diffusers
@@ -10,21 +10,51 @@ import torch
 import transformers
 from diffusers import StableDiffusionPipeline
 
-from ..errors import LabError
-from .folders import AGAIN, NETWORKS, check_folder, tensor_names, weight_files
+from ...errors import LabError
+from ...places import Habits, Place, find_model
+from .devices import best_device, best_dtype, check_device, check_dtype, makes_numbers
+from .folders import AGAIN, NETWORKS, check_folder, habits_in, tensor_names, weight_files
+from .hub import Source, find_or_stand_in
 
 _OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
+def load(model: str | Path, device: str | None, dtype: torch.dtype | None, safety_checker: bool, revision: str,
+         say: Callable[[str], None]) -> tuple[StableDiffusionPipeline, Habits]:  # fmt: skip
+    """The pipeline of a model on its device, and its habits; arguments as for StableDiffusion.load."""
+    chosen = best_device() if device is None else check_device(device)
+    place = find_model(model)
+    if place.kind != "stable diffusion":
+        raise LabError(f"a Stable Diffusion was expected; {str(model)!r} is a toy; load it with Toy.load")
+    if place.folder is None:
+        source = Source(place.role, str(model), revision, safety_checker)
+        place = Place(*find_or_stand_in(source, slow=device is None and chosen == "cpu", say=say))
+    folder = place.folder.resolve()
+    dtype = check_dtype(dtype or best_dtype(folder, chosen), chosen)
+    habits = habits_in(folder, place.role and place.role.habits)
+    pipeline = read_pipeline(folder, dtype, safety_checker).to(chosen)
+    if chosen == "mps" and dtype == torch.float16 and not makes_numbers(pipeline):
+        say("float16 overflows on this GPU; float32 is taken instead")
+        pipeline.to(torch.float32)
+    return pipeline, habits
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No log line, progress bar or warning of the libraries within."""
-    for library in (diffusers, transformers):
-        library.utils.logging.set_verbosity_error()
-        library.utils.logging.disable_progress_bar()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """No log line, progress bar or warning of the libraries within; after it they speak as before."""
+    logs = [library.utils.logging for library in (diffusers, transformers)]
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
+    for log in logs:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, (verbosity, bar) in zip(logs, before, strict=True):
+            log.set_verbosity(verbosity)
+            log.enable_progress_bar() if bar else None
 
 
 def read_pipeline(folder: Path, dtype: torch.dtype, safety_checker: bool = False) -> StableDiffusionPipeline:

@@ -1,36 +1,67 @@
 """Which device and which numbers a model runs with, and what to do where a device gives up."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from ..errors import LabError
+from ...errors import LabError
 from .folders import NETWORKS, weight_files
 
 SMALL = 200e6  # bytes of weights up to which a model runs in float32 everywhere, so that its pictures are the same
+NO_MEMORY = ("allocate memory", "out of memory")  # how a CPU and an Apple GPU say it
+
+
+@dataclass(frozen=True)
+class Device:
+    """What differs from one kind of device to the next.
+
+    `here`, whether torch can use it on this machine; `why_not`, in words, where it cannot; `fast_bfloat16`, whether it
+    multiplies bfloat16 in hardware; `forget`, which hands memory back that torch keeps for later.
+    """
+
+    here: Callable[[], bool]
+    why_not: Callable[[], str] = str
+    fast_bfloat16: Callable[[], bool] = bool
+    forget: Callable[[], None] = bool
+
+
+def _why_no_cuda() -> str:
+    if torch.version.cuda:
+        return "an NVIDIA GPU was expected; torch finds none or no driver for one; check with nvidia-smi"
+    return ("an NVIDIA GPU was expected; this torch was built without CUDA; install a CUDA build of torch (pytorch.org "
+            "tells how)")  # fmt: skip
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+DEVICES = {  # the fastest first
+    "cuda": Device(lambda: torch.cuda.is_available(), _why_no_cuda,  # NVIDIA has it since Ampere
+                   lambda: torch.cuda.is_bf16_supported(including_emulation=False), lambda: torch.cuda.empty_cache()),
+    "mps": Device(lambda: torch.backends.mps.is_available(), lambda: "an Apple GPU was expected; torch finds none here",
+                  forget=lambda: torch.mps.empty_cache()),
+    "cpu": Device(lambda: True, fast_bfloat16=_cpu_multiplies_bfloat16),
+}  # fmt: skip
 
 
 def best_device() -> str:
     """The fastest device here: "cuda", "mps" or "cpu"."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return next(name for name, device in DEVICES.items() if device.here())
 
 
 def check_device(device: str) -> str:
     """The device's name, if torch can use it here; raises LabError with the remedy if not."""
     kind = str(device).partition(":")[0]
-    if kind not in ("cuda", "mps", "cpu"):
-        raise LabError(f"a device is cuda, mps or cpu; {device!r} came; leave it out to get the best one here")
-    if kind == "cuda" and not torch.cuda.is_available():
-        why = "this torch was built without CUDA; install a CUDA build of torch (pytorch.org tells how)"
-        if torch.version.cuda:
-            why = "torch finds no NVIDIA GPU or no driver for one; check with nvidia-smi"
-        raise LabError(f"an NVIDIA GPU was expected for device='cuda'; {why}, or take device='cpu'")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise LabError("an Apple GPU was expected for device='mps'; torch finds none here; take device='cpu'")
+    if kind not in DEVICES:
+        raise LabError(f"a device is one of {', '.join(DEVICES)}; {device!r} came; leave it out to get the best one "
+                       "here")  # fmt: skip
+    if not DEVICES[kind].here():
+        raise LabError(f"{DEVICES[kind].why_not()}; {device!r} came; leave the device out, or take device='cpu'")
     return str(device)
 
 
@@ -53,10 +84,7 @@ def check_dtype(dtype: torch.dtype, device: str) -> torch.dtype:
 
 def fast_bfloat16(device: str) -> bool:
     """Whether a device multiplies bfloat16 in hardware: an NVIDIA GPU since Ampere, a CPU with AVX512-BF16 or AMX."""
-    if not device.startswith("cpu"):
-        return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in names)
+    return DEVICES[str(device).partition(":")[0]].fast_bfloat16()
 
 
 @contextlib.contextmanager
@@ -64,11 +92,13 @@ def memory_edge() -> Iterator[None]:
     """Within it, memory that ran out is a LabError that says what helps."""
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU raises a plain one
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; a CPU and an Apple GPU raise a plain one
+        told = str(error)
+        if not isinstance(error, torch.OutOfMemoryError) and not any(words in told for words in NO_MEMORY):
             raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        for device in DEVICES.values():
+            if device.here():
+                device.forget()
         raise LabError(
             "more memory was needed than this device has; draw fewer pictures at once, or call "
             "sd.pipeline.vae.enable_slicing(), or on a GPU sd.pipeline.enable_model_cpu_offload()"

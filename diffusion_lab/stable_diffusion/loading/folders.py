@@ -1,20 +1,19 @@
 """A model's folder looked over before anything is loaded: every part there, every file readable."""
 
-import json
+from dataclasses import fields
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
-from ..errors import LabError
+from ... import files
+from ...errors import LabError
+from ...places import Habits
 
 NETWORKS = ("text_encoder", "unet", "vae")
 AGAIN = "copy or download the folder again"
+ABOUT = "diffusion_lab.json"
 
 
 def check_folder(folder: Path) -> None:
     """Raises LabError unless every part of a Stable Diffusion lies in the folder and its files can be read."""
-    if not folder.is_dir():
-        raise LabError(f"a model folder was expected; there is none at {folder}; give the path of one")
     kind = read_json(folder / "model_index.json").get("_class_name")
     if kind != "StableDiffusionPipeline":
         raise LabError(f"a Stable Diffusion 1.x or 2.x was expected in {folder}; a {kind} lies there; give another")
@@ -32,17 +31,20 @@ def check_folder(folder: Path) -> None:
             tensor_names(path)
 
 
+def habits_in(folder: Path, otherwise: Habits | None = None) -> Habits:
+    """What a folder states of itself in diffusion_lab.json; `otherwise`, or a model of the folder's name, where it
+    states nothing. Raises LabError for a file that is broken or states what no model has."""
+    if not (folder / ABOUT).is_file():
+        return otherwise or Habits(folder.name)
+    stated, known = read_json(folder / ABOUT), [field.name for field in fields(Habits)]
+    if unknown := [name for name in stated if name not in known]:
+        raise LabError(f"{', '.join(known)} were expected in {folder / ABOUT}; {', '.join(unknown)} came; remove it")
+    return Habits(**{"name": folder.name} | stated)
+
+
 def read_json(path: Path) -> dict:
-    """The object in a JSON file; raises LabError where the file is missing or broken."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LabError(f"a model folder has a {path.name} at {path}; it is missing; {AGAIN}") from None
-    except (OSError, ValueError):
-        content = None
-    if not isinstance(content, dict):
-        raise LabError(f"settings in JSON were expected in {path}; they cannot be read; {AGAIN}")
-    return content
+    """The settings in a file of a model; raises LabError where the file is missing or broken."""
+    return files.read_json(path, "a file of settings", AGAIN)
 
 
 def weight_files(part: Path) -> list[Path]:
@@ -52,8 +54,4 @@ def weight_files(part: Path) -> list[Path]:
 
 def tensor_names(path: Path) -> list[str]:
     """The names of the tensors in a safetensors file; raises LabError where it is cut short or broken."""
-    try:
-        with safe_open(path, framework="np") as file:
-            return list(file.keys())
-    except (OSError, SafetensorError):
-        raise LabError(f"weights were expected in {path}; the file is cut short or broken; {AGAIN}") from None
+    return files.tensor_names(path, "a part of a model", AGAIN)

@@ -1,8 +1,8 @@
-"""The one process that talks to the hub: `python -m diffusion_lab.stable_diffusion.fetch REPO REVISION PARTS`.
+"""The one process that talks to the hub: `python -m diffusion_lab.stable_diffusion.loading.fetch`.
 
-It prints what it does as one JSON object a line and never a traceback, so that whoever started it can watch it, and
-end it when no byte comes: {"plan": ...}, then {"checked": name} for each file, and at last {"folder": ...} or
-{"fault": kind, "detail": text}.
+Its arguments are REPO REVISION PARTS. It prints what it does as one JSON object a line and never a traceback, so that
+whoever started it can watch it, and end it when no byte comes: {"plan": ...}, then {"checking": name} again and again
+while it reads what came, and at last {"folder": ...} or {"fault": kind, "detail": text}.
 """
 
 import errno
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 PATIENCE = 5.0  # seconds until the hub's first answer
+CHUNK = 2**24  # bytes that are read between two signs of life: a slow disk is no silent network
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 KINDS = {
     "GatedRepoError": "gated",
@@ -70,19 +71,21 @@ def wanted(names: Sequence[str], parts: Sequence[str]) -> list[str]:
     return chosen
 
 
-def damaged(folder: Path, checked: Callable[[str], None] = lambda name: None) -> list[Path]:
+def damaged(folder: Path, checking: Callable[[str], None] = lambda name: None) -> list[Path]:
     """The large files of a snapshot whose content is not the one that their name in the cache promises.
 
-    `checked` hears the name of each file when it has been read.
+    `checking` hears the name of the file that is being read after each CHUNK of it.
     """
     bad = []
     for path in sorted(folder.rglob("*.safetensors")):
         blob = path.resolve()
         if re.fullmatch("[0-9a-f]{64}", blob.name):
+            digest = hashlib.sha256()
             with blob.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            checked(path.name)
-            if digest != blob.name:
+                while chunk := file.read(CHUNK):
+                    digest.update(chunk)
+                    checking(path.name)
+            if digest.hexdigest() != blob.name:
                 bad.append(path)
     return bad
 
@@ -114,7 +117,7 @@ def fetch(repo: str, revision: str, parts: Sequence[str]) -> None:
     for name in names:
         path = hf_hub_download(repo, name, revision=revision, etag_timeout=2 * PATIENCE)
     folder = Path(path).parents[len(Path(name).parts) - 1]
-    if bad := damaged(folder, lambda name: _tell(checked=name)):
+    if bad := damaged(folder, lambda name: _tell(checking=name)):
         remove(bad)
         _tell(fault="damaged", detail=", ".join(path.relative_to(folder).as_posix() for path in bad))
     else:

@@ -1,4 +1,4 @@
-"""Where a role's weights come from: the package, the cache, or the hub; and what stood in the way, in one sentence."""
+"""Where weights that are not shipped come from: the cache, or the hub; and what stood in the way, in one sentence."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import LabError
+from ...errors import LabError
+from ...places import ROLES, WEIGHTS, Role
 from .fetch import damaged, remove
 from .folders import check_folder
-from .roles import ROLES, WEIGHTS, Role
 
 Say = Callable[[str], None]
 SILENCE = 15.0  # seconds without a byte that end the wait
@@ -58,26 +58,25 @@ class Source:
 def find_or_stand_in(source: Source, slow: bool, say: Say) -> tuple[Path, Role]:
     """The folder and the role found: Tiny SD's where the weights cannot be had, or would be too `slow` here."""
     role, tiny = source.role, ROLES["tiny-sd"]
-    if role == tiny or not (WEIGHTS / tiny.shipped / "model_index.json").is_file():
+    shipped = WEIGHTS / tiny.shipped
+    if not (shipped / "model_index.json").is_file():
         return find(source, say), role
     if slow:
         say(f"no GPU here: {tiny.title} stands in for {role.title}, which needs {role.needs}")
-        return find(Source(tiny), say), tiny
+        return shipped, tiny
     try:
         return find(source, say), role
     except Unreachable as error:
         say(f"{error}; {tiny.title} stands in for {role.title}")
-        return find(Source(tiny), say), tiny
+        return shipped, tiny
 
 
 def find(source: Source, say: Say) -> Path:
-    """The folder with a role's weights: shipped, or cached, or downloaded now.
+    """The folder with a role's weights: cached, or downloaded now.
 
     `say` is told, one line each, what is about to happen. Raises Unreachable where they cannot be had.
     """
     role, asked = source.role, source.asked
-    if role.shipped:
-        return WEIGHTS / role.shipped
     asked_first = [asked] if asked in (*role.old_homes, *role.homes) else []
     for repo in dict.fromkeys([*asked_first, *role.homes, *role.old_homes]):
         folder = cached(repo, source)
@@ -133,7 +132,7 @@ def download(repo: str, source: Source, say: Say) -> Path:
     """Fetch a model in a process of its own, with a bar of bytes; ended where no byte comes for SILENCE seconds."""
     words = {"repo": repo, "revision": source.revision, "silence": SILENCE, "detail": ""}
     parts = ",".join(PARTS + (CHECKER if source.checker else ()))
-    command = [sys.executable, "-m", "diffusion_lab.stable_diffusion.fetch", repo, source.revision, parts]
+    command = [sys.executable, "-m", "diffusion_lab.stable_diffusion.loading.fetch", repo, source.revision, parts]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     watch = _Watch(process, source.role, repo, say)
     try:
@@ -174,10 +173,10 @@ class _Watch:
                 line = self.lines.get(timeout=0.2)
             except queue.Empty:
                 continue
-            moved, said = time.monotonic(), json.loads(line or '{"fault": "unknown"}')
+            moved, said = time.monotonic(), _said(line)
             if "plan" in said:
                 self._begin(said["plan"])
-            elif "checked" not in said:
+            elif {"folder", "fault"} & said.keys():
                 return said
         return {"fault": "stalled"}
 
@@ -211,6 +210,17 @@ class _Watch:
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.reading.join(timeout=5)
+
+
+def _said(line: str) -> dict:
+    """What a line of the process means; its end, an empty line, without a last word is a fault; noise is nothing."""
+    if not line:
+        return {"fault": "unknown"}
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _bytes_in(folder: Path) -> int:

@@ -1,0 +1,124 @@
+"""Where models lie: the ones that have a name here, one line each, and how any name, path or address is looked up."""
+
+from dataclasses import dataclass
+from os.path import abspath, exists, isdir, isfile  # pathlib's raise for a name that is too long
+from pathlib import Path
+
+from .errors import LabError
+from .files import expanded
+
+WEIGHTS = Path(__file__).parent / "weights"
+MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
+WEIGHT_FILES = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a Stable Diffusion is called, and how it draws where nothing else is said: `name`, `n` steps,
+    `guidance_scale`, `sampler` ("own": the folder's scheduler), and `to_rgb`, the linear preview of its latents.
+
+    A folder states its own in diffusion_lab.json; a model on the hub, which has no such file, has them in ROLES.
+    """
+
+    name: str
+    n: int = 20
+    guidance_scale: float = 7.5
+    sampler: str = "own"
+    to_rgb: tuple | None = None
+
+
+@dataclass(frozen=True)
+class Role:
+    """A model as a lesson asks for it.
+
+    `title`; `shipped`, its folder among this package's weights; or `homes`, its addresses on the Hugging Face hub,
+    tried in order, and `old_homes`, addresses that are gone but may lie in a cache; `licence`; `needs`, in words;
+    `habits`, where no folder states them.
+    """
+
+    title: str
+    shipped: str = ""
+    homes: tuple[str, ...] = ()
+    old_homes: tuple[str, ...] = ()
+    licence: str = ""
+    needs: str = "a GPU"
+    habits: Habits | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model was found: in a `folder`, or (None) on the hub; `role`, where it was asked for by name."""
+
+    folder: Path | None
+    role: Role | None = None
+
+    @property
+    def kind(self) -> str:
+        """ "toy" or "stable diffusion"."""
+        return "stable diffusion" if self.folder is None else _kind(self.folder)
+
+
+ROLES = {
+    "icons": Role("icons", "icons"),
+    "points": Role("points", "points"),
+    "tiny-sd": Role("Tiny SD", "tiny_sd"),
+    "stable-diffusion-v1-5": Role(
+        "Stable Diffusion v1.5",
+        homes=("stable-diffusion-v1-5/stable-diffusion-v1-5", "benjamin-paine/stable-diffusion-v1-5"),
+        old_homes=("runwayml/stable-diffusion-v1-5",),
+        licence="CreativeML OpenRAIL-M",
+        needs="a GPU with 4 GB of memory",
+        habits=Habits("Stable Diffusion v1.5", n=50),
+    ),
+    "sd-turbo": Role(
+        "SD-Turbo",
+        homes=("stabilityai/sd-turbo",),
+        licence="Stability AI Community Licence",
+        needs="a GPU with 4 GB of memory",
+        habits=Habits("SD-Turbo", n=4, guidance_scale=1.0),
+    ),
+}
+
+
+def find_model(name: str | Path) -> Place:
+    """Where the model of that name lies: a path wins over a name in ROLES, a name over an address on the hub.
+
+    A path is a Path, a folder that holds a model, what exists or is called as weights are, and what begins with a
+    folder that exists (so that a typing slip in it is told, and never taken for an address). Raises LabError, with
+    the folder that was looked in, where no model is.
+    """
+    if isinstance(name, str) and name in ROLES and not _kind(Path(name)):
+        role = ROLES[name]
+        return Place(WEIGHTS / role.shipped if role.shipped else None, role)
+    path = expanded(name)
+    if isinstance(name, Path) or _looks_like_a_path(str(name), path):
+        if _kind(path):
+            return Place(path.resolve())
+        known = ", ".join(ROLES)
+        came = "a file" if isfile(path) else "a folder without these" if isdir(path) else "no such folder"
+        raise LabError(f"a folder with a model in it ({' or '.join(MARKS)}) was expected at {abspath(path)}; {came} "
+                       f"is there; give another path, or a name: {known}")  # fmt: skip
+    return Place(None, role_of(name))
+
+
+def role_of(address: str) -> Role:
+    """The role that has this address on the hub; any other address is a role of its own; LabError for no address."""
+    for name, role in ROLES.items():
+        if address in (name, *role.homes, *role.old_homes):
+            return role
+    owner, slash, model = address.partition("/")
+    if slash and owner and model and "/" not in model:
+        return Role(model, homes=(address,), habits=Habits(model))
+    raise LabError(f"a model is one of {', '.join(ROLES)}, an address on the hub (owner/name) or a folder; "
+                   f"{address!r} came, and no such folder is in {Path.cwd()}; choose one of these")  # fmt: skip
+
+
+def _kind(folder: Path) -> str:
+    return next((kind for mark, kind in MARKS.items() if isfile(folder / mark)), "")
+
+
+def _looks_like_a_path(name: str, path: Path) -> bool:
+    """Whether a text means a place on this disk: it is there, or it is written or begins as one."""
+    first = path.parts[0] if path.parts else "."
+    return (exists(path) or path.suffix.lower() in WEIGHT_FILES or path.is_absolute() or first in ("..", "~")
+            or name.startswith(("./", ".\\")) or len(path.parts) > 2 or "/" in name and isdir(first))  # fmt: skip

@@ -1,0 +1,122 @@
+"""One order for every name: a path wins over a name, a name over an address; what is trained here is what loads."""
+
+import os
+import re
+import shutil
+from argparse import Namespace
+
+import pytest
+import torch
+from sd_fixtures import folder
+
+from diffusion_lab import LabError, Toy
+from diffusion_lab import places as rooms
+from diffusion_lab.commands.draw import open_model
+from diffusion_lab.places import ROLES, WEIGHTS, Habits, Place, Role, find_model, role_of
+from diffusion_lab.recipes import points
+from diffusion_lab.stable_diffusion import StableDiffusion
+
+HOME, OLD = ROLES["stable-diffusion-v1-5"].homes[0], ROLES["stable-diffusion-v1-5"].old_homes[0]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def mine(path: str) -> Toy:
+    """A toy of one's own in a folder, no weight of it like the shipped one's."""
+    toy = Toy(Toy.load(WEIGHTS / "points").config, seed=9)
+    toy.save(path)
+    return toy
+
+
+def same(a: Toy, b: Toy) -> bool:
+    pairs = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
+    return all(torch.equal(x.half(), y.half()) for x, y in pairs)
+
+
+def test_a_folder_wins_over_a_name_and_a_name_over_nothing():
+    assert find_model("points") == Place(WEIGHTS / "points", ROLES["points"])
+    toy = mine("points")
+    assert find_model("points") == Place((WEIGHTS.cwd() / "points").resolve())
+    assert same(Toy.load("points"), toy) and same(open_model("points"), toy)
+    assert not same(Toy.load(WEIGHTS / "points"), toy)
+
+
+def test_a_dash_is_no_underscore_in_a_path():
+    left, right = mine("my_model"), Toy(Toy.load("points").config, seed=10)
+    right.save("my-model")
+    assert same(open_model("my-model"), right) and same(open_model("my_model"), left)
+
+
+def test_a_folder_without_a_model_hides_no_name(here):
+    (here / "tiny-sd").mkdir()
+    (here / "icons").mkdir()
+    (here / "icons/training.safetensors").write_bytes(b"")
+    assert find_model("tiny-sd").folder == WEIGHTS / "tiny_sd" and find_model("icons").folder == WEIGHTS / "icons"
+
+
+def test_a_relative_path_stays_that_model_wherever_one_goes(here, tmp_path_factory, monkeypatch):
+    shutil.copytree(folder(), here / "sd")
+    (here / "sd/diffusion_lab.json").write_text('{"to_rgb": [[0.5, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]}')
+    sd = StableDiffusion.load("sd")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert sd.to_rgb[0].tolist() == [0.5, 0, 0] and sd.name == "sd"
+
+
+PATHS = ["/no/where", "./x", "../x", "~/x", "models/goood", "a/b/c", "mine.safetensors", "sub/mine.ckpt", "empty",
+         "models", "file", "x" * 300 + ".bin"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_meant_as_a_path_is_never_an_address(here, path):
+    for name in ("models/good", "empty"):
+        (here / name).mkdir(parents=True)
+    (here / "file").write_text("x")
+    for load in (Toy.load, StableDiffusion.load, open_model):
+        with pytest.raises(LabError, match="was expected at .* is there; give another path, or a name") as told:
+            load(path)
+        assert "\n" not in str(told.value) and os.path.abspath(os.path.expanduser(path)) in str(told.value)
+
+
+def test_addresses_are_roles():
+    assert role_of(OLD) is role_of(HOME) is find_model(OLD).role is ROLES["stable-diffusion-v1-5"]
+    assert find_model("someone/something") == Place(None, Role("something", homes=("someone/something",),
+                                                               habits=Habits("something")))  # fmt: skip
+    for name in ("nonsense", "dragons", "a" * 40):
+        with pytest.raises(LabError, match="a model is one of icons, points, tiny-sd, stable-diffusion-v1-5, sd-turbo"):
+            find_model(name)
+
+
+def test_each_kind_is_loaded_by_its_own_class():
+    with pytest.raises(LabError, match="'icons' is a toy; load it with Toy.load"):
+        StableDiffusion.load("icons")
+    for name in ("tiny-sd", folder(), "someone/something"):
+        with pytest.raises(LabError, match="is a Stable Diffusion; load that with StableDiffusion.load"):
+            Toy.load(name)
+
+
+def test_a_toy_refuses_what_only_a_stable_diffusion_can_be_told():
+    with pytest.raises(LabError, match="--device and --preset came, which only a Stable Diffusion has; icons is a toy"):
+        open_model("icons", device="cuda", preset="fast")
+
+
+def test_a_new_role_is_one_entry(monkeypatch, here):
+    shutil.copytree(folder(), here / "weights/thrown_away")
+    monkeypatch.setattr(rooms, "WEIGHTS", here / "weights")
+    monkeypatch.setitem(ROLES, "thrown-away", Role("Thrown away", shipped="thrown_away"))
+    assert open_model("thrown-away").shape == (4, 8, 8)
+    with pytest.raises(LabError, match="thrown-away"):
+        find_model("dragons")
+
+
+@pytest.mark.parametrize("out", ["points", "runs/points", "my model"])
+def test_what_train_says_at_its_end_loads_what_it_trained(here, capsys, tmp_path_factory, monkeypatch, out):
+    points.run(Namespace(out=here.__class__(out), steps=2, seconds=None, resume=False))
+    said = capsys.readouterr().out
+    call = re.search(r"use it with (Toy\.load\(.*\))$", said.strip())[1]
+    trained = Toy.load(here / out)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert same(eval(call, {"Toy": Toy}), trained) and not same(trained, Toy.load("points"))
