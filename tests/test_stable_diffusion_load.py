@@ -96,7 +96,7 @@ def test_a_broken_folder_is_one_sentence(copy, fault):
 
 def test_no_folder_is_one_sentence(tmp_path):
     for path in (tmp_path / "nowhere", folder() / "model_index.json"):
-        with pytest.raises(LabError, match="a folder with a model .* was expected at .*(no such folder|a file) is there"):
+        with pytest.raises(LabError, match="a folder with a model .* was expected .*(no such folder|a file) is there"):
             StableDiffusion.load(path)
 
 
