@@ -53,7 +53,6 @@ MODELS = {
     "SD, new layout, epsilon": functools.partial(stable_diffusion, "new", "epsilon"),
     "SD, v1-5 layout, v": functools.partial(stable_diffusion, "v1-5", "v_prediction"),
 }
-LACKS = {("StableDiffusion", "steps"): {"edit"}}  # what a model cannot do yet
 everything = pytest.mark.parametrize("made", MODELS.values(), ids=MODELS)
 
 
@@ -102,9 +101,6 @@ def test_what_a_model_is_stands_in_code(made):
             continue
         wanted = list(inspect.signature(asked).parameters.values())[1:]
         given = list(inspect.signature(getattr(model, name)).parameters.values())
-        lacks = LACKS.get((type(model).__name__, name), set())
-        assert {one.name for one in wanted} - {one.name for one in given} == lacks, name  # nothing more: mend LACKS
-        wanted = [one for one in wanted if one.name not in lacks]
         assert [one.name for one in given] == [one.name for one in wanted], name
         for one, other in zip(given, wanted, strict=True):
             assert one.kind == other.kind, f"{name}({one.name})"

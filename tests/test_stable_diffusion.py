@@ -318,5 +318,5 @@ def test_wrong_latents_times_and_pictures_are_refused(sd):
         with pytest.raises(LabError):
             sd.predict_noise(x, t, condition)
     for wrong in ("cat.png", np.zeros((8, 8, 3)), np.zeros((8, 8), np.uint8)):
-        with pytest.raises(LabError, match="a picture was expected"):
+        with pytest.raises(LabError, match="one picture was expected"):
             sd.encode(wrong)

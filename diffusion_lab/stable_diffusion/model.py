@@ -1,9 +1,7 @@
 """Stable Diffusion behind the protocol that all models here share, with diffusers' own pipeline inside."""
 
 import functools
-import inspect
 from collections.abc import Callable, Iterator, Sequence
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +9,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..editing import Edit
 from ..errors import LabError
-from ..guidance import as_scale, guide
+from ..guidance import guide
 from ..noising import generators, randn
 from ..places import Habits
-from ..trajectory import Recipe, Step, Steps, arrived
+from ..recipe import Recipe, as_scale
+from ..trajectory import Step, Steps, arrived
 from . import pictures
 from .loading.devices import memory_edge
 from .loading.load import load
 from .presets import PRESETS, compile_network
 from .prompts import token_ids
-from .schedulers import eps_from, fresh, name_of, schedule_of, scribe
+from .schedulers import eps_from, fresh, schedule_of, told
+from .walk import Walk, cut, set_timesteps
 
 
 class StableDiffusion:
@@ -88,43 +89,46 @@ class StableDiffusion:
         return eps_from(guess, x_t, alpha_bar, self.pipeline.scheduler.config.prediction_type)
 
     def steps(self, prompt: str | Sequence[str], *, n: int | None = None, guidance_scale: float | None = None,
-              negative_prompt: str = "", seed: int | Sequence[int] = 0,
-              sampler: str | None = None) -> Steps:  # fmt: skip
+              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str | None = None,
+              edit: Edit | None = None) -> Steps:  # fmt: skip
         """The reverse path from static to picture, one Step for each call of the U-Net, then the Step of arrival.
 
         Arguments: `prompt`, one or a list; `n` steps; `guidance_scale` w (with w = 1 the U-Net is asked once); what
         the guess is pushed away from, `negative_prompt`; `seed`, one or a list: the longer of prompts and seeds is
-        the batch; `sampler`, a name in schedulers.SAMPLERS or "own" for the folder's. On a CPU its latents are those
-        of `pipeline(...)` bit for bit, its pictures those within one grey level. Raises LabError at once for what it
-        cannot draw.
+        the batch; `sampler`, a name in samplers.SAMPLERS or "own" for the folder's; `edit`, where a picture is to be
+        changed instead, in latents. On a CPU its latents are those of `pipeline(...)` bit for bit, its pictures those
+        within one grey level. Raises LabError at once for what it cannot draw.
         """
-        scale = as_scale(self.guidance_scale if guidance_scale is None else guidance_scale)
         scheduler = fresh(self.pipeline.scheduler, sampler or self.sampler)
-        recipe = Recipe.of(self, prompt, seed, sampler=name_of(scheduler), n=self.n if n is None else n,
-                           guidance_scale=scale, negative_prompt=negative_prompt)
-        _set_timesteps(scheduler, recipe.n, self.device)
-        sources = generators(recipe.seed)
+        recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt,
+                           strength=1.0 if edit is None else edit.strength, **told(scheduler))  # fmt: skip
+        set_timesteps(scheduler, recipe.n, self.device)
         condition = self.condition(recipe.prompt)                                 # (B, tokens, width)
-        if scale != 1:
-            condition = torch.cat([self.condition([negative_prompt] * len(condition)), condition])  # (2 B, ...)
-        x = randn(self.shape, sources).to(condition) * scheduler.init_noise_sigma
-        return Steps(self._walk(scheduler, x, condition, scale, sources), recipe, self.to_rgb, self.decode)
+        if recipe.guidance_scale != 1:
+            away = self.condition([recipe.negative_prompt] * len(condition))
+            condition = torch.cat([away, condition])                              # (2 B, tokens, width)
+        sources = generators(recipe.seed)
+        walk = Walk(scheduler, randn(self.shape, sources).to(condition), sources)
+        if edit is not None:
+            edit = cut(edit, pictures.picture_size(self.pipeline))
+            walk.edit(self.encode(edit.image), None if edit.mask is None else edit.on(self.shape), edit.strength)
+        return Steps(self._walked(walk, condition, recipe.guidance_scale), recipe, self.to_rgb, self.decode)
 
     @torch.no_grad()
-    def _walk(self, scheduler, x: Tensor, condition: Tensor, scale: float, sources: list) -> Iterator[Step]:
+    def _walked(self, walk: Walk, condition: Tensor, scale: float) -> Iterator[Step]:
         """The pipeline's loop, opened: look, guess, guide, step."""
-        read, own = scribe(scheduler), _own_arguments(scheduler, sources)
-        for i, t in enumerate(scheduler.timesteps):
-            seen = scheduler.scale_model_input(torch.cat([x] * (len(condition) // len(x))), t)
+        x, extras, scribe = walk.x, {}, walk.scribe()
+        for i, t in enumerate(walk.timesteps):
+            seen = walk.scheduler.scale_model_input(torch.cat([x] * (len(condition) // len(x))), t)
             with memory_edge():
                 guess = self.pipeline.unet(seen, t, encoder_hidden_states=condition, return_dict=False)[0]
             guess, uncond = guess.clone(), None  # as in predict_noise
             if scale != 1:
                 uncond, cond = guess.chunk(2)                                     # (B, C, h, w) each
                 guess = guide(uncond, cond, scale)
-            yield read.step(i, seen[: len(x)], guess, uncond)
-            x = scheduler.step(guess, t, x, **own, return_dict=False)[0]
-        yield arrived(x.float())
+            yield scribe.step(i, seen[: len(x)], guess, uncond, **extras)
+            x, extras = walk.move(i, x, guess)
+        yield arrived(x.float(), extras)
 
     def encode(self, image: Image.Image | np.ndarray) -> Tensor:
         """The latent x0 (1, C, h, w) of a picture (PIL, or uint8 (H, W, 3)), cut to the model's size; float32, CPU."""
@@ -164,19 +168,3 @@ class StableDiffusion:
     def to_rgb(self) -> Tensor:
         """The linear preview of a latent (C + 1, 3): rgb = x0 @ to_rgb[:-1] + to_rgb[-1], in [-1, 1]."""
         return pictures.to_rgb(self.pipeline, self._stated_to_rgb)
-
-
-def _set_timesteps(scheduler, n: int, device: torch.device) -> None:
-    T = scheduler.config.num_train_timesteps
-    if not isinstance(n, Integral) or isinstance(n, bool) or not 1 <= n <= T:
-        raise LabError(f"the number of steps is a whole number from 1 to {T}; {n!r} came; try 20 or 50")
-    try:
-        scheduler.set_timesteps(n, device=device)
-    except ValueError as error:
-        raise LabError(f"{type(scheduler).__name__} takes other numbers of steps; {n} came ({error})") from None
-
-
-def _own_arguments(scheduler, sources: list[torch.Generator]) -> dict:
-    """What this scheduler's step wants beyond the rest: its share of fresh noise, and where that comes from."""
-    known = inspect.signature(scheduler.step).parameters
-    return {name: value for name, value in {"eta": 0.0, "generator": sources}.items() if name in known}

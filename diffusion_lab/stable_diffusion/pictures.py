@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..errors import LabError
+from ..pixels import as_rgb
 from .loading.devices import memory_edge
 
 # Red, green and blue of each of Stable Diffusion 1.x's four latent channels, and no bias: numbers measured by the user
@@ -20,16 +20,13 @@ _SD1_CHANNELS = [128, 256, 512, 512]
 @torch.no_grad()
 def encode(pipeline, image: Image.Image | np.ndarray) -> Tensor:
     """The latent x0 (1, C, h, w) of a picture (PIL, or uint8 (H, W, 3)), cut to the model's size; float32, CPU."""
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3:
-        image = Image.fromarray(image)
-    if not isinstance(image, Image.Image):
-        raise LabError(f"a picture was expected (PIL, or uint8 (H, W, 3)); {_told(image)} came; open it with PIL")
     vae = pipeline.vae
-    fitted = ImageOps.fit(image.convert("RGB"), picture_size(pipeline), Image.Resampling.LANCZOS)
+    fitted = ImageOps.fit(as_rgb(image), picture_size(pipeline), Image.Resampling.LANCZOS)
     pixels = pipeline.image_processor.preprocess(fitted)                          # (1, 3, H, W) in [-1, 1]
     with memory_edge():
         latent = vae.encode(pixels.to(pipeline._execution_device, vae.dtype)).latent_dist.mode()
-    return (latent * vae.config.scaling_factor).float().cpu()                     # (1, C, h, w)
+    # In memory as static lies, for a U-Net that is given another layout adds up in another order.
+    return (latent * vae.config.scaling_factor).float().cpu().contiguous()        # (1, C, h, w)
 
 
 @torch.no_grad()
@@ -106,7 +103,3 @@ def fit_to_rgb(pipeline, pictures: Sequence[np.ndarray]) -> Tensor:
     x = torch.cat([x, torch.ones(len(x), 1)], dim=1)                              # (B h w, C + 1)
     y = small.permute(0, 2, 3, 1).flatten(0, 2)                                   # (B h w, 3)
     return torch.linalg.lstsq(x.double(), y.double()).solution.float()
-
-
-def _told(value: object) -> str:
-    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__

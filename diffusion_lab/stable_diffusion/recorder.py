@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from ..errors import LabError
 from ..places import Habits
-from ..trajectory import Recipe, Step, Trajectory, arrived
+from ..recipe import Recipe
+from ..trajectory import Step, Trajectory, arrived
 from .loading.folders import habits_in
 from .pictures import as_uint8, decode, to_rgb
-from .schedulers import name_of, scribe
+from .schedulers import scribe, told
 
 
 @contextlib.contextmanager
@@ -186,7 +187,7 @@ def _recipe(tape: _Tape, pipeline) -> Recipe:
     return Recipe(
         model=f"{tape.habits.name}, recorded",
         prompt=words("prompt"),
-        sampler=name_of(tape.scheduler),
+        **told(tape.scheduler),
         n=tape.scheduler.num_inference_steps,
         guidance_scale=scale,
         negative_prompt=" | ".join(dict.fromkeys(words("negative_prompt"))),

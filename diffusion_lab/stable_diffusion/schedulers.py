@@ -45,6 +45,12 @@ def name_of(scheduler: SchedulerMixin) -> str:
     return max(fits)[1] if fits else kind
 
 
+def told(scheduler: SchedulerMixin) -> dict[str, str]:
+    """How a Recipe tells of a scheduler: its `sampler`, and the `title` that a learner reads."""
+    name = name_of(scheduler)
+    return {"sampler": name, "title": SAMPLERS[name].title if name in SAMPLERS else name}
+
+
 def schedule_of(scheduler: SchedulerMixin, name: str) -> Schedule:
     """The noise schedule of a model's scheduler, as its DDIM sampler would walk it."""
     ddim = fresh(scheduler, "ddim")
