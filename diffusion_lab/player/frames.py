@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..errors import LabError
@@ -76,6 +76,25 @@ def bias(to_rgb: Tensor | None) -> np.ndarray:
 def shown(values: np.ndarray) -> np.ndarray:
     """Values in [-1, 1] as bytes (…, 3); NaN becomes grey."""
     return np.round(np.clip(np.nan_to_num(values), -1, 1) * 127.5 + 127.5).astype(np.uint8)
+
+
+def hatch(pixels: np.ndarray, broken: np.ndarray) -> np.ndarray:
+    """Diagonal stripes where a value is not a number."""
+    y, x = np.indices(broken.shape)
+    stripes = np.where(((x + y) // 2 % 2)[..., None], 235, 102).astype(np.uint8)
+    return np.where(broken[..., None], stripes, pixels).astype(np.uint8)
+
+
+def scatter(points: np.ndarray, reach: float, colour: str, side: int = 224) -> np.ndarray:
+    """Points (B, 2) as dots on a square of `side` pixels that reaches from -reach to reach."""
+    image = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(image)
+    draw.line([(side / 2, 0), (side / 2, side)], "#dddddd")
+    draw.line([(0, side / 2), (side, side / 2)], "#dddddd")
+    for x, y in points[np.isfinite(points).all(1)][:600]:
+        u, v = side / 2 * (1 + x / reach), side / 2 * (1 - y / reach)
+        draw.ellipse([u - 2, v - 2, u + 2, v + 2], colour)
+    return np.asarray(image)
 
 
 def kept(trajectory: Trajectory, most: int) -> list[int]:

@@ -11,7 +11,7 @@ from ..errors import LabError
 from ..files import whole
 from ..templates import as_json, fill, marked
 from ..trajectory import Trajectory
-from . import frames, paths, words
+from . import frames, paths
 from .decoding import decoded
 from .still import still
 from .views import VIEWS, check, had, known, table
@@ -87,7 +87,7 @@ class Player:
     @property
     def title(self) -> str:
         """The prompt in quotation marks, or what happens."""
-        return words.title(self.trajectories, self.index)
+        return paths.title(self.trajectories, self.index)
 
     @cached_property
     def html(self) -> str:
@@ -129,7 +129,7 @@ class Player:
         if len(packed) == 2:
             return data | self._compared(packed, places)
         return data | {
-            "recipe": words.recipe_line(self.trajectories[0], self.index),
+            "recipe": paths.recipe_line(self.trajectories[0], self.index),
             "panels": [{"path": 0, "what": view} for view in self.views],
             "pairs": [[k, 0] for k in range(len(places[0]))],
             "stops": [int(np.abs(np.array(places[0]) - i).argmin()) for i in paths.stops(self.trajectories[0])],
@@ -144,9 +144,9 @@ class Player:
             one, two = (path["frames"] for path in packed)
             two |= {what: "same" for what in one if one[what] == two.get(what)}
         return {
-            "panels": self._panels(alike), "pairs": pairs, "names": words.told_apart(a, b, self.index),
+            "panels": self._panels(alike), "pairs": pairs, "names": paths.told_apart(a, b, self.index),
             "stops": sorted({round(k * (len(pairs) - 1) / 4) for k in range(5)}),
-            "start": words.start_line(a, b, self.index), "gaps": gaps and frames.numbers(gaps, "<f4"),
+            "start": paths.start_line(a, b, self.index), "gaps": gaps and frames.numbers(gaps, "<f4"),
         }  # fmt: skip
 
     def _panels(self, alike: bool) -> list[dict]:
@@ -158,12 +158,12 @@ class Player:
     def _stills(self) -> str:
         """The still of each path, the second one closed by what holds for both."""
         two, index = len(self.trajectories) == 2, self.index
-        names = words.told_apart(*self.trajectories, index) if two else [self.title]
+        names = paths.told_apart(*self.trajectories, index) if two else [self.title]
         stills = []
         for each, pictures, name in zip(self.trajectories, self.pictures, names, strict=True):
-            notes = [words.recipe_line(each, index)]
+            notes = [paths.recipe_line(each, index)]
             if each is self.trajectories[-1]:
-                notes += [words.start_line(*self.trajectories, index) if two else "", self.caption]
+                notes += [paths.start_line(*self.trajectories, index) if two else "", self.caption]
             stills.append(still(each, index, name, notes, pictures["x0"]))
         return "".join(stills)
 

@@ -15,11 +15,17 @@ from torch import Tensor
 from ..figures import PALETTE
 from ..trajectory import Trajectory
 from . import frames, paths
-from .drawing import SIDE, colours, drawn
-from .words import percent, prompt_of
+from .views import VIEWS
 
+SIDE = 112  # pixels of one picture
 CELL = "border:0;padding:2px 4px;text-align:center;vertical-align:bottom;background:transparent"
 ROW = "background:transparent;border:0"
+COLOURS = {
+    "black": (20, 20, 20), "white": (245, 245, 245), "grey": (128, 128, 128), "red": (200, 40, 40),
+    "orange": (225, 130, 50), "yellow": (235, 215, 70), "brown": (125, 80, 50), "green": (60, 150, 70),
+    "blue": (50, 90, 190), "light blue": (140, 190, 235), "purple": (130, 70, 160), "pink": (230, 150, 180),
+}  # fmt: skip
+
 
 def still(trajectory: Trajectory, index: int, title: str, notes: list[str], pictures: Mapping[int, Tensor]) -> str:
     """Five columns nearest 0, 10, 35, 70 and 100 % picture; rows x_t and x0; the small band; caption lines.
@@ -27,7 +33,7 @@ def still(trajectory: Trajectory, index: int, title: str, notes: list[str], pict
     `pictures` are decoded x0, uint8 (H, W, 3), by step.
     """
     stops = paths.stops(trajectory)
-    share = [percent(trajectory[i].alpha_bar) for i in stops]
+    share = [paths.percent(trajectory[i].alpha_bar) for i in stops]
     thing = "data" if frames.is_points(trajectory) else "picture"
     head = "".join(f'<td style="{CELL}"><b>{s} %</b> {thing}</td>' for s in share)
     reverse = trajectory.direction == "reverse"
@@ -58,7 +64,7 @@ def _cell(trajectory: Trajectory, i: int, index: int, what: str, pictures: Mappi
         pixels, broken = pictures[i].cpu().numpy(), False
     else:
         reach = max(3.0, 1.1 * float(trajectory.x0.nan_to_num().abs().max())) if points else 1.0
-        pixels, broken = drawn(trajectory, i, index, what, reach)
+        pixels, broken = VIEWS[what].pixels(trajectory, i, index, reach)
     seen = "" if points else "not a number (NaN)" if broken else colours(pixels)
     alt = _alt(trajectory, i, index, what, seen)
     src = frames.picture(pixels, SIDE)
@@ -69,12 +75,12 @@ def _cell(trajectory: Trajectory, i: int, index: int, what: str, pictures: Mappi
 def _alt(trajectory: Trajectory, i: int, index: int, what: str, seen: str) -> str:
     step = trajectory[i]
     points = frames.is_points(trajectory)
-    where = f"{percent(step.alpha_bar)} % {'data' if points else 'picture'}"
+    where = f"{paths.percent(step.alpha_bar)} % {'data' if points else 'picture'}"
     if what == "x_t":
         return f"{where}: {_grain(step.alpha_bar, points)}"
     if what == "eps":
         return f"{where}: the noise, the same static at every step, with a weight of {(1 - step.alpha_bar) ** 0.5:.2f}"
-    prompt = prompt_of(trajectory, index)
+    prompt = paths.prompt_of(trajectory, index)
     result = f" of “{prompt}”" if prompt else ""
     like = _likeness(step.x0, trajectory.x0, index, points)
     return f"{where}: the guess, {like}{result}" + (f"; mainly {seen}" if seen else "")
@@ -97,9 +103,19 @@ def _likeness(guess, final, index: int, points: bool) -> str:
     return next((text for limit, text in words if alike < limit), "the result")
 
 
+def colours(pixels: np.ndarray) -> str:
+    """The one or two colour words that cover most of a picture (H, W, 3)."""
+    small = np.asarray(Image.fromarray(pixels).resize((12, 12), Image.Resampling.BOX)).reshape(-1, 3).astype(float)
+    names, table = list(COLOURS), np.array(list(COLOURS.values()), float)
+    nearest = ((small[:, None] - table) ** 2).sum(-1).argmin(1)
+    counts = np.bincount(nearest, minlength=len(names))
+    first, second = np.argsort(-counts, kind="stable")[:2]
+    return f"{names[first]} and {names[second]}" if counts[second] >= 0.2 * len(small) else names[first]
+
+
 def _band(trajectory: Trajectory) -> str:
     """The schedule as a small picture: blue, the share of picture; dotted vermilion, the share of noise."""
-    alphas = np.array([f[0] for f in paths.facts(trajectory)])
+    alphas = np.array(trajectory.alpha_bars)
     width, height = 1200, 96
     image = Image.new("RGB", (width, height), "#FBEAE0")
     draw = ImageDraw.Draw(image)
@@ -113,8 +129,9 @@ def _band(trajectory: Trajectory) -> str:
     buffer = io.BytesIO()
     image.quantize(8, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     half = int(np.abs(alphas - 0.5).argmin())
-    alt = (f"The share of picture over {len(alphas)} points of the path: {percent(alphas[0])} % at first, half at "
-           f"point {half + 1}, {percent(alphas[-1])} % at last; black lines mark the pictures above")  # fmt: skip
+    first, last = paths.percent(alphas[0]), paths.percent(alphas[-1])
+    alt = (f"The share of picture over {len(alphas)} points of the path: {first} % at first, half at point {half + 1}, "
+           f"{last} % at last; black lines mark the pictures above")  # fmt: skip
     src = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     thing = "data" if frames.is_points(trajectory) else "picture"
     return f'<img src="{src}" alt="{alt}" style="width:100%;height:40px"/><br>blue: {thing} · dotted: noise · time →'

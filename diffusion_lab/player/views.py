@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import LabError
+from ..figures import PALETTE
 from ..trajectory import Step, Trajectory
 from . import frames
 
@@ -51,6 +52,18 @@ class View:
     def drawn(self, x: Tensor, to_rgb: Tensor | None) -> np.ndarray:
         """One sample (C, H, W) as colours (H, W, 3), without the bias of `to_rgb`."""
         return frames.linear(x, to_rgb) if self.colours is None else self.colours(x.detach().float().cpu().numpy())
+
+    def pixels(self, trajectory: Trajectory, i: int, index: int, reach: float) -> tuple[np.ndarray, bool]:
+        """What step i shows of it, uint8 (H, W, 3), with values that are no numbers hatched; and whether all are.
+
+        Of points all are drawn, in a square that reaches from -reach to reach.
+        """
+        x = self.of(trajectory[i])
+        if frames.is_points(trajectory):
+            return frames.scatter(x.detach().float().cpu().numpy(), reach, PALETTE.get(self.role, "#333333")), False
+        values = self.drawn(x[index], trajectory.to_rgb) + frames.bias(trajectory.to_rgb)
+        broken = ~np.isfinite(values).all(-1)
+        return frames.hatch(frames.shown(values), broken), bool(broken.all())
 
 
 def arrival(step: Step) -> bool:

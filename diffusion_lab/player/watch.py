@@ -11,12 +11,10 @@ from torch import Tensor
 
 from ..errors import LabError
 from ..trajectory import Recipe, Step, Trajectory
-from . import frames
+from . import frames, paths
 from .decoding import keep
-from .drawing import drawn
 from .player import Player, drawable
-from .views import known
-from .words import percent
+from .views import VIEWS, known
 
 EVERY = 0.2  # seconds from one preview to the next
 EMPTY = "<span></span>"
@@ -76,11 +74,11 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int) -> bool:
 
 def _preview(made: Trajectory, index: int) -> str:
     step, n = made[-1], max(made.recipe.n, len(made))
-    pixels, _ = drawn(made, len(made) - 1, index, "x0", 3.3)
+    pixels, _ = VIEWS["x0"].pixels(made, len(made) - 1, index, 3.3)
     return (f'<div style="font:16px system-ui,sans-serif"><img src="{frames.picture(pixels, 192)}" width="192" '
             f'alt="the guess of the picture at step {len(made)}"/><br>'
             f'<progress value="{len(made)}" max="{n}" style="width:192px" aria-label="steps"></progress> '
-            f"step {len(made)} of {n} · {percent(step.alpha_bar)} % picture</div>")  # fmt: skip
+            f"step {len(made)} of {n} · {paths.percent(step.alpha_bar)} % picture</div>")  # fmt: skip
 
 
 def _decoder(model) -> Callable[[Tensor], Tensor] | None:
