@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -47,6 +48,13 @@ class Edit:
         return torch.nn.functional.interpolate(self.mask[None, None], tuple(shape[-2:]), mode="area")
 
 
+def check_edit(edit: Edit) -> None:
+    """Raises LabError for what is no Edit."""
+    if not isinstance(edit, Edit):
+        raise LabError(f"edit=Edit(image, mask, strength) was expected; {type(edit).__name__} came; wrap the "
+                       "picture in an Edit, from diffusion_lab")
+
+
 def _share(mask) -> Tensor:
     """A mask as float32 (H, W) in [0, 1], from a picture, bytes, truth values or shares."""
     values = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask)
@@ -59,7 +67,7 @@ def _share(mask) -> Tensor:
 
 def steps_of(n: int, strength: float) -> int:
     """How many of n steps an edit of a `strength` in (0, 1] walks: that share, and one at least."""
-    if isinstance(strength, bool | str) or not 0 < strength <= 1:
+    if not isinstance(strength, Real) or isinstance(strength, bool) or not 0 < strength <= 1:
         raise LabError(f"a strength above 0 and up to 1 was expected; {strength!r} came; 0.3 is a little, 0.8 much")
     return max(1, round(strength * n))
 
@@ -79,8 +87,8 @@ def begin(x0: Tensor, schedule: Schedule, n: int, strength: float = 1.0,
 def begin_with(x0: Tensor, schedule: Schedule, n: int, strength: float, eps: Tensor) -> tuple[Tensor, list[int]]:
     """`begin` with the noise eps (B, ...) that is already drawn."""
     timesteps = schedule.timesteps(n)[n - steps_of(n, strength):]
-    whole = len(timesteps) == n
-    return eps if whole else add_noise(x0.expand_as(eps), schedule.alpha_bar(timesteps[0]), eps), timesteps
+    x0, whole = _one_each(x0, eps), len(timesteps) == n
+    return eps if whole else add_noise(x0, schedule.alpha_bar(timesteps[0]), eps), timesteps
 
 
 def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.0) -> Rule:
@@ -93,7 +101,7 @@ def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.
     and width those of known; `eps` (B, ...) the noise that the path began with; `final`, the schedule's own, at which
     the last step ends. The Move's extras hold the "proposal" (B, ...). Raises LabError for a mask of another size.
     """
-    known, mask = known.expand_as(eps), _fitting(mask, known).to(known)
+    known, mask = _one_each(known, eps), _fitting(mask, known).to(known)
 
     def keeping(x_t: Tensor, guess: Tensor, alpha_bar: float, alpha_bar_next: float) -> Move:
         proposal, extras = as_move(rule(x_t, guess, alpha_bar, alpha_bar_next))
@@ -102,6 +110,14 @@ def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.
         return Move(x, {**extras, "proposal": proposal})
 
     return keeping
+
+
+def _one_each(x0: Tensor, eps: Tensor) -> Tensor:
+    """One picture for all, or one for each noise, as one for each."""
+    if x0.shape[1:] != eps.shape[1:] or len(x0) not in (1, len(eps)):
+        raise LabError(f"one picture, or one for each of {len(eps)} seeds, of shape {tuple(eps.shape[1:])} was "
+                       f"expected; {tuple(x0.shape)} came; take it from model.encode(image)")
+    return x0.expand_as(eps)
 
 
 def _fitting(mask: Tensor, known: Tensor) -> Tensor:

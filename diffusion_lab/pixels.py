@@ -32,8 +32,8 @@ def as_rgb(image) -> Image.Image:
     """The one way in: a picture upright, on white, in three colours of 8 bits.
 
     Arguments: `image`, PIL or uint8 (H, W, 3). It is turned as its camera says, what is transparent shows white, and
-    deep grey (16 bits, or numbers) is brought to 8: from 0 to its full range, or to its own maximum where that is below
-    a quarter of it, as with 12 bits in 16. Raises LabError for anything else.
+    deep grey (16 bits, or fractions) is brought to 8 by the range that it was taken in, 12 bits in 16 too. Raises
+    LabError for anything else.
     """
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
         return Image.fromarray(image)
@@ -42,19 +42,22 @@ def as_rgb(image) -> Image.Image:
         raise LabError(f"one picture was expected, PIL or uint8 (H, W, 3); {told} came; open it with PIL.Image.open")
     image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
-        image = _eight_bits(np.asarray(image, dtype=np.float64))
+        image = _eight_bits(np.asarray(image, dtype=np.float64), image.mode)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 
-def _eight_bits(values: np.ndarray) -> Image.Image:
-    values = np.nan_to_num(values).clip(0)
-    most = values.max(initial=0)
-    full = 1 if most <= 1 else 65535
-    unit = full if most > full / 4 else max(most, 1e-12)
-    return Image.fromarray((values / unit * 255).round().clip(0, 255).astype(np.uint8))
+def _eight_bits(values: np.ndarray, mode: str) -> Image.Image:
+    """Grey values of more than 8 bits, or fractions, as 0 to 255: by the range that they were stored in, where cameras
+    and scanners have 10, 12, 14 or 16 bits. 16 bits that would fit into 8 are a dark picture."""
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0).clip(0)
+    most = float(values.max(initial=0))
+    deep = (1023, 4095, 16383, 65535) if most > 255 else (65535,)
+    ranges = {"F": (1, 255, *deep), "I": (255, *deep)}.get(mode, deep)
+    full = next((top for top in ranges if most <= top), most)
+    return Image.fromarray((values / full * 255).round().astype(np.uint8))
 
 
 def fitted(image, shape: tuple[int, ...]) -> Tensor:

@@ -18,7 +18,8 @@ def as_whole(value, what: str, advice: str, least: int = 1, most: int | None = N
     Raises LabError for anything else, a bool among them, and for what is below `least` or above `most`.
     """
     number = plain(value)
-    if not isinstance(number, Integral) or isinstance(number, bool) or not least <= number <= (most or number):
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if not whole or number < least or (most is not None and number > most):
         reach = f", {least} or more" if most is None else f" from {least} to {most}"
         raise LabError(f"{what} is a whole number{reach}; {value!r} came; {advice}")
     return int(number)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import LabError
-from .recipe import as_whole
+from .recipe import as_whole, plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Schedule:
 
         Raises LabError where there is none, or where one is not below the one before.
         """
-        timesteps = list(timesteps)
+        timesteps = [plain(t) for t in plain(timesteps)]
         if not timesteps or any(after >= before for before, after in zip(timesteps, timesteps[1:], strict=False)):
             told = f"{timesteps[:6]}{' and so on' if len(timesteps) > 6 else ''}" if timesteps else "none"
             raise LabError(f"falling timesteps were expected, from static to picture; {told} came; take them from "

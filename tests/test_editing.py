@@ -112,7 +112,9 @@ def test_a_mask_may_be_a_picture_truths_or_shares():
     lambda: Edit(PICTURES[0], strength="much"), lambda: begin(torch.zeros(1, 2), SCHEDULE, 10, float("nan")),
     lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4), torch.ones(1, 1), torch.zeros(1, 3, 4, 4)),
     lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4), torch.ones(2, 4, 4), torch.zeros(1, 3, 4, 4)),
-    lambda: Toy.load("points").steps("ring", edit=Edit(PICTURES[0])),
+    lambda: Toy.load("points").steps("ring", edit=Edit(PICTURES[0])), lambda: Edit(PICTURES[0], strength=None),
+    lambda: begin(torch.zeros(3, 2), SCHEDULE, 10, 0.5, [1, 2]), lambda: Toy.load("icons").steps(edit=PICTURES[0]),
+    lambda: keep(ddim_step, torch.zeros(2, 3, 4, 4), torch.ones(4, 4), torch.zeros(3, 3, 4, 4)),
 ])  # fmt: skip
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=".*came;|draws points") as caught:

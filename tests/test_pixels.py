@@ -38,7 +38,8 @@ def test_what_is_transparent_is_white():
 @pytest.mark.parametrize(("values", "expected"), [
     (np.array([[0, 32768, 65535]], np.uint16), [0, 128, 255]), (np.array([[0, 2048, 4095]], np.uint16), [0, 128, 255]),
     (np.array([[0, 30000]], np.int32), [0, 117]), (np.array([[0.0, 0.5, 1.0]], np.float32), [0, 128, 255]),
-    (np.array([[0.0, np.nan]], np.float32), [0, 0]),
+    (np.array([[0.0, np.nan]], np.float32), [0, 0]), (np.array([[0.0, 51.0, 255.0]], np.float32), [0, 51, 255]),
+    (np.array([[0, 51, 255]], np.int32), [0, 51, 255]), (np.array([[0, 0]], np.uint16), [0, 0]),
 ])  # fmt: skip
 def test_deep_grey_keeps_its_range(values, expected):
     assert seen(Image.fromarray(values))[..., 0].tolist() == [expected]

@@ -213,7 +213,8 @@ def test_guidance_pushes_as_far_as_it_is_told(scale, eps, uncond):
     lambda: SCHEDULE.alpha_bar(1000), lambda: SCHEDULE.alpha_bar(3.0), lambda: SCHEDULE.alpha_bar(-1),
     lambda: SCHEDULE.timesteps(0), lambda: SCHEDULE.timesteps(-3), lambda: SCHEDULE.timesteps(2.5),
     lambda: SCHEDULE.timesteps(1001), lambda: linear(5), lambda: cosine(0), lambda: scaled_linear(1.5),
-    lambda: straight(0), lambda: SCHEDULE.times([]), lambda: SCHEDULE.times([3, 3]), lambda: linear(True),
+    lambda: straight(1).alpha_bar(1), lambda: ancestral(generators(0), None), lambda: straight(0),
+    lambda: SCHEDULE.times([]), lambda: SCHEDULE.times([3, 3]), lambda: linear(True),
     lambda: list(denoise(smooth_model, SCHEDULE, noise((1,), 0), SCHEDULE.timesteps(5)[5:])),
     lambda: list(heun(smooth_model, SCHEDULE, noise((1,), 0), list(reversed(SCHEDULE.timesteps(5))))),
     lambda: ancestral(generators(3))(torch.zeros(2, 1), torch.zeros(2, 1), 0.2, 0.4),
@@ -254,6 +255,12 @@ def test_euler_on_the_straight_path_is_ddim(n):
 def test_the_straight_schedule_has_the_shares_of_its_mix():
     schedule = straight(3)  # s = 1/4, 2/4, 3/4
     assert schedule.alpha_bars.tolist() == pytest.approx([9 / 10, 1 / 2, 1 / 10]) and len(schedule) == 3
+
+
+def test_timesteps_may_come_as_numbers_of_any_kind():
+    times = SCHEDULE.times([800, 300])
+    assert SCHEDULE.times(torch.tensor([800, 300])) == SCHEDULE.times([torch.tensor(800), torch.tensor(300)]) == times
+    assert straight(1).times([0]) == [(0, pytest.approx(0.5), 1.0)]
 
 
 def test_2m_forgets_the_path_before():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..editing import Edit, begin_with, keep
+from ..editing import Edit, begin_with, check_edit, keep
 from ..errors import LabError
 from ..guidance import guided
 from ..noising import generators, randn
@@ -35,7 +35,7 @@ class Sampler:
     def with_eta(self, eta: float) -> "Sampler":
         """The same sampler with another share of fresh noise, 0 to 1; raises LabError where it has none."""
         if self.eta is None:
-            raise LabError(f'a sampler that shakes was expected; {self.title} came, which has no eta; try "ddpm"')
+            raise LabError(f'a sampler that shakes was expected; {self.title} came; it has no eta; try "ddpm"')
         check_eta(eta)
         return replace(self, title=f"{self.title}, eta {eta:g}", eta=float(eta))
 
@@ -76,6 +76,7 @@ def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None, e
     x = eps = randn(model.shape, sources)                                         # (B, *shape)
     rule = chosen.rule(chosen, model.schedule, sources)
     if edit is not None:
+        check_edit(edit)
         recipe, known = replace(recipe, strength=edit.strength), model.encode(edit.image)
         x, timesteps = begin_with(known, model.schedule, recipe.n, edit.strength, eps)
         rule = rule if edit.mask is None else keep(rule, known, edit.on(model.shape), eps, model.schedule.final)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ def ancestral(source: torch.Generator | Sequence[torch.Generator], eta: float = 
 
 def check_eta(eta: float) -> None:
     """Raises LabError for an eta that is no share of fresh noise."""
-    if isinstance(eta, bool | str) or not 0 <= eta <= 1:
+    if not isinstance(eta, Real) or isinstance(eta, bool) or not 0 <= eta <= 1:
         raise LabError(f"eta is a share of fresh noise from 0 to 1; {eta!r} came; 0 is DDIM, 1 is DDPM")
 
 

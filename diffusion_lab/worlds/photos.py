@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import LabError
+from ..pixels import as_rgb
 from . import check_sample
 
 FILES = {"astronaut": "astronaut.png", "cat": "chelsea.png", "rocket": "rocket.jpg"}
@@ -80,7 +81,7 @@ def _open(path: Path) -> Image.Image:
                 if image.width * image.height > LARGEST:
                     raise LabError(f"a picture of at most {LARGEST // 10**6} million pixels was expected; {path.name} "
                                    f"has {image.width} x {image.height}; make it smaller first")  # fmt: skip
-                return _rgb(ImageOps.exif_transpose(image))
+                return as_rgb(image)
         except LabError:
             raise
         except Image.DecompressionBombError:
@@ -90,20 +91,3 @@ def _open(path: Path) -> Image.Image:
             raise LabError(f"a picture was expected; {path.name} is none that can be read, or it is damaged "
                            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); save it again as "
                            "PNG or JPEG and give that file") from None  # fmt: skip
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F" or image.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(image), image.mode)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
-    """Grey values of more than 8 bits, or fractions, as 0 to 255: by the range that they were stored in."""
-    values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0).clip(0)
-    ranges = {"F": (1, 255, 65535), "I": (255, 65535)}.get(mode, (65535,))
-    full = next((top for top in ranges if values.max() <= top), values.max())
-    return (values / full * 255).round().astype(np.uint8)
