@@ -105,5 +105,5 @@ def latents(n: int = 50, side: int = 128) -> Trajectory:
         steps.append(Step(a**0.5 * guess + (1 - a) ** 0.5 * eps, eps, a, 980 - 20 * i, 0.9 * eps, extras=beside))
     steps.append(arrived(x0))
     pictures[n] = clean.byte()[None]
-    recipe = Recipe("Tiny SD", ("an astronaut",), (5,), "ddim", n, 2.5)
+    recipe = Recipe("Tiny SD", ("an astronaut",), (5,), "ddim", n, 2.5, title="DDIM")
     return Trajectory(steps, recipe, to_rgb, pictures)

@@ -14,12 +14,6 @@ from .views import VIEWS, View, arrival
 
 STOPS = (0.0, 0.10, 0.35, 0.70, 1.0)  # shares of picture at which the still stops: evenly spaced ones are mostly static
 NOISE = 1 / 4000  # the noise's finest value, of points
-NAMES = {
-    "ddim": "DDIM", "ddpm": "DDPM", "euler": "Euler", "euler_ancestral": "Euler ancestral", "heun": "Heun",
-    "dpmpp_2m": "DPM++ 2M", "dpmpp_2m_karras": "DPM++ 2M Karras", "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_1s": "DPM++ 1S",
-    "unipc": "UniPC", "deis": "DEIS", "lms": "LMS", "kdpm2": "KDPM2", "pndm": "PNDM", "lcm": "LCM",
-}  # fmt: skip
 
 
 def own(x: Tensor, index: int, points: bool) -> Tensor:
@@ -197,7 +191,7 @@ def _told(trajectory: Trajectory, index: int) -> dict[str, str]:
     return {
         "prompt": f"“{prompt}”" if prompt else "no prompt", "model": recipe.model,
         "seed": "" if seed is None else f"seed {seed}",
-        "sampler": recipe.title or NAMES.get(recipe.sampler, recipe.sampler),
+        "sampler": recipe.title or recipe.sampler,
         "n": f"{recipe.n} steps" if recipe.n else "",
         "guidance": "" if scale is None else f"guidance {scale:g}",
         "negative": f"without “{recipe.negative_prompt}”" if recipe.negative_prompt else "",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import LabError
-from ..files import whole
+from ..files import expanded, whole
 from ..templates import as_json, fill, marked
 from ..trajectory import Trajectory
 from . import frames, paths
@@ -77,7 +77,7 @@ class Player:
 
         Raises LabError where the name is not one of a page, and where the disk refuses.
         """
-        path = Path(path).expanduser()
+        path = expanded(path)
         if path.suffix.lower() not in (".html", ".htm"):
             raise LabError(f"a player is a page of HTML; the name {path.name} came; call it {path.stem}.html")
         with whole(path) as part:
