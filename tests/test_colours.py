@@ -9,6 +9,7 @@ import pytest
 
 from diffusion_lab.figures import PALETTE, WORDS, Figure
 from diffusion_lab.player.player import HERE
+from diffusion_lab.player.views import VIEWS
 
 MARK, TEXT = 3.0, 4.5  # WCAG 2.2: contrast of graphics (1.4.11), contrast of text (1.4.3)
 APART = 12.0  # CIELAB distance (CIE 1976) that two colours must keep: about five times what is just seen
@@ -99,7 +100,8 @@ def test_the_player_is_readable(name):
 def test_points_stand_out_on_their_white_paper():
     found = re.search(r"const DOTS = (\{.*?\});", (HERE / "panels.js").read_text("utf-8"))[1]
     colours = dict(re.findall(r'(\w+): "(#\w+)"', found))
-    assert {"signal", "guess", "noise", "pull"} <= set(colours)
+    assert set(colours) == {*PALETTE, "shown"}
+    assert {role for view in VIEWS.values() for role in (view.role, view.forward_role or view.role)} <= set(colours)
     for role, colour in colours.items():
         assert contrast(colour, PAPER) >= MARK, role
         assert role not in ("signal", "guess", "noise") or colour == PALETTE[role]

@@ -142,15 +142,19 @@ def test_what_cannot_be_drawn_is_told_in_one_sentence(call, words):
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
-def test_watch_says_so_at_the_first_step():
+@pytest.mark.parametrize("how, words", [
+    ({"index": 5}, "from 0 to 0; 5 came"),
+    ({"views": ["x_t", "x0_uncond"]}, "a guidance scale other than 1"),
+])  # fmt: skip
+def test_watch_says_so_at_the_first_step(how, words):
     """Before the rest of the path is paid for."""
 
     def steps():
         yield made.reverse().steps[0]
         pytest.fail("a second step was computed")
 
-    with pytest.raises(LabError, match="from 0 to 0; 5 came"):
-        watch(steps(), index=5)
+    with pytest.raises(LabError, match=words):
+        watch(steps(), **how)
 
 
 # ---- the page -------------------------------------------------------------------------------------------------------

@@ -91,8 +91,10 @@ def shown(engine, tmp_path):
         opened.append((manager, tab))
         tab.goto(browser.address(player.save(tmp_path / f"{len(opened)}.html")))
         browser.live(tab)
+        empty_ones_say_so(tab)
         tab.evaluate("""(k) => { const r = document.querySelector('.dl-player input'); r.value = k;
                      r.dispatchEvent(new Event('input')); }""", k)  # fmt: skip
+        empty_ones_say_so(tab)
         size, data, words, look = tab.evaluate("""(key) => {
             const panel = document.querySelector(`.dl-panel[data-what="${key}"]`);
             const canvas = panel.querySelector("canvas");
@@ -107,6 +109,12 @@ def shown(engine, tmp_path):
         errors = list(tab.errors)
         manager.__exit__(None, None, None)
         assert errors == []
+
+
+def empty_ones_say_so(tab) -> None:
+    panels = tab.evaluate("""[...document.querySelectorAll(".dl-panel")].map((panel) =>
+        [panel.hasAttribute("data-none"), panel.innerText.trim() === "not at this step"])""")
+    assert all(empty == said for empty, said in panels)
 
 
 def drawn(samples) -> np.ndarray:

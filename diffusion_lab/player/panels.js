@@ -21,7 +21,7 @@ const BODY = `
 </div>
 <p class="dl-formula"></p>
 <p class="dl-note"></p>`;
-const DOTS = { shown: "#444444", signal: "#0072B2", guess: "#009E73", noise: "#D55E00", pull: "#9B4677" };
+const DOTS = { shown: "#444444", signal: "#0072B2", guess: "#009E73", noise: "#D55E00", pull: "#9B4677", reference: "#666666" };
 const WIDTHS = { hero: 304, small: 224, side: 162, even: 270 };
 
 function build(root, state) {
@@ -107,7 +107,7 @@ function drawPanel(panel, state) {
   panel.shown = shown;
   if (held || kept?.at || state.data.names) setLabel(panel, what, state, side);
   panel.broken = false;
-  const none = kept && placeOf(kept, k) < 0;
+  const none = kept ? placeOf(kept, k) < 0 : false;
   panel.element.toggleAttribute("data-none", none);
   if (none) return blank(panel, path.size(what));
   if (path.points) return scatter(panel.canvas, path, k, what, DOTS[roleOf({ what }, state)], "#000");

@@ -14,7 +14,7 @@ from ..trajectory import Recipe, Step, Trajectory
 from . import frames, paths
 from .decoding import keep
 from .player import Player, drawable
-from .views import VIEWS, known
+from .views import VIEWS, check, known
 
 EVERY = 0.2  # seconds from one preview to the next
 EMPTY = "<span></span>"
@@ -31,12 +31,12 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     """
     if not isinstance(steps, Iterable):
         raise LabError(f"an iterator of Steps was expected; {type(steps).__name__} came; give model.steps(...)")
-    known(views)
+    asked = [key for key in known(views) or () if VIEWS[key].beside]  # what the first step has, or none
     recipe = getattr(steps, "recipe", Recipe())
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))
     decode = getattr(steps, "decode", None) or _decoder(model)
     made = Trajectory([], recipe, to_rgb, decode=decode)
-    stopped = _collect(steps, made, index)
+    stopped = _collect(steps, made, index, asked)
     if not made.steps:
         raise LabError("at least one step was expected; none came; give what model.steps(...) returns, unused")
     if stopped:
@@ -50,7 +50,7 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     return made
 
 
-def _collect(steps: Iterable[Step], made: Trajectory, index: int) -> bool:
+def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequence[str]) -> bool:
     """Put every step into the trajectory, showing the newest guess; True where a keyboard interrupt ended it."""
     handle = display(HTML(EMPTY), display_id=True) if get_ipython() is not None else None
     last = 0.0
@@ -61,6 +61,7 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int) -> bool:
             made.steps.append(step)
             if len(made) == 1:
                 drawable(made, index)  # before the rest is paid for
+                check(asked, made)
             if handle is not None and time.monotonic() - last > EVERY:
                 handle.update(HTML(_preview(made, index)))
                 last = time.monotonic()
