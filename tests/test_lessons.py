@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "lessons"
+sys.path.insert(0, str(LESSONS / "text"))  # the builder's own neighbour
 SPEC = importlib.util.spec_from_file_location("build", LESSONS / "text" / "build.py")
 build = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(build)
@@ -48,13 +49,23 @@ def test_every_text_has_its_notebook_and_every_notebook_its_text():
     assert [build.notebook_path(text).name for text in TEXTS] == [path.name for path in NOTEBOOKS]
 
 
+def test_every_lesson_has_its_module_and_its_quiz_and_they_their_lesson():
+    numbers = [text.name[:2] for text in TEXTS]
+    for ending in ("py", "toml"):
+        assert sorted(path.stem[-2:] for path in build.MODULES.glob(f"lesson_[0-9][0-9].{ending}")) == numbers
+
+
+def test_readme_tells_of_every_lesson():
+    assert build.table() in (ROOT / "README.md").read_text(encoding="utf-8"), "run make lessons"
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 def test_notebook_says_what_its_text_says(text):
     wanted, stored = build.cells_from(text), read(build.notebook_path(text))
     for kept in ("id", "cell_type", "source", "metadata"):
         same = [cell[kept] for cell in stored.cells] == [cell[kept] for cell in wanted.cells]
         assert same, f"{kept} differs: run make lessons; or, if you worked in the notebook, git stash to test"
-    assert stored.metadata == wanted.metadata
+    assert {name: stored.metadata[name] for name in wanted.metadata} == wanted.metadata
 
 
 @each_notebook
@@ -158,17 +169,15 @@ def workshop(tmp_path):
     text = tmp_path / "lessons" / "text" / "99_trial.md"
     text.parent.mkdir(parents=True)
     text.write_text(TRIAL)
-    place = text.parent / "build.py"
-    place.write_text((LESSONS / "text" / "build.py").read_text())
+    for name in ("build.py", "origins.py"):
+        (text.parent / name).write_text((LESSONS / "text" / name).read_text())
     (tmp_path / "constraints.txt").write_text("")
-    (tmp_path / "diffusion_lab").mkdir()
-    (tmp_path / "diffusion_lab" / "part.py").write_text("a = 1\n")
-    record = tmp_path / "record.json"
+    (tmp_path / "diffusion_lab" / "weights" / "small").mkdir(parents=True)
 
     def run(*options: str) -> tuple[int, str, str]:
-        command = [sys.executable, str(place), *options]
-        env = os.environ | {"DIFFUSION_LAB_BUILT": str(record)}
-        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120)
+        command = [sys.executable, str(text.parent / "build.py"), *options]
+        env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
         return done.returncode, done.stdout.strip(), done.stderr.strip()
 
     return text, tmp_path / "lessons" / "99_trial.ipynb", run
@@ -176,33 +185,82 @@ def workshop(tmp_path):
 
 def test_building_twice_changes_nothing(workshop):
     text, notebook, run = workshop
-    assert run() == (0, "99_trial: built", "")
+    assert run() == (0, "99_trial: run again (it is new)", "")
     first = notebook.read_bytes()
     assert run() == (0, "99_trial: unchanged", "")
-    assert run("--force") == (0, "99_trial: the same again", "")
+    assert run("--force") == (0, "99_trial: run again, the same (--force)", "")
     assert notebook.read_bytes() == first
     stored = json.loads(first)
     assert [cell["metadata"]["slideshow"]["slide_type"] for cell in stored["cells"]] == ["slide", "notes", "-"]
     assert "".join(stored["cells"][1]["source"]) == "<!-- speaker notes\n\nTwo minutes.\n\n-->"
-    assert stored["cells"][2]["outputs"][0]["text"] == ["42\n"]
+    assert stored["cells"][2]["outputs"][0]["text"] == ["42\n"] and stored["cells"][2]["execution_count"] == 1
     text.write_text(TRIAL.replace("6 * 7", "6 * 8"))
-    assert run() == (0, "99_trial: built", "")
+    assert run() == (0, "99_trial: run again (its code)", "")
     ids = [[cell["id"] for cell in json.loads(data)["cells"]] for data in (first, notebook.read_bytes())]
     assert ids[0][:2] == ids[1][:2] and ids[0][2] != ids[1][2]
 
 
-def test_a_changed_package_builds_again(workshop):
+USES = """\
+import sys
+sys.path.insert(0, "..")
+from pathlib import Path
+import inspect
+from diffusion_lab import late, part, shown
+print(part.a, late.late(), Path(part.__file__).with_name("words.toml").read_text())
+Path(part.__file__).with_name("weights").joinpath("small", "config.json").read_text()
+print(inspect.getsource(shown.shown))"""
+PARTS = {"__init__.py": "", "part.py": '"""A part."""\na = 1  # one\n', "idle.py": "b = 1\n", "later.py": "c = 3\n",
+         "late.py": "def late():\n    from .later import c\n    return c\n",
+         "shown.py": "def shown():\n    return 1  # one\n", "words.toml": "x = 1", "player.css": "a {}",
+         "weights/small/config.json": "{}", "weights/small/model.bin": "1"}  # fmt: skip
+CHANGES = [  # what is changed in the package, and which of the things that the lesson was built from that is
+    ("idle.py", "b = 2\n", []), ("player.css", "b {}", []), ("part.py", '"""A word."""\n\na = 1  # uno\n', []),
+    ("part.py", "a = 2\n", ["diffusion_lab/part.py"]), ("later.py", "c = 4\n", ["diffusion_lab/later.py"]),
+    ("shown.py", "def shown():\n    return 1  # uno\n", ["diffusion_lab/shown.py"]),
+    ("words.toml", "x = 2", ["diffusion_lab/words.toml"]),
+    ("weights/small/model.bin", "2", ["diffusion_lab/weights/small"]),
+]
+
+
+def test_a_lesson_is_run_again_where_what_it_shows_may_have_changed_and_not_otherwise(workshop):
     text, notebook, run = workshop
+    package = text.parents[2] / "diffusion_lab"
+    for name, content in PARTS.items():
+        (package / name).write_text(content)
+    text.write_text(TRIAL.replace("print(6 * 7)", USES))
     run()
-    (text.parents[2] / "diffusion_lab" / "part.py").write_text("a = 2\n")
-    assert run() == (0, "99_trial: the same again", "")
-    notebook.write_text(notebook.read_text().replace("42", "43"))  # a merge gone wrong
-    assert run() == (0, "99_trial: built", "")
-    assert "42" in notebook.read_text()
+    place = importlib.util.spec_from_file_location("origins_of_trial", text.parent / "origins.py")
+    origins = importlib.util.module_from_spec(place)
+    place.loader.exec_module(origins)
+    for name, content, found in CHANGES:
+        (package / name).write_text(content)
+        assert origins.changed(build.cells_from(text), read(notebook)) == found, (name, content)
+        (package / name).write_text(PARTS[name])
+    text.write_text(text.read_text().replace("Two minutes", "Three minutes"))
+    assert run() == (0, "99_trial: renewed", "") and "Three minutes" in notebook.read_text()
+    (text.parents[2] / "constraints.txt").write_text("a==1\n")
+    (package / "part.py").write_text("a = 2\n")
+    assert run() == (0, "99_trial: run again (constraints.txt, diffusion_lab/part.py)", "")
+
+
+def test_new_scripts_and_styles_are_put_in_without_running(workshop):
+    """A notebook with the scripts of an older edition; its code would now fail."""
+    text, notebook, run = workshop
+    text.write_text(TRIAL.replace("print(6 * 7)", "from pathlib import Path\nfrom diffusion_lab.player import parts\n"
+                                  "from IPython.display import HTML\nPath('ran').touch(exist_ok=False)\n"
+                                  "HTML(''.join(parts()))"))  # fmt: skip
+    assert run()[0] == 0
+    today, book = notebook.read_text(), read(notebook)
+    page = book.cells[2].outputs[0].data
+    page["text/html"] = re.sub(r"(data-print=)\S+>.*?</", r"\1'old'>old</", page["text/html"], flags=re.S)
+    page["text/html"] = page["text/html"].replace("'old'", '"00"')
+    notebook.write_text(build.sealed(book))
+    assert run() == (0, "99_trial: renewed", "")
+    assert notebook.read_text() == today
 
 
 def test_a_learners_work_is_not_overwritten(workshop):
-    """A notebook that git knows, changed in JupyterLab: kept, until --force says otherwise."""
+    """A notebook that git knows, changed in JupyterLab, is kept until --force says otherwise; a wrong merge is not."""
     text, notebook, run = workshop
     run()
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(text.parents[2])]
@@ -212,7 +270,8 @@ def test_a_learners_work_is_not_overwritten(workshop):
     notebook.write_text(mine)
     code, _, told = run()
     assert code == 1 and "--force" in told and notebook.read_text() == mine
-    assert run("--force") == (0, "99_trial: built", "")
+    subprocess.run([*git, "commit", "-q", "-a", "-m", "wrong"], check=True)
+    assert run() == (0, "99_trial: run again (it was changed by hand)", "") and "My own" not in notebook.read_text()
 
 
 @pytest.mark.parametrize(("line", "word"), [("1 / 0", "ZeroDivisionError"),

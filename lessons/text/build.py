@@ -2,14 +2,17 @@
 
     python lessons/text/build.py [NUMBER ...] [--force]
 
-A notebook is built again when its text, the package or the pinned versions changed since this machine built it. Cell
-ids come from the cells' text, and nothing in a notebook tells the time or the machine, so that building an unchanged
-lesson changes nothing. Where a machine builds a lesson for the first time and only the pixels come out differently,
-the stored notebook stays. A notebook that holds work of your own is not touched without --force.
+A notebook keeps, in its own metadata, what it was built from: its code, the pinned versions, and a fingerprint of each
+file of the package that its kernel loaded or read. Only where one of these is another now is the lesson run again.
+New words in a text, and new scripts or styles of the player, are put into the stored notebook without running a cell.
+(So a fresh clone builds nothing; and the record need not be believed: `make test` runs every notebook again and
+compares what it shows.) Cell ids come from the cells' text, and nothing in a notebook tells the time or the machine,
+so that building an unchanged lesson changes nothing. A notebook that holds work of your own is not touched without
+--force. At the end the README's table of lessons is written.
 """
 
 import argparse
-import hashlib
+import ast
 import json
 import os
 import re
@@ -21,12 +24,14 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from origins import ROOT, TELL, WATCH, changed, digest_of, prints
 
-ROOT = Path(__file__).resolve().parents[2]
 LESSONS = ROOT / "lessons"
+MODULES = ROOT / "diffusion_lab" / "coursework" / "lessons"
 PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]*")
 ADDRESS = re.compile(r"<[\w.]+( object)? at 0x[0-9a-f]+>")
 SECONDS_A_CELL = 300
+TABLE = re.compile(r"(?<=<!-- lessons -->\n).*?(?=<!-- end of lessons -->)", re.S)
 
 
 class LessonError(Exception):
@@ -56,7 +61,7 @@ def cells_from(text: Path) -> nbformat.NotebookNode:
         slide = cell.metadata.setdefault("slideshow", {"slide_type": "-"})  # "-" continues the slide before it
         if slide["slide_type"] == "notes":
             cell.source = f"<!-- speaker notes\n\n{cell.source}\n\n-->"
-        digest = hashlib.sha256(f"{cell.cell_type}{cell.source}".encode()).hexdigest()[:10]
+        digest = digest_of(f"{cell.cell_type}{cell.source}")[:10]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
     return notebook
@@ -71,13 +76,37 @@ def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         extra_arguments=["--IPKernelApp.log_level=40"], resources={"metadata": {"path": str(LESSONS)}},
     )  # fmt: skip
     try:
-        client.execute()
+        files = _run(client, notebook)
     except CellExecutionError as error:
         raise LessonError(f"a cell failed with {error.ename}: {error.evalue}\n{_where(notebook)}") from None
     except CellTimeoutError:
         raise LessonError(f"a cell ran for more than {SECONDS_A_CELL} s\n{_last(notebook)}") from None
     except (DeadKernelError, AssertionError):  # nbclient asserts something of the kernel while it says that it died
         raise LessonError(f"the kernel died\n{_last(notebook)}") from None
+    _refuse(notebook)
+    notebook.metadata["language_info"] = {"name": "python"}
+    notebook.metadata["built"] = {"from": prints(notebook, files)}
+    nbformat.validate(notebook)
+    return notebook
+
+
+def _run(client: NotebookClient, notebook: nbformat.NotebookNode) -> dict[str, list[str]]:
+    """Run the cells; returns the files that the kernel loaded, showed and read."""
+    def aside(source: str) -> str:
+        notebook.cells.append(nbformat.v4.new_code_cell(source))
+        done = client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1, store_history=False)
+        notebook.cells.pop()
+        return "".join(output.text for output in done.outputs)
+
+    with client.setup_kernel():
+        aside(WATCH)
+        for index, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, index, execution_count=client.code_cells_executed)  # WATCH was one
+        return json.loads(aside(TELL))
+
+
+def _refuse(notebook: nbformat.NotebookNode) -> None:
+    """Raise LessonError for an output that no learner should see, or that is another one at every run."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
@@ -85,9 +114,6 @@ def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 raise LessonError(f"a learner would see this on stderr:\n{output.text}\nfrom the cell\n\n{cell.source}")
             if found := ADDRESS.search(PICTURE.sub("", json.dumps(output))):
                 raise LessonError(f"this is another one at every run: {found.group()}\nfrom the cell\n\n{cell.source}")
-    notebook.metadata["language_info"] = {"name": "python"}
-    nbformat.validate(notebook)
-    return notebook
 
 
 def _where(notebook: nbformat.NotebookNode) -> str:
@@ -106,66 +132,107 @@ def _last(notebook: nbformat.NotebookNode) -> str:
     return f"in the cell\n\n{waiting[0]}" if waiting else ""
 
 
-def stored(notebook: nbformat.NotebookNode) -> str:
+# --- storing -----------------------------------------------------------------------------------------------------
+
+
+def sealed(notebook: nbformat.NotebookNode) -> str:
+    """The notebook as it is stored, with a seal that tells whether somebody has worked in it since."""
+    notebook.metadata["built"]["seal"] = seal_of(notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 
-def digest_of(*parts: bytes) -> str:
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+def seal_of(notebook: nbformat.NotebookNode) -> str:
+    return digest_of(json.dumps(notebook.cells, sort_keys=True))
 
 
-def is_edited(notebook: Path, before: str, known: str | None) -> bool:
-    """Does a notebook hold work of somebody's own: neither what was built here nor what git keeps?"""
-    if not before or digest_of(before.encode()) == known:
+def is_edited(path: Path, old: nbformat.NotebookNode) -> bool:
+    """Does a notebook hold work of somebody's own: neither what was built nor what git keeps?"""
+    if seal_of(old) == old.metadata.get("built", {}).get("seal"):
         return False
-    git = ["git", "status", "--porcelain", "--", str(notebook)]
+    git = ["git", "status", "--porcelain", "--", str(path)]
     told = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout
     return bool(told) and not told.startswith("??")
 
 
-def state(text: Path) -> str:
-    """What a notebook depends on, as one digest."""
-    package = ROOT / "diffusion_lab"
-    away = {"commands", "__pycache__", "__main__.py"}
-    parts = [p for p in sorted(package.rglob("*")) if p.is_file() and not away & set(p.relative_to(package).parts)]
-    files = [text, Path(__file__), ROOT / "constraints.txt", *parts]
-    return digest_of(*(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() for path in files))
+def renewed(fresh: nbformat.NotebookNode, old: nbformat.NotebookNode) -> tuple[nbformat.NotebookNode, list[str]]:
+    """A lesson's cells with the stored outputs of the same code, in today's scripts and styles; no cell is run.
+
+    Returns the notebook, and the names of scripts that cannot read the stored data: their lesson must be run again.
+    """
+    unreadable = []
+    ran = iter([cell for cell in old.cells if cell.cell_type == "code"])
+    for cell in fresh.cells:
+        if cell.cell_type == "code":
+            before = next(ran)
+            cell.outputs, cell.execution_count = before.outputs, before.execution_count
+            for output in cell.outputs:
+                html = output.get("data", {}).get("text/html", "")
+                if "data-lab=" in html:
+                    from diffusion_lab import figures, player, templates
+
+                    parts = (*player.parts(), *figures.parts())
+                    output.data["text/html"], left = templates.renew(html, parts)
+                    unreadable += left
+    fresh.metadata["built"] = old.metadata.get("built", {})
+    return fresh, unreadable
 
 
-def build(text: Path, built: dict[str, list[str]], force: bool) -> str:
-    """Build one lesson; return what was done. `built` holds the state and the notebook's digest of each."""
-    target = notebook_path(text)
+def build(text: Path, force: bool) -> str:
+    """Build one lesson; return what was done."""
+    target, fresh = notebook_path(text), cells_from(text)
     before = target.read_text(encoding="utf-8") if target.exists() else ""
-    known = built.get(text.stem, [None, None])
-    if not force and known == [state(text), digest_of(before.encode())]:
-        return "unchanged"
-    if not force and is_edited(target, before, known[1]):
-        raise LessonError("the notebook holds changes of its own (saved in JupyterLab?); keep a copy of what you want, "
-                          "then build with --force")  # fmt: skip
-    after = stored(executed(cells_from(text)))
-    same_but_pixels = PICTURE.sub("", after) == PICTURE.sub("", before)
-    if same_but_pixels and text.stem not in built and not force:
-        after = before
+    old = nbformat.reads(before, as_version=4) if before else None
+    why = ["--force"] if force else ["it is new"] if old is None else changed(fresh, old)
+    if old is not None and not force:
+        if is_edited(target, old):
+            raise LessonError("the notebook holds changes of its own (saved in JupyterLab?); keep a copy of what you "
+                              "want, then build with --force")
+        if not why and seal_of(old) != old.metadata.built.seal:
+            why = ["it was changed by hand"]
+        if not why:
+            fresh, why = renewed(fresh, old)
+    after = sealed(executed(cells_from(text)) if why else fresh)
     if after != before:
         target.write_text(after, encoding="utf-8")
-    built[text.stem] = [state(text), digest_of(after.encode())]
-    return "built" if after != before else "the same again"
+    done = "run again" if why and after != before else "run again, the same" if why else "renewed"
+    return f"{done} ({', '.join(why[:3])})" if why else done if after != before else "unchanged"
+
+
+# --- the README's table ------------------------------------------------------------------------------------------
+
+
+def table() -> str:
+    """The README's rows: number, title as the text has it, and the first sentences of the lesson's module."""
+    rows = ""
+    for text in texts():
+        title = re.search(r"^# (?:\d\d · )?(.+)$", text.read_text(encoding="utf-8"), re.M)[1]
+        module = MODULES / f"lesson_{text.name[:2]}.py"
+        about = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) if module.exists() else ""
+        rows += f"| {text.name[:2]} | [{title}](lessons/{text.stem}.ipynb) | {about.split(chr(10))[0]} |\n"
+    return rows
+
+
+def tell_readme() -> None:
+    path = ROOT / "README.md"
+    if path.exists():
+        before = path.read_text(encoding="utf-8")
+        after = TABLE.sub(lambda _: f"\n| | | |\n|---|---|---|\n{table()}\n", before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Build the lessons whose text or package changed.")
+    parser = argparse.ArgumentParser(description="Build the lessons whose code, or whose part of the package, changed.")
     parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="only these lessons, such as 01")
     parser.add_argument("--force", action="store_true", help="build even what did not change")
     args = parser.parse_args()
-    record = Path(os.environ.get("DIFFUSION_LAB_BUILT", Path(sys.prefix) / "lessons_built.json"))
-    built = json.loads(record.read_text()) if record.exists() else {}
     failures = []
     for text in texts(args.numbers):
         try:
-            print(f"{text.stem}: {build(text, built, args.force)}", flush=True)
+            print(f"{text.stem}: {build(text, args.force)}", flush=True)
         except LessonError as error:
             failures.append(f"{text.stem}: {error}")
-        record.write_text(json.dumps(built, indent=1))
+    tell_readme()
     sys.exit("\n\n".join(failures) or None)
 
 
