@@ -10,16 +10,17 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MethodType
+from weakref import WeakMethod
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import LabError
-from .files import whole
+from .files import expanded, read_tensors, whole
 from .mixing import add_noise, predicted_x0
 from .recipe import Recipe
 
@@ -112,6 +113,21 @@ class ForwardSteps(Sequence[Step]):
         return Step(add_noise(self.x0, a, self.eps), self.eps, a, self.ts[i])
 
 
+class WhileItLives:
+    """A field for a method: it does not keep alive what the method belongs to, and is None when that is gone."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.place = f"_{name}"
+
+    def __get__(self, owner, kind: type | None = None):
+        kept = getattr(owner, self.place, None)
+        return kept() if isinstance(kept, WeakMethod) else kept
+
+    def __set__(self, owner, value) -> None:
+        kept = None if value is self else value  # a dataclass hands the field itself over where nothing is said
+        setattr(owner, self.place, WeakMethod(kept) if isinstance(kept, MethodType) else kept)
+
+
 @dataclass
 class Trajectory:
     """The whole path, with all that a viewer needs to draw it without the model.
@@ -119,14 +135,15 @@ class Trajectory:
     Arguments: `steps` in the order they happened; `recipe`; `to_rgb` (C + 1, 3), the linear picture of a sample's
     C channels: rgb = x @ to_rgb[:-1] + to_rgb[-1], in [-1, 1] (the identity for pixels, a preview for latents; None
     where the samples are points (B, 2)); `pictures`, for chosen steps the decoded x0, uint8 (B, H, W, 3); `decode`, as
-    in Steps, with which a viewer may decode more of them while the model is at hand (it is not saved).
+    in Steps, with which a viewer may decode more of them while the model is at hand (it is not saved, and a path does
+    not keep a model alive: then it is None).
     """
 
     steps: Sequence[Step]
     recipe: Recipe = Recipe()
     to_rgb: Tensor | None = None
     pictures: dict[int, Tensor] = field(default_factory=dict)
-    decode: Callable[[Tensor], Tensor] | None = field(default=None, compare=False)
+    decode: Callable[[Tensor], Tensor] | None = field(default=WhileItLives(), compare=False, repr=False)
 
     @classmethod
     def of(cls, steps: Iterable[Step]) -> "Trajectory":
@@ -170,7 +187,6 @@ class Trajectory:
     def save(self, path: str | Path) -> Path:
         """Write everything to one safetensors file: samples in float16 (in float32 where they are too large for it),
         the recipe in its metadata. Raises LabError where the disk refuses."""
-        path = Path(path)
         tensors = {f"{k}.picture": v for k, v in _webp(self.pictures).items()}
         if self.fixed:
             tensors |= {"x0": self.steps.x0, "eps": self.steps.eps}
@@ -182,19 +198,13 @@ class Trajectory:
         tensors = {k: _stored(v) for k, v in tensors.items()}
         with whole(path) as part:
             save_file(tensors, part, metadata={"format": FORMAT, "trajectory": json.dumps(about)})
-        return path
+        return expanded(path)
 
     @classmethod
     def load(cls, path: str | Path) -> "Trajectory":
         """Read a trajectory written by `save`; raises LabError where the file is not one."""
         advice = "give the path of a file written by Trajectory.save"
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
-        except (OSError, SafetensorError) as error:
-            raise LabError(f"a saved trajectory was expected at {path}; it cannot be read ({error}); "
-                           f"{advice}") from None
+        tensors, metadata = read_tensors(path, "a saved trajectory", advice)
         if metadata.get("format") != FORMAT:
             raise LabError(f"a saved trajectory was expected; {path} holds other tensors; {advice}")
         about = json.loads(metadata["trajectory"])
