@@ -18,6 +18,23 @@ def pytest_configure(config):
     _let_nbval_follow_display_updates()
 
 
+def pytest_collection_modifyitems(items):
+    """The longest files first, so that two workers end together: notebooks, then browsers, then those with most tests.
+
+    (xdist hands out files in this order with --no-loadscope-reorder; on its own it counts tests, and a notebook of a
+    minute, or a Lab that starts, would come last and alone.)
+    """
+    files = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+
+    def rank(path):
+        browser = any(item.get_closest_marker("browser") for item in files[path])
+        return path.suffix != ".ipynb", not browser, -len(files[path])
+
+    items[:] = [item for path in sorted(files, key=rank) for item in files[path]]
+
+
 def _let_nbval_follow_display_updates():
     """Teach nbval what a front end does with `update_display_data`: the display it names shows the new content.
 
