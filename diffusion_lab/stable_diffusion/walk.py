@@ -36,7 +36,7 @@ class Walk:
         """
         n = self.scheduler.num_inference_steps
         self.first = (n - steps_of(n, strength)) * self.scheduler.order
-        self.known = known.to(self.eps).expand_as(self.eps).contiguous()
+        self.known = known.to(self.eps).expand_as(self.eps)
         self.mask = None if mask is None else mask.to(self.eps)
         if self.first:
             self.timesteps = self.timesteps[self.first :]
