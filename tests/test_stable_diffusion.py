@@ -284,7 +284,7 @@ def test_a_folder_may_name_its_own_numbers(tmp_path):
     (path / "diffusion_lab.json").write_text(json.dumps(about))
     sd = StableDiffusion.load(path)
     steps = sd.steps("a cat", n=2)
-    assert steps.recipe == (steps.recipe.__class__("Tiny", ("a cat",), (0,), "ddim", 2, 2.5, ""))
+    assert steps.recipe == steps.recipe.__class__("Tiny", ("a cat",), (0,), "ddim", 2, 2.5, title="DDIM")
     assert torch.equal(sd.to_rgb, torch.tensor(about["to_rgb"])) and sd.guidance_scale == 2.5
     assert model().guidance_scale == 7.5 and model().sampler == "own"
 

@@ -1,6 +1,7 @@
 """Tiny SD's recipe at toy length: the tokenizer, every stage, the folder that plain diffusers loads, a kill and a
 resume."""
 
+import contextlib
 import json
 import os
 import signal
@@ -27,10 +28,11 @@ with warnings.catch_warnings():
 
     from diffusion_lab.recipes.tiny_sd import (
         SHIPPED,
+        asked,
         assembly,
         data,
         export,
-        report,
+        probes,
         stages,
         tokenizer,
         unet,
@@ -43,8 +45,8 @@ with warnings.catch_warnings():
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     """The state of a training of two steps a stage."""
-    settings = Settings(tmp_path_factory.mktemp("tiny_sd"), drawn=70, encoded=48, steps=2)
-    for stage in ("reader", "second", "vae", "latents", "decoder", "unet"):
+    settings = Settings(tmp_path_factory.mktemp("tiny_sd"), drawn=90, steps=2, batch=16, workers=1)
+    for stage in ("reader", "second", "vae", "latents", "unet"):
         stages.BY_NAME[stage](settings)
     return settings
 
@@ -69,24 +71,114 @@ def test_the_quick_look_up_gives_the_tokenizers_own_tokens(tokens):
 
 
 def test_pictures_go_on_where_drawing_stopped(tmp_path):
-    for done, _ in data.draw(tmp_path / "a", 250, "train", 3):
-        if done >= 200:
+    """By two processes, stopped after the first hundred: pictures, masks, captions and labels are those of one call."""
+    kind = data.Kind("train", 3)
+    for done, _ in data.draw(tmp_path / "a", 230, kind):
+        if done == 100:
             break
-    assert len(list(data.draw(tmp_path / "a", 250, "train", 3))) > 0
-    pictures = data.load(tmp_path / "a")
-    assert np.array_equal(pictures.images[[0, 249]], scenes.sample(250, 3, "train")[0][[0, 249]])
-    pixels, masks = pictures.batch(np.array([7, 2, 7]))
-    assert torch.equal(pixels[0], pixels[2]) and torch.equal(pixels[0], evaluation.to_pixels(pictures.images[[7]])[0])
-    assert masks.shape == (3, 1, 128, 128) and masks.max() == 1
+    assert not data.complete(tmp_path / "a", 230)
+    assert [done for done, _ in data.draw(tmp_path / "a", 230, kind, workers=2)][-1] == 230
+    assert data.complete(tmp_path / "a", 230) and not data.complete(tmp_path / "a", 231)
+    pictures, whole = data.load(tmp_path / "a"), scenes.windows(230, 3, "train")
+    for k in (0, 99, 100, 229):
+        assert np.array_equal(pictures.images[k], whole.images[k]) and np.array_equal(pictures.masks[k], whole.masks[k])
+    labels = scenes.labels(whole.scenes)
+    read = {name: np.array(words)[pictures.labels[:, i].long()] for i, (name, words) in
+            enumerate(evaluation.WORDS.items())}  # fmt: skip
+    assert all(np.array_equal(read[name], labels[name]) for name in evaluation.WORDS)
+    vocab = {number: token for token, number in tokenizer.WordTokens().vocab.items()}
+    said = [[vocab[int(token)] for token in row] for row in pictures.tokens[100]]
+    assert len({tuple(row) for row in said}) > 4 and all(row[0] == tokenizer.START for row in said)
+    pixels, masks = pictures.batch(torch.tensor([7, 2, 7]))
+    assert torch.equal(pixels[0], pixels[2]) and torch.equal(pixels[0], evaluation.to_pixels(whole.images[[7]])[0])
+    assert masks.shape == (3, 1, 128, 128) and torch.equal(masks[1, 0], torch.from_numpy(whole.masks[2]) / 255)
 
 
 def test_a_disk_too_small_for_the_pictures_is_told_before_they_are_drawn(tmp_path):
     with pytest.raises(LabError, match="GB of free disk were expected for 1,000,000,000 scenes"):
-        next(data.draw(tmp_path, 10**9, "train", 3))
+        next(data.draw(tmp_path, 10**9, data.KINDS["first"]))
+
+
+def test_roughened_pictures_stay_beside_their_words():
+    """Each picture comes out nearest to itself: plain, noisy or blurred, all three of them."""
+    from diffusion_lab.recipes.tiny_sd.reader import roughen
+
+    pixels = evaluation.to_pixels(scenes.sample(60, 2)[0])
+    rough = roughen(pixels, torch.Generator().manual_seed(0))
+    gaps = torch.cdist(rough.flatten(1), pixels.flatten(1))
+    assert gaps.argmin(1).tolist() == list(range(60))
+    own = gaps.diagonal() / pixels[0].numel() ** 0.5
+    noisy, plain = (own - 0.1).abs() < 0.003, own == 0
+    assert 10 < noisy.sum() < 30 and 10 < plain.sum() < 30 and 10 < (~noisy & ~plain).sum() < 30
+
+
+def test_a_reader_learns_to_read():
+    """Sixteen pictures by heart: the loss, 17 questions, falls from guessing to near nothing."""
+    from diffusion_lab.recipes.tiny_sd.reader import ReaderLoss
+    from diffusion_lab.training import adamw, train
+
+    seen = scenes.windows(16, 5)
+    labels = torch.stack(list(evaluation.targets(scenes.labels(seen.scenes)).values()), 1)
+    images, masks = torch.from_numpy(seen.images), torch.from_numpy(seen.masks)
+    pictures = data.Pictures(images, masks, torch.zeros(16, 8, 24), labels)
+    torch.manual_seed(0)
+    losses = [p.loss for p in train(evaluation.Reader(), ReaderLoss(pictures, pictures, 24), 120,
+                                    optimizer=adamw(3e-3))]  # fmt: skip
+    assert losses[0] > 18 and np.mean(losses[-5:]) < 3
+
+
+def test_a_recorded_step_is_a_step_of_the_training_loop():
+    """What a CUDA graph repeats, taken plainly on the CPU, moves weights and average as `train` does."""
+    import copy
+
+    from diffusion_lab.recipes.tiny_sd.graphed import _Step
+    from diffusion_lab.training import horizon, muon_and_adamw, train
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+    other, rows = copy.deepcopy(network), torch.randn(32, 4)
+
+    class Loss:
+        share = torch.zeros(())
+
+        def at(self, step, steps):
+            self.share.fill_(1 - step / steps)
+
+        def __call__(self, network, generator):
+            return (network(rows) - 1).square().mean() + self.share * network(rows).abs().mean()
+
+    optimizer = muon_and_adamw(0.02, 1e-2, lambda name: name.startswith("2"), 0.5, warm_up=3)
+    *_, last = train(network, Loss(), 20, optimizer=optimizer, ema=horizon())
+    step = _Step(other, Loss(), optimizer(other), horizon())
+    for k in range(20):
+        step.prepare(k, 20)
+        step.advance()
+    for a, b in zip((*network.parameters(), *last.ema.parameters()),
+                    (*other.parameters(), *step.average.module.parameters()), strict=True):  # fmt: skip
+        assert torch.allclose(a, b, atol=1e-5)
+    assert float(step.loss) == pytest.approx(last.loss, rel=1e-4)
+
+
+def test_the_turns_of_the_wide_pictures():
+    class Part:
+        def __init__(self, name):
+            self.name, self.told = name, []
+
+        def at(self, step, steps):
+            self.told.append(step)
+
+        def __call__(self, network, generator):
+            return self.name
+
+    turns, came = unet.Turns(Part("square"), Part("wide")), []
+    for step in range(16):
+        turns.at(step, 16)
+        came.append(turns(None, None))
+    assert [k for k, name in enumerate(came) if name == "wide"] == [7, 15] == turns.losses[1].told
 
 
 def test_the_latents_are_white(toy):
-    rows = load_file(toy.out / "latents.safetensors")["x0"].float().permute(1, 0, 2, 3).flatten(1)
+    rows = load_file(toy.out / "latents-first.safetensors")["x0"].float().permute(1, 0, 2, 3).flatten(1)
     assert torch.allclose(torch.cov(rows), torch.eye(4), atol=0.03)
     assert rows.mean(1).abs().max() < 0.03
 
@@ -105,11 +197,14 @@ def test_whitening_changes_no_picture():
     assert torch.allclose(autoencoder.encode(pixels).latent_dist.mean, white, atol=1e-4)
 
 
-def test_the_decoder_is_trained_and_the_encoder_stays(toy):
-    first, then = (load_file(toy.out / stage / "weights.safetensors") for stage in ("vae", "decoder"))
-    same = {name: torch.equal(first[name], then[name]) for name in first}
-    assert all(same[name] for name in same if name.startswith(("encoder.", "quant_conv.")))
-    assert not all(same[name] for name in same if name.startswith("decoder."))
+def test_the_difference_counts_values_edges_and_figures():
+    """A step of .5 in one of 8 x 8 pixels: |e| + 2 e^2 = 1 there, four edges of .5 in three channels alike; on the
+    figure both count four times, and the mean is weighted."""
+    guess, pixels, masks = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
+    guess[..., 3, 3] = 0.5
+    assert float(vae.difference(guess, pixels, masks)) == pytest.approx((1 + 4 * 0.5) / 64)
+    masks[..., 3, 3] = 1  # the edges up and to the left are counted at the pixels before it
+    assert float(vae.difference(guess, pixels, masks)) == pytest.approx((4 * (1 + 1) + 1) / 67)
 
 
 def test_plain_diffusers_draws_from_the_folder(toy):
@@ -142,10 +237,10 @@ def test_the_folder_names_the_shipped_habits_and_a_preview_of_its_own(toy):
 def test_a_coffee_is_over_in_time_on_a_machine_that_slows_down(toy, tmp_path):
     """Five minutes; each step takes 20 s at first (the clock is read twice) and 80 s later: the 13 steps that the first
     pace promises would take 800 s."""
-    for name in ("pictures", "latents.safetensors"):
+    for name in ("pictures", "latents-first.safetensors", "latents-more.safetensors", "latents-wide.safetensors"):
         (tmp_path / name).symlink_to(toy.out / name)
     clock = Clock(lambda k: 10 if k < 12 else 40)
-    stages.over_a_coffee(Settings(tmp_path, drawn=70, encoded=48, minutes=5, clock=clock))
+    stages.over_a_coffee(Settings(tmp_path, drawn=90, batch=16, workers=1, minutes=5, clock=clock))
     assert 270 < clock.now < 600
     rows = sorted((tmp_path / "progress").glob("row_*.png"))
     assert 5 <= int(rows[-1].stem.removeprefix("row_")) <= 9
@@ -155,8 +250,7 @@ def test_a_coffee_is_over_in_time_on_a_machine_that_slows_down(toy, tmp_path):
 
 
 def test_the_representation_term_fades():
-    loss = unet.DiffusionLoss(None, 100)
-    weights = [loss.representation_weight(step) for step in (0, 40, 60, 80, 99)]
+    weights = [unet.representation_weight(step, 100) for step in (0, 40, 60, 80, 99)]
     assert weights == pytest.approx([0.7, 0.7, 0.35, 0.0, 0.0])
 
 
@@ -171,15 +265,46 @@ def test_a_missing_stage_is_named(tmp_path):
 
 
 def test_the_report_asks_for_what_it_says():
-    prompts, asked = report.described(20, "held-out")
-    assert all(asked["subject"][k] in prompts[k] and asked["colour"][k] in prompts[k] for k in range(20))
+    prompts, words = asked.described(20, "held-out")
+    assert all(words["subject"][k] in prompts[k] and words["colour"][k] in prompts[k] for k in range(20))
     held_out = set(scenes.COMBINATIONS["held-out"])
-    assert set(zip(asked["subject"], asked["ride"], asked["place"], strict=True)) <= held_out
+    assert set(zip(words["subject"], words["ride"], words["place"], strict=True)) <= held_out
+
+
+def test_what_is_asked_of_the_wider_world_and_whether_it_is_there():
+    """Real windows of the words asked for are read as right; those of other words are not."""
+    for kind in asked.NEW:
+        windows = asked.new_words(kind, 30)
+        truth = scenes.labels(windows)
+        assert asked.obeyed(kind, truth, windows) == 1
+        wrong = {name: np.roll(words, 1) for name, words in truth.items()}
+        share = asked.obeyed(kind, wrong, windows)
+        assert share == 1 if kind == "nobody" else 0 <= share < 0.7
+    two = scenes.labels(asked.new_words("two", 30))
+    changed = {name: two[name[:-2] if name.endswith("_2") else f"{name}_2"] if f"{name}_2" in two or name.endswith("_2")
+               else words for name, words in two.items()}  # fmt: skip
+    assert asked.obeyed("two", changed, asked.new_words("two", 30)) == 1
+    crowd = {"count": np.array(["0", "1", "0", "2"])}
+    assert asked.obeyed("nobody", crowd, asked.new_words("nobody", 4)) == 0.5
+
+
+def test_heat_that_lies_on_the_part_overlaps_it():
+    true = torch.zeros(8, 8, dtype=torch.bool)
+    true[2:6, 2:6] = True
+    assert probes.overlap(true.float(), true) == 1 and probes.overlap(-true.float(), true) == 0
+    assert probes.overlap(true.float().roll(2, 0), true) == pytest.approx(8 / 24)
+
+
+def test_a_seam_is_a_jump_among_its_neighbours():
+    ramp = np.tile(np.arange(256, dtype=np.uint8)[None, None, :, None] // 2 * 2, (1, 4, 1, 3))  # 0 0 2 2 4 4 ...
+    flat = np.tile(np.arange(256, dtype=np.uint8)[None, None, :, None], (1, 4, 1, 3))
+    assert probes.seam(flat) == pytest.approx(1) and probes.seam(ramp) == pytest.approx(2, rel=0.05)
 
 
 def _train(out, *more):
-    command = [sys.executable, "-m", "diffusion_lab", "train", "tiny-sd", "--stage", "reader", "--drawn", "70",
-               "--steps", "12", "--every", "0", "--out", str(out), *more]  # fmt: skip
+    command = [sys.executable, "-m", "diffusion_lab", "train", "tiny-sd", "--stage", "reader", "--drawn", "90",
+               "--steps", "12", "--batch", "16", "--workers", "1", "--every", "0", "--out", str(out),
+               *more]  # fmt: skip
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                             env=os.environ | {"OMP_NUM_THREADS": "1"})  # fmt: skip
 
@@ -206,8 +331,8 @@ def test_two_processes_train_together(toy, tmp_path):
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
                "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port",
                "29611", "-m", "diffusion_lab",
-               "train", "tiny-sd", "--stage", "reader", "--drawn", "70", "--steps", "2", "--out",
-               str(tmp_path)]  # fmt: skip
+               "train", "tiny-sd", "--stage", "reader", "--drawn", "90", "--steps", "2", "--batch", "16",
+               "--workers", "1", "--out", str(tmp_path)]  # fmt: skip
     alone = os.environ | {"OMP_NUM_THREADS": "1"}
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, env=alone)
     assert ran.returncode == 0, ran.stderr
@@ -223,7 +348,7 @@ def test_the_shipped_readers_read_real_scenes(which):
     read, features = evaluation.look(evaluation.load_reader(which), images)
     shares = evaluation.fidelity(read, labels)
     assert shares["all three"] >= 0.98 and shares["colours"] >= 0.98
-    assert features.shape == (150, 128)
+    assert features.shape == (150, {"reader": 128, "second": 192}[which])
 
 
 def test_an_unknown_reader_is_named():
@@ -237,22 +362,32 @@ def test_the_shipped_model_draws_what_is_asked():
         warnings.simplefilter("ignore")
         pipe = StableDiffusionPipeline.from_pretrained(SHIPPED)
     pipe.set_progress_bar_config(disable=True)
-    prompts, asked = report.described(16, "held-out")
+    prompts, words = asked.described(16, "held-out")
     images = np.stack([np.asarray(picture) for picture in export.draw(pipe, prompts, range(16), n=8)])
     for which in ("reader", "second"):
-        shares = evaluation.fidelity(evaluation.look(evaluation.load_reader(which), images)[0], asked)
+        shares = evaluation.fidelity(evaluation.look(evaluation.load_reader(which), images)[0], words)
         assert shares["all three"] >= 14 / 16 and shares["colours"] >= 14 / 16
 
 
-def test_bfloat16_trains_the_same_network_with_float32_weights():
+def test_bfloat16_trains_the_same_network_with_float32_weights(monkeypatch):
     torch.manual_seed(0)
-    plain = unet.TinySD(8, half=False)
-    half = unet.TinySD(8, half=True)
-    half.load_state_dict(plain.state_dict())
+    network = unet.TinySD(8)
     x_t, t = torch.randn(2, 4, 16, 16), torch.tensor([10, 900])
     tokens = tokenizer.WordTokens()(["a cat on mars", ""])
-    for one, other in zip(plain(x_t, t, tokens), half(x_t, t, tokens), strict=True):
+    monkeypatch.setattr(unet, "half", lambda device: contextlib.nullcontext())
+    plain = network(x_t, t, tokens)
+    monkeypatch.setattr(unet, "half", lambda device: torch.autocast("cpu", torch.bfloat16))
+    for one, other in zip(plain, network(x_t, t, tokens), strict=True):
         assert other.dtype == torch.float32 and not torch.equal(one, other)
         assert float((one - other).norm() / one.norm()) < 0.05
-    half(x_t, t, tokens)[0].square().mean().backward()
-    assert all(p.dtype == torch.float32 and (p.grad is None or p.grad.isfinite().all()) for p in half.parameters())
+    network(x_t, t, tokens)[0].square().mean().backward()
+    assert all(p.dtype == torch.float32 and (p.grad is None or p.grad.isfinite().all()) for p in network.parameters())
+
+
+def test_products_are_halved_where_the_machine_is_fast_at_it(monkeypatch):
+    from diffusion_lab.recipes.tiny_sd import settings
+
+    for fast in (True, False):
+        monkeypatch.setattr(settings, "fast_bfloat16", lambda kind, fast=fast: fast)
+        with settings.half("cpu"):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == (torch.bfloat16 if fast else torch.float32)

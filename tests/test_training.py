@@ -220,12 +220,15 @@ def test_a_time_is_above_zero(seconds):
 
 @pytest.mark.parametrize("shape", [(16, 144), (144, 16), (32, 32)])
 def test_the_update_is_made_orthogonal(shape):
-    update = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    values = torch.linalg.svdvals(orthogonal(update))
-    assert values.max() < 1.3
-    assert values.median() > 0.6
-    left, _, right = torch.linalg.svd(update, full_matrices=False)
-    assert nn.functional.cosine_similarity((left @ right).flatten(), orthogonal(update).flatten(), 0) > 0.9
+    """Two at once, each as if it came alone."""
+    updates = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1))
+    made = orthogonal(updates)
+    for update, near in zip(updates, made, strict=True):
+        values = torch.linalg.svdvals(near)
+        assert values.max() < 1.3 and values.median() > 0.6
+        left, _, right = torch.linalg.svd(update, full_matrices=False)
+        assert nn.functional.cosine_similarity((left @ right).flatten(), near.flatten(), 0) > 0.9
+        assert torch.allclose(orthogonal(update[None])[0], near, atol=1e-5)
 
 
 def test_a_horizon_looks_back_over_its_share():

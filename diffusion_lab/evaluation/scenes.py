@@ -16,26 +16,36 @@ from ..worlds import scenes
 from .distances import to_pixels
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "reader_scenes"
-WORDS = {
+_OF_A_FIGURE = {
     "subject": scenes.SUBJECTS,
     "ride": scenes.RIDES,
-    "place": scenes.PLACES,
     "colour": tuple(sorted({c for group in scenes.SUBJECT_COLOURS.values() for c in group})),
-    "ride_colour": tuple(sorted({c for group in scenes.RIDE_COLOURS.values() for c in group})),
+    "ride_colour": tuple(sorted({c for group in scenes.RIDE_COLOURS.values() for c in group} - {"none"})),
+    "where": tuple(scenes.SIDES),
+    "size": tuple(scenes.SIZES),
+    "looks": tuple(scenes.LOOKS),
+}
+WORDS = {
+    "count": ("0", "1", "2"),
+    "place": scenes.PLACES,
+    "light": tuple(scenes.LIGHTS),
+    **{name: (*words, "none") for name, words in _OF_A_FIGURE.items()},
+    **{f"{name}_2": (*words, "none") for name, words in _OF_A_FIGURE.items()},
 }
 
 
 class Reader(nn.Module):
-    """A small convolutional network that reads subject, ride, place and both colours from a picture."""
+    """A small convolutional network that reads all of WORDS from a picture: how many figures, and of the left one and
+    the right one what, on what, in which colours, where, how large and looking where."""
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 96, 128)):
+    def __init__(self):
         super().__init__()
         layers, before = [], 3
-        for width in widths:
-            layers.append(nn.Sequential(nn.Conv2d(before, width, 3, 2, 1), nn.GroupNorm(8, width), nn.SiLU()))
+        for width, stride in ((32, 2), (64, 2), (96, 2), (128, 2), (128, 1)):
+            layers.append(nn.Sequential(nn.Conv2d(before, width, 3, stride, 1), nn.GroupNorm(8, width), nn.SiLU()))
             before = width
         self.layers = nn.ModuleList(layers)
-        self.heads = nn.ModuleDict({name: nn.Linear(before, len(words)) for name, words in WORDS.items()})
+        self.heads = _heads(4 * before)
 
     def maps(self, pixels: Tensor) -> list[Tensor]:
         """The feature maps (B, C, h, w) from fine (32 x 32) to coarse (4 x 4); pixels (B, 3, 128, 128) in [-1, 1]."""
@@ -49,9 +59,13 @@ class Reader(nn.Module):
         """One vector (B, 128) for each picture: the space of the Frechet distance."""
         return self.maps(pixels)[-1].mean((2, 3))                               # (B, 128)
 
+    def seen(self, pixels: Tensor) -> Tensor:
+        """What the heads read from, (B, 512): the mean of each column of the coarsest map."""
+        return self.maps(pixels)[-1].mean(2).flatten(1)
+
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         """For each of WORDS, the logits (B, number of words)."""
-        h = self.features(pixels)
+        h = self.seen(pixels)
         return {name: head(h) for name, head in self.heads.items()}
 
 
@@ -59,7 +73,7 @@ class SecondReader(Reader):
     """A reader of another kind: patches of 8 x 8 pixels, then blocks that mix neighbours and channels in turn."""
 
     def __init__(self, width: int = 64, depth: int = 4):
-        super().__init__(())
+        nn.Module.__init__(self)
         self.layers = nn.ModuleList([nn.Conv2d(3, width, 8, 8)])
         self.mixers = nn.ModuleList(
             nn.Sequential(
@@ -68,15 +82,24 @@ class SecondReader(Reader):
             )
             for _ in range(depth)
         )  # fmt: skip
-        self.last = nn.Linear(2 * width, 128)
-        self.heads = nn.ModuleDict({name: nn.Linear(128, len(words)) for name, words in WORDS.items()})
+        self.last = nn.Linear(8 * width, 192)
+        self.heads = _heads(192)
 
-    def features(self, pixels: Tensor) -> Tensor:
-        """One vector (B, 128) for each picture."""
+    def seen(self, pixels: Tensor) -> Tensor:
+        """What the heads read from, (B, 192): mean and largest value over four upright strips."""
         h = self.layers[0](pixels)                                              # (B, 64, 16, 16)
         for mixer in self.mixers:
             h = h + mixer(h)                                                    # (B, 64, 16, 16)
-        return F.gelu(self.last(torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1)))  # (B, 128)
+        strips = h.unflatten(3, (4, 4))                                         # (B, 64, 16, 4, 4)
+        return F.gelu(self.last(torch.cat([strips.mean((2, 4)), strips.amax((2, 4))], 1).flatten(1)))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """One vector (B, 192) for each picture."""
+        return self.seen(pixels)
+
+
+def _heads(width: int) -> nn.ModuleDict:
+    return nn.ModuleDict({name: nn.Linear(width, len(words)) for name, words in WORDS.items()})
 
 
 def targets(labels: dict[str, np.ndarray]) -> dict[str, Tensor]:
@@ -98,14 +121,15 @@ def load_reader(which: str = "reader") -> Reader:
 def look(reader: Reader, images: np.ndarray, batch: int = 100) -> tuple[dict[str, np.ndarray], Tensor]:
     """What the reader reads in n pictures, uint8 (n, 128, 128, 3): the words by name, each an array of n words, and
     the features (n, 128)."""
-    features = torch.cat([reader.features(to_pixels(images[k : k + batch])) for k in range(0, len(images), batch)])
-    read = {name: np.array(words)[reader.heads[name](features).argmax(1)] for name, words in WORDS.items()}
+    parts = [to_pixels(images[k : k + batch]) for k in range(0, len(images), batch)]
+    features, seen = (torch.cat([f(part) for part in parts]) for f in (reader.features, reader.seen))
+    read = {name: np.array(words)[reader.heads[name](seen).argmax(1)] for name, words in WORDS.items()}
     return read, features
 
 
 def fidelity(read: dict[str, np.ndarray], asked: dict[str, np.ndarray]) -> dict[str, float]:
     """The share in [0, 1] of pictures in which all of subject, ride and place ("all three") and both colours
     ("colours") are as they were asked for; `read` and `asked` hold arrays of n words by name."""
-    same = {name: read[name] == asked[name] for name in WORDS}
+    same = {name: read[name] == asked[name] for name in ("subject", "ride", "place", "colour", "ride_colour")}
     three = same["subject"] & same["ride"] & same["place"]
     return {"all three": float(three.mean()), "colours": float((same["colour"] & same["ride_colour"]).mean())}

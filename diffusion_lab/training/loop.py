@@ -96,6 +96,8 @@ def looks(training: Iterable[Progress], n: int = 10) -> Iterator[Progress]:
 
 def _advance(run: State, loss: Callable, generator: torch.Generator, steps: int) -> None:
     run.network.train()
+    if hasattr(loss, "at"):
+        loss.at(run.step, steps)
     value = loss(run.network, generator)
     run.loss = float(value.detach())
     if not np.isfinite(run.loss):

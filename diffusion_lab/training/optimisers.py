@@ -37,27 +37,32 @@ def adamw(lr: float = 2e-3, rate=None, clip: float | None = 1.0) -> Callable[[nn
 
 
 def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
-    """The matrix (out, in) with all its singular values brought to about 1, by Newton-Schulz iterations X <- a X + b A
-    X + c A^2 X with A = X X^T (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024).
-
-    X stays a polynomial of the first A times the first X, so that only small square matrices are iterated.
-    """
+    """Matrices (B, out, in) with all their singular values brought to about 1, by Newton-Schulz iterations
+    X <- a X + b A X + c A^2 X with A = X X^T (Jordan et al., "Muon: An optimizer for hidden layers in neural networks",
+    2024)."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    X = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    X = X / (X.norm() + 1e-7)                                                   # (small, large)
-    A = X @ X.T                                                                 # (small, small)
-    product = one = torch.eye(len(X), dtype=X.dtype, device=X.device)
+    tall = matrix.shape[1] > matrix.shape[2]
+    X = matrix.mT if tall else matrix
+    X = X / (X.norm(dim=(1, 2), keepdim=True) + 1e-7)                           # (B, small, large)
+    if X.is_cuda:  # few operations count
+        for _ in range(rounds):
+            A = X @ X.mT                                                        # (B, small, small)
+            X = torch.baddbmm(X, torch.baddbmm(A, A, A, beta=b, alpha=c), X, beta=a)
+        return X.mT if tall else X
+    # small operations count: X stays a polynomial of the first A times the first X, and only A's size is iterated
+    A = X @ X.mT
+    product = one = torch.eye(X.shape[1], dtype=X.dtype, device=X.device)
     for _ in range(rounds):
         factor = a * one + b * A + c * A @ A
         product = factor @ product
         A = factor @ A @ factor
     X = product @ X
-    return X.T if matrix.shape[0] > matrix.shape[1] else X
+    return X.mT if tall else X
 
 
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum whose update is made orthogonal and scaled by sqrt(max(1, out / in)); convolutions count as
-    matrices (out, in * height * width)."""
+    matrices (out, in * height * width), and those of one shape are computed together."""
 
     def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95):
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
@@ -65,12 +70,17 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None) -> None:
         for group in self.param_groups:
+            alike: dict[torch.Size, list[nn.Parameter]] = {}
             for p in (p for p in group["params"] if p.grad is not None):
-                memory = self.state[p].setdefault("momentum", torch.zeros_like(p))
-                memory.lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(memory, group["momentum"]).flatten(1)      # (out, in)
-                scale = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
-                p.add_(orthogonal(update).view_as(p), alpha=-group["lr"] * scale)
+                alike.setdefault(p.shape, []).append(p)
+            for shape, parameters in alike.items():
+                memory = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
+                grads = [p.grad for p in parameters]
+                torch._foreach_lerp_(memory, grads, 1 - group["momentum"])
+                update = torch._foreach_lerp(grads, memory, group["momentum"])
+                update = orthogonal(torch.stack(update).flatten(2))             # (number, out, in)
+                scale = max(1.0, update.shape[1] / update.shape[2]) ** 0.5
+                torch._foreach_sub_(parameters, list((update * (group["lr"] * scale)).view(-1, *shape)))
 
 
 def muon_and_adamw(lr: float, adamw_lr: float, by_adamw: Callable[[str], bool], down: float,

@@ -19,9 +19,12 @@ from ._scenes_things import (
     HELD_OUT,
     KINDS,
     LIGHTS,
+    LOOKS,
     PLACES,
     RIDE_COLOURS,
     RIDES,
+    SIDES,
+    SIZES,
     SUBJECT_COLOURS,
     SUBJECTS,
     Figure,
@@ -29,14 +32,16 @@ from ._scenes_things import (
     Window,
     choose,
     choose_window,
+    pick,
 )
 from ._scenes_wide import FACTORS, SHADOWS, draw_window
 from ._scenes_window_words import caption, describe, known_words
 
 __all__ = [
-    "COMBINATIONS", "FIELDS", "FIGURE_FIELDS", "HELD_OUT", "KINDS", "LIGHTS", "PARTS", "PLACES", "RIDES",
-    "RIDE_COLOURS", "SIZE", "SUBJECTS", "SUBJECT_COLOURS", "Figure", "Scene", "Window", "Windows", "caption", "choose",
-    "choose_window", "describe", "draw", "draw_window", "known_words", "labels", "sample", "sample_with_masks",
+    "COMBINATIONS", "FIELDS", "FIGURE_FIELDS", "HELD_OUT", "KINDS", "LIGHTS", "LOOKS", "PARTS", "PLACES", "RIDES",
+    "RIDE_COLOURS", "SIDES", "SIZE", "SIZES", "SUBJECTS", "SUBJECT_COLOURS", "Figure", "Scene", "Window", "Windows",
+    "caption", "choose",
+    "choose_window", "describe", "draw", "draw_as", "known_words", "labels", "pick", "sample", "sample_with_masks",
     "windows",
 ]  # fmt: skip
 
@@ -67,6 +72,12 @@ def draw(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
     picture, mask, parts = pen.finished()
     light = rng.uniform(0.92, 1.0) * np.array([1.0, rng.uniform(0.97, 1.0), rng.uniform(0.95, 1.0)])
     return (picture * light).round().astype(np.uint8), mask, parts
+
+
+def draw_as(window: Window, rng: np.random.Generator, width: int = SIZE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws what a window says: as a scene where it is 128 wide and says the same, else as a view of a panorama."""
+    scene = window.plain() if width == SIZE else None
+    return draw(scene, rng) if scene else draw_window(window, rng, width)
 
 
 def _check_split(split: str) -> None:
@@ -105,8 +116,7 @@ def windows(n: int, seed: int, split: str = "all", start: int = 0, width: int = 
         rng = np.random.default_rng([seed, start + k])
         window = choose_window(rng, split, width)
         captions.append(caption(window, rng))
-        scene = window.plain() if width == SIZE else None
-        images[k], masks[k], parts[k] = draw(scene, rng) if scene else draw_window(window, rng, width)
+        images[k], masks[k], parts[k] = draw_as(window, rng, width)
         chosen.append(window)
     return Windows(images, masks, parts, captions, chosen)
 

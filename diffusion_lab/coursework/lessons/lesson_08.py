@@ -143,8 +143,8 @@ LOOP = Code(
 
 SWAP = Value(
     truth="b",
-    right="The static is the same and the model is the same, so the picture is the same one; the better solver arrives "
-          "closer to it in few steps.",
+    right="The static is the same and the model is the same, so the picture is the same one; the better solver ends "
+          "closer to it: in twenty steps half as far off.",
     wrong={
         "a": "The static comes from the seed, not from the scheduler. Draw with both and look at the composition.",
         "c": "The number of calls is the same, but the way between two calls is not: compare both with 50 steps.",

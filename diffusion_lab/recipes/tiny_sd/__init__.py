@@ -1,11 +1,12 @@
 """Tiny SD: a real Stable Diffusion in miniature, trained from nothing on the scenes world."""
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "tiny_sd"
 GUIDANCE, N, SAMPLER = 2.5, 20, "dpmpp_2m_sde"  # fresh noise heals what a first guess got wrong
-STAGES = ("reader", "second", "vae", "latents", "unet", "decoder", "export")
+STAGES = ("pictures", "reader", "second", "vae", "more", "latents", "unet", "export")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -18,7 +19,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the training that lies in --out")
     parser.add_argument("--device", default="cpu", help='"cpu" or "cuda"')
     parser.add_argument("--every", type=float, default=120.0, help="seconds between two checkpoints")
-    parser.add_argument("--drawn", type=int, default=40000, help="how many scenes are drawn for the training")
+    parser.add_argument("--drawn", type=int, default=96000, help="how many scenes are drawn for the training")
+    parser.add_argument("--batch", type=int, default=384, help="how many of them a step of the U-Net sees")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many processes draw")
 
 
 def run(args: Namespace) -> None:
@@ -28,8 +31,8 @@ def run(args: Namespace) -> None:
     from .settings import Settings
 
     device = together.start(args.device)
-    settings = Settings(args.out, args.drawn, args.drawn, args.steps, args.minutes, args.every,
-                        args.resume, device)  # fmt: skip
+    settings = Settings(args.out, args.drawn, args.steps, args.minutes, args.batch, args.every, args.resume, device,
+                        args.workers)  # fmt: skip
     if args.stage:
         stages.BY_NAME[args.stage](settings)
     elif args.minutes is not None:

@@ -36,16 +36,11 @@ def load_weights(network: nn.Module, path: Path, stage: str) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def encoder(out: Path, stages: tuple[str, ...] = ("vae",)) -> AutoencoderKL:
-    """The VAE that one of the stages in `out` has made (the first that is there); else the shipped one."""
-    made = [out / stage / "weights.safetensors" for stage in stages]
-    path = next((path for path in made if path.exists()), SHIPPED / "tiny_sd/vae/diffusion_pytorch_model.safetensors")
+def autoencoder(out: Path) -> AutoencoderKL:
+    """The VAE that the stage in `out` has made, else the shipped one."""
+    path = out / "vae" / "weights.safetensors"
+    path = path if path.exists() else SHIPPED / "tiny_sd/vae/diffusion_pytorch_model.safetensors"
     return load_weights(vae.new_vae(), path, "vae")
-
-
-def decoder(out: Path) -> AutoencoderKL:
-    """The same, with its decoder trained on where that stage has run."""
-    return encoder(out, ("decoder", "vae"))
 
 
 def judge(out: Path) -> Reader:
@@ -56,33 +51,32 @@ def judge(out: Path) -> Reader:
 
 
 def trained(out: Path) -> unet.TinySD:
-    """The averaged U-Net and text encoder as the last checkpoint has them."""
-    path = out / "unet" / "checkpoint.safetensors"
-    if not path.exists():
+    """The averaged U-Net and text encoder: those of a finished training, or as the last checkpoint has them."""
+    done, path = out / "unet" / "weights.safetensors", out / "unet" / "checkpoint.safetensors"
+    if not done.exists() and not path.exists():
         raise LabError(f"a checkpoint of the stage 'unet' was expected in {path}; there is none; "
                        "run --stage unet first")  # fmt: skip
-    tensors = load_file(path)
-    network = unet.TinySD(len(tensors["network.project.2.bias"]))
-    network.load_state_dict(
-        {k.removeprefix("average.module."): v for k, v in tensors.items() if k.startswith("average.module.")}
-    )
+    found, average = load_file(done if done.exists() else path), "" if done.exists() else "average.module."
+    tensors = {k.removeprefix(average): v.float() for k, v in found.items() if k.startswith(average)}
+    network = unet.TinySD(len(tensors["project.2.bias"]))
+    network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
 
 
 def put_together(out: Path) -> Path:
     """Writes the standard folder `out`/tiny_sd from what the stages have made so far, and returns it."""
     if together.first():
-        export.export(trained(out), decoder(out), out / "tiny_sd")
+        export.export(trained(out), autoencoder(out), out / "tiny_sd")
     return out / "tiny_sd"
 
 
 def show(out: Path) -> None:
     """Puts the folder together and draws a contact sheet, four seeds of each preview prompt, in `out`/progress."""
     network, folder = trained(out), put_together(out)
-    pipe = export.pipeline(network, decoder(out), folder)
+    pipe = export.pipeline(network, autoencoder(out), folder)
     prompts = [prompt for prompt in export.PREVIEW for _ in range(4)]
     pictures = export.draw(pipe, prompts, [0, 1, 2, 3] * len(export.PREVIEW))
-    export.sheet(pictures, 8, out / "progress" / f"sheet_{int(network.step):06d}.png")
+    export.sheet(pictures, 8, out / "progress" / "sheet.png")
 
 
 class Growing:
@@ -95,7 +89,7 @@ class Growing:
         early = self.clock() - self.last < self.every and progress.step < progress.steps
         if early or not together.first():
             return
-        pipe = export.pipeline(progress.ema, decoder(self.out), self.out / "tiny_sd")
+        pipe = export.pipeline(progress.ema, autoencoder(self.out), self.out / "tiny_sd")
         pipe.to(next(progress.ema.parameters()).device)
         row = export.draw(pipe, list(export.PREVIEW), [0] * len(export.PREVIEW), n=12)
         export.sheet(row, len(row), self.out / "progress" / f"row_{progress.step:06d}.png")

@@ -4,40 +4,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...evaluation import Reader, targets
-from ...worlds.scenes import FIELDS
+from ...evaluation import WORDS, Reader
 from .data import Pictures
 
 
 class ReaderLoss:
-    """Cross-entropy of all five words, on pictures that are noisy or soft by chance, as a generator's are."""
+    """Cross-entropy of all words, on pictures that are noisy or soft by chance, as a generator's are; one picture in
+    six is of a held-out combination, as in the world."""
 
-    def __init__(self, train: Pictures, held_out: Pictures, batch: int = 64):
+    def __init__(self, train: Pictures, held_out: Pictures, batch: int):
         self.sources, self.batch = (train, held_out), batch
-        labels = [{name: [getattr(s, name) for s in source.scenes] for name in FIELDS} for source in self.sources]
-        self.targets = [targets(each) for each in labels]
 
-    def __call__(self, network: Reader, generator: torch.Generator) -> Tensor:
+    def __call__(self, network: Reader, generator: torch.Generator | None) -> Tensor:
         pixels, words = [], []
-        for source, known, count in zip(self.sources, self.targets, self.counts(), strict=True):
-            index = torch.randint(len(source), (count,), generator=generator)
-            pixels.append(source.batch(index.numpy())[0])
-            words.append({name: known[name][index] for name in known})
-        where = next(network.parameters()).device
-        logits = network(roughen(torch.cat(pixels), generator).to(where))
-        losses = [F.cross_entropy(logits[name], torch.cat([w[name] for w in words]).to(where)) for name in logits]
-        return torch.stack(losses).sum()
-
-    def counts(self) -> tuple[int, int]:
-        """How many of a batch are from each source: one in six is of a held-out combination, as in the world."""
-        return self.batch - self.batch // 6, self.batch // 6
+        for source, count in zip(self.sources, (self.batch - self.batch // 6, self.batch // 6), strict=True):
+            index = torch.randint(len(source), (count,), generator=generator, device=source.images.device)
+            pixels.append(source.batch(index)[0])
+            words.append(source.labels[index].long())                           # (count, number of WORDS)
+        logits, truth = network(roughen(torch.cat(pixels), generator)), torch.cat(words)
+        return sum(F.cross_entropy(logits[name], truth[:, k]) for k, name in enumerate(WORDS))
 
 
-def roughen(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """A third of the pictures as they are, a third with noise, a third blurred; (B, 3, 128, 128)."""
-    third = len(pixels) // 3
-    noisy = pixels[:third] + 0.1 * torch.randn(pixels[:third].shape, generator=generator)
-    soft = F.avg_pool2d(F.pad(pixels[third : 2 * third], (2, 2, 2, 2), mode="replicate"), 5, 1)
-    rough = torch.cat([noisy, soft, pixels[2 * third :]])
-    shift = torch.randint(-4, 5, (2,), generator=generator).tolist()
-    return rough.roll(shift, (2, 3))
+def roughen(pixels: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A third of the pictures (B, 3, 128, 128), by chance, with noise, a third blurred, the others as they are; each
+    stays in its place."""
+    draw = {"generator": generator, "device": pixels.device}
+    noisy = pixels + 0.1 * torch.randn(pixels.shape, **draw)
+    soft = F.avg_pool2d(F.pad(pixels, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    chance = torch.rand(len(pixels), 1, 1, 1, **draw)
+    return torch.where(chance < 1 / 3, noisy, torch.where(chance < 2 / 3, soft, pixels))

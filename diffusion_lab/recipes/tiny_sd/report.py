@@ -12,10 +12,12 @@ from tqdm import tqdm
 
 from ... import evaluation
 from ...errors import LabError
+from ...stable_diffusion import StableDiffusion
 from ...worlds import scenes
-from . import data, export, sheets, vae
+from . import data, export, probes, sheets, vae
+from .asked import NEW, PROMPTS, described, new_words, obeyed
 
-PROMPTS, REAL = 5000, (6001, 6002)
+REAL = (6001, 6002)
 
 
 def evaluate(args: Namespace) -> None:
@@ -29,15 +31,6 @@ def evaluate(args: Namespace) -> None:
         return
     for name, value in report(pipe, args):
         print(f"| {name} | {value} |")
-
-
-def described(n: int, split: str) -> tuple[list[str], dict[str, np.ndarray]]:
-    """n prompts that name everything ("a red robot riding a blue bicycle on mars"), and what they ask for."""
-    rng, rows = np.random.default_rng(PROMPTS), []
-    for _ in range(n):
-        rows.append(scenes.choose(rng, split))
-    labels = {name: np.array([getattr(s, name) for s in rows]) for name in scenes.FIELDS}
-    return [scenes.describe(s) for s in rows], labels
 
 
 def drawn(pipe: StableDiffusionPipeline, prompts: list[str], args: Namespace, name: str) -> np.ndarray:
@@ -65,9 +58,52 @@ def report(pipe: StableDiffusionPipeline, args: Namespace):
             shares = evaluation.fidelity(evaluation.look(reader, images)[0], asked)
             yield f"subject, ride and place, {name} (n = {args.n}, {which})", f"{shares['all three']:.1%}"
             yield f"both colours, {name} (n = {args.n}, {which})", f"{shares['colours']:.1%}"
+    yield from wider(pipe, readers, args)
     yield from against_real(pipe, readers, np.concatenate(list(sets.values())), args)
+    yield "sharpness: squared steps between neighbouring pixels, real scenes = 1", f"{sharpness(sets['seen']):.2f}"
+    yield from uses(readers, args)
     yield from copies(sets["seen"], args.n)
     yield from speed(pipe, args.sampler)
+
+
+def wider(pipe: StableDiffusionPipeline, readers: dict, args: Namespace):
+    """What the readers read where a prompt names nobody, a place in the picture, a direction, or two figures; and, as a
+    ceiling, in real windows of the same words."""
+    for kind, share in {"nobody": 0.2, "where": 0.3, "looks": 0.3, "two": 0.3}.items():
+        n = max(4, int(share * args.n))
+        asked = new_words(kind, n)
+        images = drawn(pipe, [scenes.describe(window) for window in asked], args, kind)
+        real = np.stack([scenes.draw_as(w, np.random.default_rng([PROMPTS, k]))[0] for k, w in enumerate(asked)])
+        for which, reader in readers.items():
+            right, ceiling = (obeyed(kind, evaluation.look(reader, each)[0], asked) for each in (images, real))
+            yield f"{NEW[kind]} (n = {n}, {which})", f"{right:.1%} (real windows {ceiling:.1%})"
+
+
+def sharpness(images: np.ndarray) -> float:
+    """Mean squared difference of neighbouring pixels in the first 200 pictures of `described`, as a share of that in
+    real scenes of the same words."""
+    rng = np.random.default_rng(PROMPTS)
+    asked = [scenes.choose(rng, "train") for _ in range(min(200, len(images)))]
+    real = np.stack([scenes.draw(scene, np.random.default_rng([PROMPTS, k]))[0] for k, scene in enumerate(asked)])
+    ours, true = (sum(np.square(np.diff(each.astype(float), axis=axis)).mean() for axis in (1, 2))
+                  for each in (images[: len(real)], real))  # fmt: skip
+    return float(ours / true)
+
+
+def uses(readers: dict, args: Namespace):
+    """Figures inpainted away, pictures made wider, and where words look."""
+    sd, n = StableDiffusion.load(args.folder, say=lambda line: None), max(4, args.n // 10)
+    left = np.concatenate([after for _, after in probes.emptied(sd, n)])
+    wide = np.concatenate(list(probes.widened(sd, n)))
+    for which, reader in readers.items():
+        alone = evaluation.look(reader, left)[0]["count"] == "0"
+        yield f"a figure inpainted with an empty place, nobody left (n = {n}, {which})", f"{alone.mean():.1%}"
+        dark = evaluation.look(reader, wide[:, :, 128:])[0]["light"] == "none"
+        yield f"128 outpainted to 256 at once, no second sun (n = {n}, {which})", f"{dark.mean():.1%}"
+    yield "the seam, as a ratio to the columns around it", f"{probes.seam(wide):.2f}"
+    found = probes.looked(sd, max(4, int(0.12 * args.n)))
+    told = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+    yield f"where words look, intersection over union with the true part (n = {max(4, int(0.12 * args.n))})", told
 
 
 def through_vae(pipe: StableDiffusionPipeline, images: np.ndarray, keep: Path | None = None) -> np.ndarray:
@@ -113,8 +149,8 @@ def against_real(pipe: StableDiffusionPipeline, readers: dict, images: np.ndarra
 
 def copies(images: np.ndarray, n: int):
     """Root mean square difference to the nearest training picture, for the model and for fresh real scenes."""
-    seen = min(16000, 16 * n)  # of the 40,000 that the U-Net was trained on
-    train = scenes.sample(seen, data.TRAIN[1], "train")[0]
+    seen, kind = min(16000, 16 * n), data.KINDS["first"]  # of all that the U-Net was trained on
+    train = scenes.windows(seen, kind.seed, kind.split).images
     ours, fresh = images[:300], scenes.sample(min(n, 300), REAL[0] + 20, "train")[0]
     for name, each in (("Tiny SD", ours), ("fresh real scenes", fresh)):
         gap = evaluation.nearest(each, train)[1]

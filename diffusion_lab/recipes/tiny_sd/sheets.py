@@ -8,6 +8,7 @@ from PIL import Image
 
 from ...worlds import scenes
 from . import export
+from .asked import new_words
 
 SAMPLERS = ("ddim", "ddpm", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_karras", "unipc", "pndm")
 SEEDS = range(8)
@@ -17,7 +18,7 @@ STEPS, GUIDANCES = (4, 8, 20, 50), (1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
 def draw_all(pipe: StableDiffusionPipeline, target: Path, sampler: str) -> None:
     """Writes every sheet into the folder `target`; seeds 0 to 7 (0 to 47 for the 96), nothing selected. The sheet of
     steps is DPM++ 2M's, made for few of them."""
-    export.sheet([Image.fromarray(image) for image in scenes.sample(60, 1)[0]], 10, target / "scenes.jpg")
+    export.sheet([Image.fromarray(image) for image in scenes.sample(60, 1, wide=True)[0]], 10, target / "scenes.jpg")
     rows = [p for prompt in export.PREVIEW for p in export.draw(pipe, [prompt] * 8, SEEDS, sampler=sampler)]
     export.sheet(rows, 8, target / "tiny_sd_prompts.jpg")
     first, second = export.PREVIEW[:2]
@@ -28,6 +29,9 @@ def draw_all(pipe: StableDiffusionPipeline, target: Path, sampler: str) -> None:
     rows = [p for name in SAMPLERS for p in export.draw(pipe, [first] * 8, SEEDS, sampler=name)]
     export.sheet(rows, 8, target / "tiny_sd_samplers.jpg")
     export.sheet(unselected(pipe, sampler), 12, target / "tiny_sd_unselected.jpg")
+    asked = [window for kind in ("nobody", "where", "looks", "two") for window in new_words(kind, 12)]
+    rows = export.draw(pipe, [scenes.describe(window) for window in asked], range(48), sampler=sampler)
+    export.sheet(rows, 12, target / "tiny_sd_wider.jpg")
 
 
 def unselected(pipe: StableDiffusionPipeline, sampler: str) -> list[Image.Image]:

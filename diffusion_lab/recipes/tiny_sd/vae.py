@@ -1,27 +1,17 @@
 """The VAE of Tiny SD: 128 x 128 pictures to latents of 4 x 16 x 16, whitened, and back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ...evaluation import Reader
-from ...training import as_plan
 from .data import Pictures
+from .settings import half
 
-NOISE, COVARIANCE, SEEN = 0.08, 0.02, 0.03
-
-
-class Vae(nn.Module):
-    """The autoencoder in training, which counts its own steps."""
-
-    def __init__(self):
-        super().__init__()
-        self.vae = new_vae()
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+NOISE, COVARIANCE, SEEN, EDGES, FOREGROUND = 0.08, 0.02, 0.03, 1.0, 3.0
 
 
 def new_vae() -> AutoencoderKL:
@@ -39,60 +29,40 @@ def by_adamw(name: str) -> bool:
 
 
 class VaeLoss:
-    """Crops of 64 x 64 during the first half of all steps, then whole pictures: |e| + 2 e^2, four times on the
-    foreground, plus a pull of the latents' covariance towards the identity."""
+    """What comes back from latents with a little noise, compared with the picture: values, edges, and what the reader's
+    first three layers see of it; plus a pull of the latents' covariance towards the identity."""
 
-    def __init__(self, pictures: Pictures, steps: int | Callable[[int], int], batch: int = 4):
-        self.pictures, self.plan, self.batch = pictures, as_plan(steps), batch
+    def __init__(self, pictures: Pictures, reader: Reader, batch: int):
+        self.pictures, self.reader, self.batch = pictures, reader, batch
 
-    def __call__(self, network: Vae, generator: torch.Generator) -> Tensor:
-        step = int(network.step)
-        crops = step < self.plan(step) // 2
-        network.step += 1
-        pixels, masks = self.draw(generator, 4 * self.batch if crops else self.batch, 64 if crops else 128)
-        pixels, masks = pixels.to(network.step.device), masks.to(network.step.device)
-        mean = encode(network.vae, pixels)                                      # (B, 4, h, w)
+    def __call__(self, vae: AutoencoderKL, generator: torch.Generator | None) -> Tensor:
+        where = self.pictures.images.device
+        index = torch.randint(len(self.pictures), (self.batch,), generator=generator, device=where)
+        pixels, masks = self.pictures.batch(index)                              # (B, 3, 128, 128), (B, 1, 128, 128)
+        with half(where):
+            mean = encode(vae, pixels).float()                                  # (B, 4, 16, 16)
         rows = mean.permute(1, 0, 2, 3).flatten(1)                              # (4, B h w)
-        noise = torch.randn(mean.shape, generator=generator).to(mean)
+        noise = torch.randn(mean.shape, generator=generator, device=where)
         latent = mean + NOISE * rows.detach().std(1)[:, None, None] * noise
-        loss = difference(network.vae.decoder(network.vae.post_quant_conv(latent)), pixels, masks)
-        C = torch.cov(rows) + 1e-6 * torch.eye(4, device=rows.device)                               # (4, 4)
-        pull = (C.trace() - torch.logdet(C) - 4 + rows.mean(1).square().sum()) / 2
-        return loss + COVARIANCE * pull
-
-    def draw(self, generator: torch.Generator, count: int, size: int) -> tuple[Tensor, Tensor]:
-        index = torch.randint(len(self.pictures), (count,), generator=generator).numpy()
-        x, y = torch.randint(128 - size + 1, (2, count), generator=generator).numpy()
-        part = [(k, slice(b, b + size), slice(a, a + size)) for k, a, b in zip(index, x, y, strict=True)]
-        pixels = torch.from_numpy(np.stack([self.pictures.images[p] for p in part])).permute(0, 3, 1, 2)
-        masks = torch.from_numpy(np.stack([self.pictures.masks[p] for p in part]))[:, None]
-        return pixels.contiguous().float() / 127.5 - 1, masks.float() / 255
+        with half(where):
+            came = vae.decoder(vae.post_quant_conv(latent)).float()
+            with torch.no_grad():
+                wanted = self.reader.maps(pixels)[:3]
+            seen = sum(F.mse_loss(a.float(), b.float())
+                       for a, b in zip(self.reader.maps(came)[:3], wanted, strict=True))  # fmt: skip
+        centred = rows - rows.mean(1, keepdim=True)
+        C = centred @ centred.T / rows.shape[1]                                 # (4, 4)
+        pull = (C - torch.eye(4, device=where)).square().sum() + rows.mean(1).square().sum()
+        return difference(came, pixels, masks) + SEEN * seen + COVARIANCE * pull
 
 
 def difference(guess: Tensor, pixels: Tensor, masks: Tensor) -> Tensor:
-    """|e| + 2 e^2 for e = guess - pixels (B, 3, H, W), four times on the foreground `masks` (B, 1, H, W)."""
-    error, weight = guess - pixels, 1 + 3 * masks
-    return ((error.abs() + 2 * error.square()) * weight).mean() / weight.mean()
-
-
-class DecoderLoss:
-    """The decoder trained on, for latents that stay as they are: the same error, and what the reader's first three
-    layers see of it."""
-
-    def __init__(self, latents: Tensor, pictures: Pictures, reader: Reader, batch: int = 4):
-        self.latents, self.pictures, self.reader, self.batch = latents, pictures, reader, batch
-
-    def __call__(self, network: Vae, generator: torch.Generator) -> Tensor:
-        index = torch.randint(len(self.latents), (self.batch,), generator=generator)
-        pixels, masks = (x.to(network.step.device) for x in self.pictures.batch(index.numpy()))
-        latent = self.latents[index].to(pixels)                                  # (B, 4, 16, 16)
-        latent = latent + NOISE * torch.randn(latent.shape, generator=generator).to(latent)
-        guess = network.vae.decoder(network.vae.post_quant_conv(latent))        # (B, 3, 128, 128)
-        with torch.no_grad():
-            wanted = self.reader.maps(pixels)[:3]
-        seen = self.reader.maps(guess)[:3]
-        like = sum(F.mse_loss(a, b) for a, b in zip(seen, wanted, strict=True))
-        return difference(guess, pixels, masks) + SEEN * like
+    """|e| + 2 e^2 + |de/dx| + |de/dy| for e = guess - pixels (B, 3, H, W), four times on the foreground `masks`
+    (B, 1, H, W)."""
+    error, weight = guess - pixels, 1 + FOREGROUND * masks
+    value = error.abs() + 2 * error.square()
+    edges = F.pad(error.diff(dim=2).abs(), (0, 0, 0, 1)) + F.pad(error.diff(dim=3).abs(), (0, 1))
+    return ((value + EDGES * edges) * weight).mean() / weight.mean()
 
 
 def encode(vae: AutoencoderKL, pixels: Tensor) -> Tensor:
@@ -101,13 +71,12 @@ def encode(vae: AutoencoderKL, pixels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def encode_all(vae: AutoencoderKL, pictures: Pictures, start: int = 0, limit: int | None = None,
-               batch: int = 50) -> Iterator[Tensor]:  # fmt: skip
-    """The latents of the pictures from `start` to `limit`, batch by batch, float16 (B, 4, 16, 16)."""
-    limit = len(pictures) if limit is None else limit
-    for k in range(start, limit, batch):
-        pixels, _ = pictures.batch(np.arange(k, min(k + batch, limit)))
-        yield encode(vae, pixels.contiguous()).half()
+def encode_all(vae: AutoencoderKL, pictures: Pictures, limit: int | None = None, batch: int = 50) -> Iterator[Tensor]:
+    """The latents of the first `limit` pictures (None: of all), batch by batch, float32 (B, 4, h, w)."""
+    limit = len(pictures) if limit is None else min(limit, len(pictures))
+    for k in range(0, limit, batch):
+        index = torch.arange(k, min(k + batch, limit), device=pictures.images.device)
+        yield encode(vae, pictures.batch(index)[0])
 
 
 @torch.no_grad()
