@@ -1,15 +1,18 @@
 """Exercises: the reference and other right answers pass, every known mistake fails under its own name."""
 
 import itertools
+import random
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from diffusion_lab import StableDiffusion, Trajectory, ddim_step, guided, noise
-from diffusion_lab.coursework.checks import limits
+from diffusion_lab.coursework.checks import checking, limits
 from diffusion_lab.coursework.checks.checking import (
     NEAR,
     RIGHT,
@@ -262,6 +265,107 @@ def test_a_diagnosis_of_another_kind_is_none_of_the_names():
     assert "5: ['wrong sign'] is none of the names" in repr(verdict.box)
 
 
+# --- a learner's own objects -------------------------------------------------------------------------------------
+
+
+class Rude:
+    """An object whose every word is an error."""
+
+    def _rude(self, *arguments):
+        raise RuntimeError("no")
+
+    __float__ = __eq__ = __repr__ = __str__ = __len__ = __iter__ = __bool__ = _rude
+    __hash__ = object.__hash__
+
+
+class Endless(Rude):
+    def __float__(self):
+        return endless()
+
+    def __eq__(self, other):
+        return endless()
+
+    __hash__ = object.__hash__
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+def mute(*arguments):
+    raise Mute
+
+
+def test_what_a_function_does_to_the_whole_process_is_undone():
+    """dtype, determinism, and the random numbers of torch, numpy and random."""
+    def drawn():
+        return float(torch.rand(())), float(np.random.rand()), random.random()
+
+    def untidy(*arguments):
+        torch.set_default_dtype(torch.float64)
+        torch.use_deterministic_algorithms(True)
+        return [torch.manual_seed(7), np.random.seed(7), random.seed(7)]
+
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)
+    wanted = drawn()
+    torch.manual_seed(1), np.random.seed(1), random.seed(1)
+    limited(untidy)
+    assert torch.get_default_dtype() == torch.float32 and not torch.are_deterministic_algorithms_enabled()
+    assert drawn() == wanted
+    reference = ALL["01.q_sample"].reference
+    assert judge_code(ALL["01.q_sample"], lambda *a: [reference(*a), untidy()][0]).slip == ""
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize(("answer", "says"), [
+    (lambda x0, *a: x0.to_sparse(), "torch.sparse_coo on cpu came"), (lambda x0, *a: x0.to("meta"), "on meta came"),
+    (lambda x0, *a: Rude(), "a Rude came"), (lambda x0, *a: x0.to(torch.complex64), "torch.complex64 came"),
+    (lambda x0, *a: 10**400, "a tensor of shape"), (Rude(), "a Rude came")])
+def test_a_result_that_is_no_plain_tensor_is_told_and_the_reference_goes_on(answer, says):
+    verdict = judge_code(ALL["01.q_sample"], answer)
+    assert verdict.slip == "unusable" and says in repr(verdict.box)
+    assert verdict.goes_on is ALL["01.q_sample"].reference
+
+
+def test_a_number_that_is_too_large_to_be_compared_is_told():
+    one_number = replace(ALL["01.q_sample"], reference=lambda *a: 1.0, slips=ALL["01.q_sample"].slips)
+    verdict = judge_code(one_number, lambda *a: 10**400)
+    assert verdict.slip == "unusable" and "OverflowError" in repr(verdict.box)
+    assert verdict.goes_on is one_number.reference
+
+
+def test_an_error_that_cannot_be_said_is_told_by_its_name():
+    verdict = judge_code(ALL["01.q_sample"], mute)
+    assert verdict.slip == "raised" and "`Mute`: a Mute" in repr(verdict.box)
+
+
+@pytest.mark.parametrize("name", [next(n for n, e in ALL.items() if isinstance(e, Value) and e.is_choice),
+                                  next(n for n, e in ALL.items() if isinstance(e, Value) and not e.is_choice)])
+@pytest.mark.parametrize("answer", [Rude(), 10**400, 10**5000, torch.ones(2), torch.ones((), device="meta"),
+                                    np.ones(3)], ids=lambda a: type(a).__name__)
+def test_an_answer_that_cannot_be_compared_is_unusable(name, answer):
+    verdict = judge_value(ALL[name], answer)
+    assert (verdict.slip, verdict.goes_on) == ("unusable", ALL[name].truth)
+    assert " came." in repr(verdict.box)
+
+
+def test_an_answer_that_never_ends_is_stopped(monkeypatch):
+    monkeypatch.setattr(checking, "limited", lambda call: limited(call, seconds=0.3))
+    name = next(n for n, e in ALL.items() if isinstance(e, Value) and not e.is_choice)
+    verdict = judge_value(ALL[name], Endless())
+    assert (verdict.slip, verdict.goes_on) == ("stopped", ALL[name].truth)
+
+
+@pytest.mark.parametrize(("said", "shown"), [(np.ones(2), "[1., 1.]"), (Rude(), "a Rude"), (10**5000, "a int")],
+                         ids=["array", "rude", "long"])
+def test_a_diagnosis_that_cannot_be_compared_is_none_of_the_names_and_the_others_count(said, shown):
+    clinic = ALL["04.clinic"]
+    verdict = judge_diagnoses(clinic, dict(clinic.truth) | {5: said})
+    assert f"{shown}" in repr(verdict.box) and "is none of the names" in repr(verdict.box)
+    assert f"{len(clinic.truth) - 1} right, 1 not right, 0 still open" in repr(verdict.box)
+
+
 # --- exercises that take what changes when it is used ------------------------------------------------------------
 
 def _shaken(x, generator):
@@ -317,7 +421,7 @@ def test_what_changes_when_it_is_used_is_new_for_everyone(exercise):
     assert judge_code(exercise, lambda *a: exercise.reference(*a) * 1.3 + 0.1).slip == "unrecognised"
 
 
-@pytest.mark.parametrize("name", ["04.ddmi", "99.x", "", "01", 7])
+@pytest.mark.parametrize("name", ["04.ddmi", "99.x", "", "01", 7, [], Rude(), b"04.ddim"])
 def test_unknown_exercise_is_a_sentence(name):
     with pytest.raises(LabError, match="exercise was expected"):
         find(name)

@@ -107,7 +107,28 @@ def test_units_and_digits():
     assert "You said 0.50; it is 0.12" in repr(compare(0.5, 0.123, what="share", low=0, high=1, digits=2))
 
 
-@pytest.mark.parametrize("guess", ["many", None, float("nan"), [1, 2]])
-def test_a_guess_that_is_no_number(guess):
-    with pytest.raises(LabError, match="a guess is a number"):
+class Rude:
+    def __float__(self):
+        raise RuntimeError("no")
+
+    __repr__ = __float__
+
+
+@pytest.mark.parametrize(("guess", "said"), [("many", "'many'"), (None, "None"), (float("nan"), "nan"),
+                                             ([1, 2], "[1, 2]"), (10**400, "1000"), (10**5000, "a int"),
+                                             (Rude(), "a Rude")], ids=lambda g: str(type(g).__name__))  # fmt: skip
+def test_a_guess_that_is_no_number(guess, said):
+    with pytest.raises(LabError, match=f"a guess is a number from 0 to 1; {re.escape(said)}"):
         compare(guess, 1, what="share", low=0, high=1)
+
+
+@pytest.mark.parametrize(("low", "high", "said"), [(1, 1, "1 to 1 came"), (2, 1, "2 to 1 came"),
+                                                   (0, float("inf"), "an axis needs numbers; inf came")])
+def test_an_axis_has_a_length(low, high, said):
+    with pytest.raises(LabError, match=said):
+        compare(1, 1, what="share", low=low, high=high)
+
+
+def test_a_guess_far_off_is_short():
+    said = repr(compare(1e300, 12, what="share", low=0, high=100, unit=" %"))
+    assert "You said 1.00e+300 %; it is 12 %: 1.00e+300 % too high, a surprise" in said

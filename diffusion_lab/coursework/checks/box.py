@@ -4,6 +4,7 @@ Everything is inline: colours come from JupyterLab's own variables (with a light
 script and no style sheet is needed, and where a page strips the styles the words still say it all.
 """
 
+from collections.abc import Callable
 from html import escape
 
 from ...figures import PALETTE
@@ -38,6 +39,14 @@ class Box:
         lines = "".join(f'<p style="{style}">{with_code(line)}</p>' for line in self.lines)
         return (f'<div role="status" class="dl-box" style="{BOX};border-left:8px solid {colour}">'
                 f'<p style="{style}"><b>{symbol} {escape(self.head)}</b></p>{lines}{self.more}</div>')
+
+
+def spoken(value: object, say: Callable[[object], str] = repr) -> str:
+    """What came, on one line of at most 240 signs: `say` of it, or its kind where it cannot even be said."""
+    try:
+        return " ".join(say(value).split())[:240]
+    except Exception:  # a learner's own __repr__ or __str__ may raise anything, and some numbers are too long to print
+        return f"a {type(value).__name__}"
 
 
 def with_code(text: str) -> str:

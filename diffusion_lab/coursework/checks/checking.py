@@ -1,5 +1,7 @@
 """`check` says what is wrong by its name, never prints the solution, and always hands back something that runs."""
 
+import contextlib
+import functools
 import inspect
 import linecache
 import math
@@ -14,9 +16,10 @@ from torch import Tensor
 
 from ...errors import LabError
 from ..lessons import find
-from .box import Box
+from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
 from .limits import GIGABYTES, SECONDS, Outcome, limited
+from .measuring import distance, flat, kind_of, misfit, worst
 
 RIGHT = 1e-4  # relative difference from the reference that still is right: another order of float32 operations
 NEAR = 1e-3  # relative difference from a known mistake that still is that mistake
@@ -57,13 +60,28 @@ class Verdict:
     slip: str = ""
 
 
+def on_the_leash(judge: Callable) -> Callable:
+    """The judge, run as a learner's function is: it meets their objects, whose `==`, `__float__` or `__str__` may raise
+    or never end. Then the verdict is that the answer cannot be used yet, and the course's own goes on."""
+    @functools.wraps(judge)
+    def held(exercise: Code | Value | Diagnoses, *came: Any) -> Verdict:
+        outcome = limited(lambda: judge(exercise, *came))
+        if outcome.stopped:
+            return _stopped(exercise, outcome)
+        if outcome.error is not None:
+            kind, said = type(outcome.error).__name__, spoken(outcome.error, str)
+            return _unusable(exercise, f"What came cannot be compared with the right answer: `{kind}`: {said}.")
+        return outcome.value
+    return held
+
+
 # --- functions ---------------------------------------------------------------------------------------------------
 
 
 def judge_code(exercise: Code, answer: Any) -> Verdict:
     """The verdict on a function: not yet, stopped, raised, unusable, right, a slip by name, or unrecognised."""
     if not callable(answer):
-        return _unusable(exercise, f"A function was expected, `{exercise.call}`; {_kind(answer)} came.")
+        return _unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came.")
     outcome = limited(lambda: _results(exercise, answer))
     if isinstance(outcome.error, NotYet):
         lines = (f"Write `{exercise.call}` in the cell above, then run it again. {GO_ON}",)
@@ -74,14 +92,21 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
         return _raised(exercise, answer, outcome.error)
     results, changed = outcome.value
     expected, may_change = _results(exercise, exercise.reference)
-    for result, wanted in zip(results, expected, strict=True):
-        if complaint := misfit(result, wanted):
-            return _unusable(exercise, complaint)
-    return _judge_numbers(exercise, answer, results, expected, changed and not may_change)
+    plain = _plain(exercise, results, expected)
+    if isinstance(plain, Verdict):
+        return plain
+    return _judge_numbers(exercise, answer, plain, list(map(flat, expected)), changed and not may_change)
 
 
-def _judge_numbers(exercise: Code, answer: Callable, results: list, expected: list, changed: bool) -> Verdict:
-    got, true = list(map(flat, results)), list(map(flat, expected))
+@on_the_leash
+def _plain(exercise: Code, results: list, expected: list) -> list[list[Tensor]] | Verdict:
+    """The results as plain numbers, or the verdict that they are none."""
+    complaints = map(misfit, results, expected)
+    complaint = next(filter(None, complaints), "")
+    return _unusable(exercise, complaint) if complaint else list(map(flat, results))
+
+
+def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, changed: bool) -> Verdict:
     if worst(got, true) <= RIGHT:
         if changed:
             lines = ("The numbers are right, but the function writes into one of its arguments: whoever calls it still "
@@ -121,61 +146,18 @@ def _seeded(call: Callable) -> Any:
         return call()
 
 
-def flat(result: Any) -> list[Tensor]:
-    """The parts of a result, a tensor, a number or a tuple of them, each in one row of float64."""
-    parts = result if isinstance(result, tuple | list) else (result,)
-    return [torch.as_tensor(part, dtype=torch.float64).detach().flatten() for part in parts]
+def _own(exercise: Code | Value | Diagnoses) -> Any:
+    """What the lesson goes on with where the learner's answer cannot be used."""
+    if isinstance(exercise, Code):
+        return exercise.reference
+    return dict(exercise.truth) if isinstance(exercise, Diagnoses) else exercise.truth
 
 
-def distance(a: list[Tensor], b: list[Tensor]) -> float:
-    """How far a is from b, relative to the size of b, in the part where it is farthest; infinite where only one of
-    them has NaN."""
-    if not all(torch.equal(x.isfinite(), y.isfinite()) for x, y in zip(a, b, strict=True)):
-        return float("inf")
-    return max(float((x - y).nan_to_num().norm() / (y.nan_to_num().norm() + 1e-2)) for x, y in zip(a, b, strict=True))
+def _unusable(exercise: Code | Value | Diagnoses, complaint: str) -> Verdict:
+    return Verdict(Box("wrong", "It cannot be used yet", (complaint, GO_ON)), _own(exercise), "unusable")
 
 
-def worst(results: list[list[Tensor]], wanted: list[list[Tensor]]) -> float:
-    """The largest distance over all cases."""
-    return max(distance(a, b) for a, b in zip(results, wanted, strict=True))
-
-
-def misfit(result: Any, wanted: Any) -> str:
-    """One sentence where a result is not even of the kind, shape and type that was expected, otherwise ""."""
-    if result is None:
-        return "It returns nothing (None). Is there a `return` at its end?"
-    if isinstance(wanted, tuple):
-        if not isinstance(result, tuple | list) or len(result) != len(wanted):
-            return f"It should return {len(wanted)} things; {_kind(result)} came."
-        return next((found for pair in zip(result, wanted, strict=True) if (found := misfit(*pair))), "")
-    if not isinstance(wanted, Tensor):
-        single = isinstance(result, int | float) or (isinstance(result, Tensor) and result.numel() == 1)
-        return "" if single else f"One number was expected; {_kind(result)} came."
-    if not isinstance(result, Tensor):
-        return f"It should return {_kind(wanted)}; {_kind(result)} came."
-    if result.shape != wanted.shape:
-        return (f"It should return {_kind(wanted)}; {_kind(result)} came. Look for a sum, a mean or an index that "
-                "drops or adds a dimension.")
-    if result.dtype != wanted.dtype:
-        return f"It should return {wanted.dtype} values like its arguments; {result.dtype} came."
-    return ""
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
-    if value is ...:
-        return "`...`"
-    return f"{value!r}" if isinstance(value, int | float | str) else f"a {type(value).__name__}"
-
-
-def _unusable(exercise: Code, complaint: str) -> Verdict:
-    return Verdict(Box("wrong", "It cannot be used yet", (complaint, GO_ON)), exercise.reference, "unusable")
-
-
-def _stopped(exercise: Code, outcome: Outcome) -> Verdict:
+def _stopped(exercise: Code | Value | Diagnoses, outcome: Outcome) -> Verdict:
     if outcome.stopped == "time":
         head = "Stopped: it did not come to an end"
         line = (f"After {SECONDS:.0f} seconds it was still running; it should take a blink. Look for a loop whose end "
@@ -185,19 +167,22 @@ def _stopped(exercise: Code, outcome: Outcome) -> Verdict:
         line = (f"It wanted more than {GIGABYTES} GB for a few numbers. Look for a list or a tensor that grows, or for "
                 "a shape with a factor too many.")
     last = "A part of it still runs in the background: restart the kernel to be rid of it. " if outcome.running else ""
-    return Verdict(Box("stopped", head, (line, last + GO_ON)), exercise.reference, "stopped")
+    return Verdict(Box("stopped", head, (line, last + GO_ON)), _own(exercise), "stopped")
 
 
+@on_the_leash
 def _raised(exercise: Code, answer: Callable, error: BaseException) -> Verdict:
-    message = str(error).strip().splitlines()
-    what = f"`{type(error).__name__}`" + (f": {message[0][:240]}" if message else "")
+    message = spoken(error, lambda error: next(iter(str(error).strip().splitlines()), ""))
+    what = f"`{type(error).__name__}`" + (f": {message}" if message else "")
     lines = tuple(filter(None, (what + ".", _where(answer, error), _advice(exercise, error), GO_ON)))
     return Verdict(Box("wrong", "It stops with an error", lines), exercise.reference, "raised")
 
 
 def _where(answer: Callable, error: BaseException) -> str:
     """The learner's own line in which the error arose, where it can be found."""
-    file = getattr(getattr(inspect.unwrap(answer), "__code__", None), "co_filename", None)
+    file = None
+    with contextlib.suppress(ValueError):  # functions that wrap each other in a circle
+        file = getattr(getattr(inspect.unwrap(answer), "__code__", None), "co_filename", None)
     own, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == file:
@@ -210,11 +195,12 @@ def _where(answer: Callable, error: BaseException) -> str:
 def _advice(exercise: Code, error: BaseException) -> str:
     if isinstance(error, NameError):
         return "A name is used that does not exist here: is it spelled as in the first line of the function?"
-    if isinstance(error, TypeError) and "argument" in str(error):
+    said = spoken(error, str)
+    if isinstance(error, TypeError) and "argument" in said:
         return f"It is called as `{exercise.call}`: compare the number and the order of the arguments."
     if isinstance(error, TypeError) and "predict" in exercise.call:
         return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
-    if "size of tensor" in str(error) or "shape" in str(error):
+    if "size of tensor" in said or "shape" in said:
         return "Two tensors do not fit together: print their shapes just before that line."
     return ""
 
@@ -222,6 +208,7 @@ def _advice(exercise: Code, error: BaseException) -> str:
 # --- numbers, choices, diagnoses ---------------------------------------------------------------------------------
 
 
+@on_the_leash
 def judge_value(exercise: Value, answer: Any) -> Verdict:
     """The verdict on a number or a choice; a wrong one that is known is answered by its own sentence."""
     if answer is ...:
@@ -231,12 +218,11 @@ def judge_value(exercise: Value, answer: Any) -> Verdict:
         return _judge_choice(exercise, answer)
     try:
         number = float(answer)
-    except (TypeError, ValueError):
-        lines = (f"A number was expected; {_kind(answer)} came.",)
-        return Verdict(Box("wrong", "It cannot be used yet", lines), exercise.truth, "unusable")
+    except Exception:  # an answer may be anything, and its __float__ raise anything
+        return _unusable(exercise, f"A number was expected; {kind_of(answer)} came.")
     if math.isnan(number):
-        lines = ("A number was expected; nan came, which is what 0 / 0 gives. Look at how you found it.",)
-        return Verdict(Box("wrong", "It cannot be used yet", lines), exercise.truth, "unusable")
+        return _unusable(exercise, "A number was expected; nan came, which is what 0 / 0 gives. Look at how you found "
+                                   "it.")
     if abs(number - exercise.truth) <= exercise.tolerance:
         return Verdict(Box("right", "Right", (exercise.right,)), answer)
     for value, says in exercise.wrong.items():
@@ -253,15 +239,15 @@ def _judge_choice(exercise: Value, answer: Any) -> Verdict:
     if said in exercise.wrong:
         return Verdict(Box("wrong", f"Not {said}", (exercise.wrong[said],)), answer, said)
     options = ", ".join(f'"{option}"' for option in sorted([exercise.truth, *exercise.wrong]))
-    lines = (f"One of {options} was expected; {_kind(answer)} came.",)
-    return Verdict(Box("wrong", "It cannot be used yet", lines), exercise.truth, "unusable")
+    return _unusable(exercise, f"One of {options} was expected; {kind_of(answer)} came.")
 
 
+@on_the_leash
 def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
     """The verdict on a dict of diagnoses, one line for each patient."""
     if not isinstance(answer, Mapping) or set(answer) != set(exercise.truth):
-        lines = (f"A dict with the patients {', '.join(map(str, exercise.truth))} was expected; {_kind(answer)} came.",)
-        return Verdict(Box("wrong", "It cannot be used yet", lines), dict(exercise.truth), "unusable")
+        patients = ", ".join(map(str, exercise.truth))
+        return _unusable(exercise, f"A dict with the patients {patients} was expected; {kind_of(answer)} came.")
     if all(said is ... for said in answer.values()):
         lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
         return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")
@@ -270,13 +256,13 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
         said = answer[patient]
         if said is ...:
             open_ += 1
-        elif said == truth:
+        elif isinstance(said, str) and said == truth:
             right += 1
             lines.append(f"✓ {patient}: {said}. {exercise.signs[truth]}")
         elif isinstance(said, str) and said in exercise.signs:
             lines.append(f"✗ {patient}: not {said!r}. That would show like this: {exercise.signs[said]}")
         else:
-            lines.append(f"✗ {patient}: {said!r} is none of the names in the list.")
+            lines.append(f"✗ {patient}: {spoken(said)} is none of the names in the list.")
     if right == len(exercise.truth):
         return Verdict(Box("right", "All of them right", (*lines, exercise.right)), answer)
     wrong = len(exercise.truth) - right - open_

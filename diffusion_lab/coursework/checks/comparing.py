@@ -4,7 +4,7 @@ import math
 
 from ...errors import LabError
 from ...figures import PALETTE, WORDS, Figure, axes
-from .box import Box
+from .box import Box, spoken
 
 
 def compare(guess, truth: float, *, what: str, low: float, high: float, unit: str = "", digits: int = 0) -> Box:
@@ -12,9 +12,12 @@ def compare(guess, truth: float, *, what: str, low: float, high: float, unit: st
 
     Arguments: `guess`, a number, or `...` while none is made: then the axis carries a question mark and the truth
     stays folded shut; `truth`; `what` is guessed, in a few words; `low` and `high`, the ends of the axis; `unit`;
-    `digits` after the point. Raises LabError for a guess that is no number.
+    `digits` after the point. Raises LabError for a guess that is no number, and for an axis without length.
     """
-    truth = float(truth)
+    truth, low, high = (_finite(value, "an axis needs numbers") for value in (truth, low, high))
+    if low >= high:
+        raise LabError(f"an axis from a smaller number to a larger one was expected; {low:g} to {high:g} came; "
+                       "give other ends as low= and high=")
     if guess is ...:
         said = f"The truth: {_number(truth, digits, unit)}"
         answer = _line(None, truth, what, low, high, unit, digits)._repr_html_()
@@ -24,18 +27,24 @@ def compare(guess, truth: float, *, what: str, low: float, high: float, unit: st
         lines = (f"What is your guess: {what}? Write a number from {low:g} to {high:g} in the place of `...` and run "
                  "the cell again.",)
         return Box("not yet", "Guess first", lines, asked + fold)
-    try:
-        number = float(guess)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise LabError(f"a guess is a number from {low:g} to {high:g}; {guess!r} came; write one, a rough one will do")
+    number = _finite(guess, f"a guess is a number from {low:g} to {high:g}")
     picture = _line(number, truth, what, low, high, unit, digits)._repr_html_()
     return Box("guess", _verdict(number, truth, high - low, digits, unit), (), picture)
 
 
+def _finite(value, what: str) -> float:
+    try:
+        number = float(value)
+    except Exception:  # a learner's object may raise anything
+        number = math.nan
+    if not math.isfinite(number):
+        raise LabError(f"{what}; {spoken(value)} came; write one, a rough one will do")
+    return number
+
+
 def _number(value: float, digits: int, unit: str) -> str:
-    return f"{value:,.{digits}f} {unit.strip()}".strip()
+    """A number as it is read; one with more than twelve figures by its power of ten."""
+    return f"{value:,.{digits}f} {unit.strip()}".strip() if abs(value) < 1e12 else f"{value:.2e} {unit.strip()}".strip()
 
 
 def _verdict(guess: float, truth: float, span: float, digits: int, unit: str) -> str:

@@ -4,11 +4,12 @@ The function runs in a thread of its own, because that is the one way to stop Py
 the waiting thread throws an exception into it. Code that is busy inside a library call notices only when that call
 returns; the check then stops waiting and says so. On Linux a ceiling on the address space makes a huge allocation
 fail at once; elsewhere the memory in use is watched, which catches a list that grows, and a single huge request is
-left to the system's own refusal.
+left to the system's own refusal. What torch, numpy and random keep for the whole process is as it was afterwards.
 """
 
 import contextlib
 import ctypes
+import random
 import sys
 import threading
 import time
@@ -16,11 +17,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import psutil
+import torch
+
+from .box import spoken
 
 SECONDS = 5.0
 GIGABYTES = 1.5
 PATIENCE = 1.0  # seconds for a stopped function to fall silent
+SETTINGS = (  # what a function could leave behind for the rest of the notebook: how it is read, how it is put back
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    (torch.random.get_rng_state, torch.random.set_rng_state),
+    (random.getstate, random.setstate),
+    (np.random.get_state, np.random.set_state),
+)
 
 
 class _Stop(BaseException):
@@ -43,7 +55,7 @@ def limited(call: Callable[[], Any], seconds: float = SECONDS, gigabytes: float 
     Whoever interrupts the wait (Ctrl-C, Lab's stop button) stops the call with it.
     """
     runner = _Runner(call)
-    with _ceiling(gigabytes):
+    with _settings(), _ceiling(gigabytes):
         try:
             stopped = _wait(runner, seconds, gigabytes)
         finally:
@@ -102,6 +114,17 @@ def _wait(thread: threading.Thread, seconds: float, gigabytes: float) -> str:
 
 
 @contextlib.contextmanager
+def _settings():
+    """Put SETTINGS back at the end, whatever was done to them."""
+    before = [(put, read()) for read, put in SETTINGS]
+    try:
+        yield
+    finally:
+        for put, value in before:
+            put(value)
+
+
+@contextlib.contextmanager
 def _ceiling(gigabytes: float):
     """On Linux, no more than `gigabytes` of further address space for the whole process, for as long as this lasts."""
     if sys.platform != "linux":
@@ -121,4 +144,5 @@ def _ceiling(gigabytes: float):
 
 
 def _out_of_memory(error: BaseException | None) -> bool:
-    return isinstance(error, MemoryError) or "allocate memory" in str(error) or "not enough memory" in str(error)
+    said = spoken(error, str)
+    return isinstance(error, MemoryError) or "allocate memory" in said or "not enough memory" in said

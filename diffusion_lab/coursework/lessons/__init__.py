@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ...errors import LabError
+from ..checks.box import spoken
 from ..checks.exercises import Exercise
 
 HERE = Path(__file__).parent
@@ -37,9 +38,9 @@ def exercises(number: str) -> dict[str, Exercise]:
 
 def find(name: str) -> Exercise:
     """The exercise of a name such as "04.ddim"; raises LabError where there is none."""
-    number = str(name).split(".")[0]
+    number = name.split(".")[0] if isinstance(name, str) else ""
     known = exercises(number) if number in numbers() else {}
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         near = ", ".join(known) or f"those of the lessons {', '.join(n for n in numbers() if exercises(n))}"
-        raise LabError(f"the name of an exercise was expected; {name!r} came; there are: {near}")
+        raise LabError(f"the name of an exercise was expected; {spoken(name)} came; there are: {near}")
     return known[name]

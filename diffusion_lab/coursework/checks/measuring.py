@@ -1,0 +1,63 @@
+"""How far a result is from another one, or why the two cannot be compared at all."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .box import spoken
+
+
+def flat(result: Any) -> list[Tensor]:
+    """The parts of a result, a tensor, a number or a tuple of them, each in one row of float64."""
+    parts = result if isinstance(result, tuple | list) else (result,)
+    return [torch.as_tensor(part, dtype=torch.float64).detach().flatten() for part in parts]
+
+
+def distance(a: list[Tensor], b: list[Tensor]) -> float:
+    """How far a is from b, relative to the size of b, in the part where it is farthest; infinite where only one of
+    them has NaN."""
+    if not all(torch.equal(x.isfinite(), y.isfinite()) for x, y in zip(a, b, strict=True)):
+        return float("inf")
+    return max(float((x - y).nan_to_num().norm() / (y.nan_to_num().norm() + 1e-2)) for x, y in zip(a, b, strict=True))
+
+
+def worst(results: list[list[Tensor]], wanted: list[list[Tensor]]) -> float:
+    """The largest distance over all cases."""
+    return max(distance(a, b) for a, b in zip(results, wanted, strict=True))
+
+
+def misfit(result: Any, wanted: Any) -> str:
+    """One sentence where a result is not even of the kind, shape and type that was expected, otherwise ""."""
+    if result is None:
+        return "It returns nothing (None). Is there a `return` at its end?"
+    if isinstance(wanted, tuple):
+        if not isinstance(result, tuple | list) or len(result) != len(wanted):
+            return f"It should return {len(wanted)} things; {kind_of(result)} came."
+        return next((found for pair in zip(result, wanted, strict=True) if (found := misfit(*pair))), "")
+    if not isinstance(wanted, Tensor):
+        single = isinstance(result, int | float) or (isinstance(result, Tensor) and result.numel() == 1
+                                                     and not result.is_complex())
+        return "" if single else f"One number was expected; {kind_of(result)} came."
+    if not isinstance(result, Tensor):
+        return f"It should return {kind_of(wanted)}; {kind_of(result)} came."
+    if (result.layout, result.device) != (wanted.layout, wanted.device):
+        return (f"It should return a plain tensor that holds its numbers, as its arguments do; {result.layout} on "
+                f"{result.device} came.")
+    if result.shape != wanted.shape:
+        return (f"It should return {kind_of(wanted)}; {kind_of(result)} came. Look for a sum, a mean or an index that "
+                "drops or adds a dimension.")
+    if result.dtype != wanted.dtype:
+        return f"It should return {wanted.dtype} values like its arguments; {result.dtype} came."
+    return ""
+
+
+def kind_of(value: Any) -> str:
+    """What came, in a few words."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    if value is ...:
+        return "`...`"
+    return spoken(value) if isinstance(value, int | float | str) else f"a {type(value).__name__}"
