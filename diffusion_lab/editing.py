@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -12,8 +10,9 @@ from torch import Tensor
 from .errors import LabError
 from .mixing import add_noise
 from .noising import noise
-from .pixels import as_rgb
+from .pixels import as_mask, as_rgb
 from .protocol import Move, Rule, as_move
+from .recipe import as_strength
 from .schedules import Schedule
 
 
@@ -32,11 +31,11 @@ class Edit:
     strength: float = 1.0
 
     def __post_init__(self):
-        steps_of(1, self.strength)
+        object.__setattr__(self, "strength", as_strength(self.strength))
         object.__setattr__(self, "image", as_rgb(self.image))
         if self.mask is None:
             return
-        object.__setattr__(self, "mask", _share(self.mask))
+        object.__setattr__(self, "mask", as_mask(self.mask))
         width, height = self.image.size
         if tuple(self.mask.shape) != (height, width):
             raise LabError(f"a mask of the picture's size, {height} x {width} (height x width), was expected; "
@@ -55,21 +54,9 @@ def check_edit(edit: Edit) -> None:
                        "picture in an Edit, from diffusion_lab")
 
 
-def _share(mask) -> Tensor:
-    """A mask as float32 (H, W) in [0, 1], from a picture, bytes, truth values or shares."""
-    values = np.asarray(mask.convert("L") if isinstance(mask, Image.Image) else mask)
-    share = torch.tensor(values / 255 if values.dtype == np.uint8 else values.astype(np.float64)).float()
-    if not (share.numel() and 0 <= share.min() and share.max() <= 1):
-        raise LabError("a mask of shares from 0 (kept) to 1 (drawn anew) was expected; other numbers came; use a black "
-                       "and white picture, or True and False")
-    return share
-
-
 def steps_of(n: int, strength: float) -> int:
     """How many of n steps an edit of a `strength` in (0, 1] walks: that share, and one at least."""
-    if not isinstance(strength, Real) or isinstance(strength, bool) or not 0 < strength <= 1:
-        raise LabError(f"a strength above 0 and up to 1 was expected; {strength!r} came; 0.3 is a little, 0.8 much")
-    return max(1, round(strength * n))
+    return max(1, round(as_strength(strength) * n))
 
 
 def begin(x0: Tensor, schedule: Schedule, n: int, strength: float = 1.0,
@@ -101,7 +88,7 @@ def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.
     and width those of known; `eps` (B, ...) the noise that the path began with; `final`, the schedule's own, at which
     the last step ends. The Move's extras hold the "proposal" (B, ...). Raises LabError for a mask of another size.
     """
-    known, mask = _one_each(known, eps), _fitting(mask, known).to(known)
+    known, mask = _one_each(known, eps), _fitting(as_mask(mask), known).to(known)
 
     def keeping(x_t: Tensor, guess: Tensor, alpha_bar: float, alpha_bar_next: float) -> Move:
         proposal, extras = as_move(rule(x_t, guess, alpha_bar, alpha_bar_next))

@@ -1,5 +1,9 @@
 """Between pictures and samples: what a model computes with are values in [-1, 1], what a learner sees are pixels."""
 
+import contextlib
+import os
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from PIL import Image, ImageOps
@@ -16,7 +20,7 @@ def as_samples(data) -> Tensor:
     Arguments: `data`, a PIL picture, uint8 (N, H, W, 3), or float (N, 2). Returns float32. Raises LabError for
     anything else and for an empty data set.
     """
-    array = np.asarray(as_rgb(data))[None] if isinstance(data, Image.Image) else np.asarray(data)
+    array = np.asarray(as_rgb(data))[None] if isinstance(data, Image.Image) else as_array(data, "a data set")
     if array.size == 0:
         raise LabError("a data set with at least one picture or point was expected; an empty one came; "
                        "draw one with a world's sample(n, seed)")
@@ -28,36 +32,105 @@ def as_samples(data) -> Tensor:
                    "came; pass them as a world's sample() returns them")
 
 
+def as_array(values, what: str) -> np.ndarray:
+    """numpy's array of a list, an array or a tensor of any device; raises LabError where its rows differ in length, or
+    where a tensor holds no numbers (the meta device)."""
+    try:
+        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+    except Exception as error:  # numpy and torch raise many kinds
+        raise LabError(f"{what} as one array was expected; {type(values).__name__} came; give all of it the "
+                       f"same size ({_first_line(error)})") from None  # fmt: skip
+
+
 def as_rgb(image) -> Image.Image:
     """The one way in: a picture upright, on white, in three colours of 8 bits.
 
     Arguments: `image`, PIL or uint8 (H, W, 3). It is turned as its camera says, what is transparent shows white, and
     deep grey (16 bits, or fractions) is brought to 8 by the range that it was taken in, 12 bits in 16 too. Raises
-    LabError for anything else.
+    LabError for anything else, for a picture without a pixel, and for a file that is closed, cut or damaged.
     """
     if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
-        return Image.fromarray(image)
+        return upright(Image.fromarray(image) if image.size else Image.new("RGB", image.shape[1::-1]))
+    with readable(getattr(image, "filename", "") or "what came"):
+        image = upright(image)
+        if image.mode == "F" or image.mode.startswith("I"):
+            image = _eight_bits(np.asarray(image, dtype=np.float64), image.mode)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return image.convert("RGB")
+
+
+def as_mask(mask) -> Tensor:
+    """Shares in [0, 1], float32 (H, W), of a picture, bytes, truth values or shares: white, True or 1 is 1.
+
+    A picture stands upright as `as_rgb` turns it, and its white is the range that it was drawn in: 1, 255, or that of a
+    camera. Raises LabError for other numbers, for what is no number, and for a picture that is see-through in places.
+    """
+    if isinstance(mask, Image.Image):
+        with readable(getattr(mask, "filename", "") or "what came"):
+            values, drawn = _grey(upright(mask)), True
+    else:
+        values = as_array(mask, "a mask")
+        drawn = values.dtype == np.uint8
+    if values.size and values.dtype.kind in "bfui":
+        values = values.astype(np.float64)
+        share = torch.tensor(values / _range(values, "F") if drawn else values).float()
+        if 0 <= share.min() and share.max() <= 1:
+            return share
+    raise LabError("a mask of shares from 0 (kept) to 1 (drawn anew) was expected; other numbers came; use a black "
+                   "and white picture, or True and False")  # fmt: skip
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return np.asarray(image)
+    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+        raise LabError("a mask of black (kept) and white (drawn anew) was expected; one that is see-through in places "
+                       "came; paint it on black or on white")  # fmt: skip
+    return np.asarray(image.convert("L"))
+
+
+def upright(image) -> Image.Image:
+    """A PIL picture with at least one pixel, turned as its camera says; raises LabError for anything else."""
     if not isinstance(image, Image.Image):
         told = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise LabError(f"one picture was expected, PIL or uint8 (H, W, 3); {told} came; open it with PIL.Image.open")
-    image = ImageOps.exif_transpose(image)
-    if image.mode == "F" or image.mode.startswith("I"):
-        image = _eight_bits(np.asarray(image, dtype=np.float64), image.mode)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    if not (image.width and image.height):
+        raise LabError("a picture with at least one pixel was expected; one of "
+                       f"{image.width} x {image.height} came; open another")  # fmt: skip
+    return ImageOps.exif_transpose(image)
+
+
+@contextlib.contextmanager
+def readable(name: str) -> Iterator[None]:
+    """The edge to foreign pictures: whatever a decoder makes of their bytes ends in one sentence with their `name`."""
+    try:
+        yield
+    except (LabError, Image.DecompressionBombError):
+        raise
+    except Exception as error:  # decoders raise many kinds over damaged bytes
+        raise LabError(f"a picture was expected; {os.path.basename(name)} is none that can be read, or it is damaged "
+                       f"({_first_line(error)}); save it again as PNG or JPEG and give that file") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _eight_bits(values: np.ndarray, mode: str) -> Image.Image:
-    """Grey values of more than 8 bits, or fractions, as 0 to 255: by the range that they were stored in, where cameras
-    and scanners have 10, 12, 14 or 16 bits. 16 bits that would fit into 8 are a dark picture."""
+    """Grey values of more than 8 bits, or fractions, as 0 to 255: by the range that they were stored in."""
     values = np.nan_to_num(values, posinf=0.0, neginf=0.0).clip(0)
+    return Image.fromarray((values / _range(values, mode) * 255).round().astype(np.uint8))
+
+
+def _range(values: np.ndarray, mode: str) -> float:
+    """The value of white: the first of the ranges of a mode that holds all values, where cameras and scanners have 10,
+    12, 14 or 16 bits. 16 bits that would fit into 8 are a dark picture."""
     most = float(values.max(initial=0))
     deep = (1023, 4095, 16383, 65535) if most > 255 else (65535,)
     ranges = {"F": (1, 255, *deep), "I": (255, *deep)}.get(mode, deep)
-    full = next((top for top in ranges if most <= top), most)
-    return Image.fromarray((values / full * 255).round().astype(np.uint8))
+    return next((top for top in ranges if most <= top), most)
 
 
 def fitted(image, shape: tuple[int, ...]) -> Tensor:
@@ -67,8 +140,10 @@ def fitted(image, shape: tuple[int, ...]) -> Tensor:
 
 def as_pictures(x: Tensor) -> list[Image.Image]:
     """Samples (B, 3, H, W) as PIL pictures: clipped to [-1, 1], rounded to 256 levels; NaN becomes middle grey."""
-    if x.ndim != 4 or x.shape[1] != 3:
-        raise LabError(f"samples of pictures, (B, 3, H, W), were expected; {tuple(x.shape)} came; "
+    fits = isinstance(x, Tensor) and x.ndim == 4 and x.shape[1] == 3 and x.numel() and not x.is_complex()
+    if not fits or x.is_meta:
+        told = f"{tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise LabError(f"samples of pictures, (B, 3, H, W), were expected; {told} came; "
                        "draw points with a scatter plot")
     pixels = ((x.detach().cpu().nan_to_num(0).clamp(-1, 1) + 1) * 127.5).round().byte()
     return [Image.fromarray(one) for one in pixels.permute(0, 2, 3, 1).numpy()]

@@ -1,8 +1,9 @@
 """What a path was made from, in plain values, and the doors through which a learner's values become plain."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from numbers import Integral
+from numbers import Integral, Real
 
 from .errors import LabError
 
@@ -21,7 +22,7 @@ def as_whole(value, what: str, advice: str, least: int = 1, most: int | None = N
     whole = isinstance(number, Integral) and not isinstance(number, bool)
     if not whole or number < least or (most is not None and number > most):
         reach = f", {least} or more" if most is None else f" from {least} to {most}"
-        raise LabError(f"{what} is a whole number{reach}; {value!r} came; {advice}")
+        raise LabError(f"{what} is a whole number{reach}; {shortened(value)} came; {advice}")
     return int(number)
 
 
@@ -32,25 +33,77 @@ def as_seeds(seed) -> tuple[int, ...]:
     return tuple(as_whole(one, "a seed", "give one number a picture", 0, 2**63 - 1) for one in seeds)
 
 
-def as_scale(value: object) -> float:
-    """A guidance scale as a finite float; raises LabError for anything else."""
+def as_number(value, what: str, advice: str, least: float = -math.inf, most: float = math.inf) -> float:
+    """A finite number as a float, numpy's and torch's too; `what` it is and the `advice` where it is none are told.
+
+    Raises LabError for anything else, a bool and text among them, and for what is below `least` or above `most`.
+    """
+    one = plain(value)
     try:
-        scale = float("nan" if isinstance(value, bool) else value)
-    except (TypeError, ValueError):
-        scale = float("nan")
-    if not abs(scale) < float("inf"):
-        raise LabError(f"guidance_scale is a number; {value!r} came; try 1 (no guidance), 3 or 7.5")
-    return scale
+        number = float(one) if isinstance(one, Real) and not isinstance(one, bool) else math.nan
+    except OverflowError:
+        number = math.nan
+    if not (math.isfinite(number) and least <= number <= most):
+        reach = f" from {least:g} to {most:g}" if math.isfinite(most) else ""
+        raise LabError(f"{what} is a number{reach}; {shortened(value)} came; {advice}")
+    return number
+
+
+def shortened(value) -> str:
+    """What came, as an error message tells it: on one line, and not all of it where it is long."""
+    told = " ".join(repr(value).split())
+    return told if len(told) <= 80 else f"{told[:77]}..."
+
+
+def as_share(value, what: str, advice: str, some: bool = False) -> float:
+    """A share from 0 to 1 as a float, above 0 where it has to be `some`; raises LabError for anything else."""
+    share = as_number(value, what, advice, 0, 1)
+    if some and share == 0:
+        raise LabError(f"{what} is a number above 0 and up to 1; {value!r} came; {advice}")
+    return share
+
+
+def as_strength(value) -> float:
+    """The share of a path that an edit walks, above 0 and up to 1."""
+    return as_share(value, "a strength", "0.3 is a little, 0.8 much", some=True)
+
+
+def as_eta(value) -> float:
+    """The share of fresh noise in a sampler's steps, from 0 to 1."""
+    return as_share(value, "eta", "0 is DDIM, 1 is DDPM")
+
+
+def as_scale(value) -> float:
+    """A guidance scale as a float; beyond 10,000 either way half precision would overflow (its largest is 65,504)."""
+    number = as_number(value, "guidance_scale", "try 1 (no guidance), 3 or 7.5")
+    return as_number(number, "guidance_scale", "try 1 (no guidance), 3 or 7.5", -10_000, 10_000)
+
+
+def as_text(value, what: str, advice: str = "write it in quotes") -> str:
+    """Text that can be written down; raises LabError for anything else, half a character (a lone surrogate) too."""
+    text = plain(value)
+    if not isinstance(text, str):
+        raise LabError(f"{what} is text; {shortened(value)} came; {advice}")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise LabError(f"{what} is text of whole characters; {ascii(text)} came; it holds half of one, "
+                       "write it again") from None  # fmt: skip
+    return str(text)
 
 
 def as_prompts(prompt) -> tuple[str, ...]:
     """One prompt or several (a sequence, an array) as text; raises LabError for what is no text."""
     prompt = plain(prompt)
-    prompts = tuple(prompt) if isinstance(prompt, list | tuple) else (prompt,)
-    for one in prompts:
-        if not isinstance(one, str):
-            raise LabError(f"a prompt is text; {one!r} came; write it in quotes, or several in a list")
-    return tuple(str(one) for one in prompts)
+    prompts = prompt if isinstance(prompt, list | tuple) else (prompt,)
+    return tuple(as_text(one, "a prompt", "write it in quotes, or several in a list") for one in prompts)
+
+
+def as_asked(prompts) -> tuple[str, ...]:
+    """What a model is asked: one prompt or several; raises LabError for none, and for what is no text."""
+    if not (asked := as_prompts(prompts)):
+        raise LabError('at least one prompt was expected; none came; "" is the empty prompt')
+    return asked
 
 
 @dataclass(frozen=True)
@@ -59,6 +112,7 @@ class Recipe:
 
     `sampler` is its name and `title` what a learner reads of it ("" where the name says it all); `eta`, the share of
     fresh noise in (0, 1] where the sampler shakes; `strength`, the share of the path that was walked from a picture.
+    Raises LabError for a field of another kind; numbers of numpy and torch become Python's own.
     """
 
     model: str = ""
@@ -71,6 +125,17 @@ class Recipe:
     title: str = ""
     eta: float | None = None
     strength: float = 1.0
+
+    def __post_init__(self):
+        values = {name: as_text(getattr(self, name), f"a recipe's {name}")
+                  for name in ("model", "sampler", "negative_prompt", "title")}  # fmt: skip
+        values |= {"prompt": as_prompts(self.prompt), "seed": as_seeds(self.seed),
+                   "n": as_whole(self.n, "the number of steps", "try 20 or 50", 0),
+                   "strength": as_strength(self.strength)}  # fmt: skip
+        for name, kind in (("guidance_scale", as_scale), ("eta", as_eta)):
+            values[name] = None if getattr(self, name) is None else kind(getattr(self, name))
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def of(cls, model, prompt: str | Sequence[str], seed: int | Sequence[int], **how) -> "Recipe":
@@ -87,10 +152,11 @@ class Recipe:
             raise LabError(f"one prompt and one seed a picture were expected; {len(prompts)} prompts and "
                            f"{len(seeds)} seeds came; give one of a kind, or as many of both")
         if "n" in how:
-            how["n"] = plain(model.n if how["n"] is None else how["n"])  # the schedule says which numbers it has
+            how["n"] = model.n if how["n"] is None else how["n"]  # the schedule says which numbers it has
         scale = how.get("guidance_scale")
         how["guidance_scale"] = as_scale(model.guidance_scale if scale is None else scale)
-        (away,) = as_prompts(how.get("negative_prompt") or "")
+        away = how.get("negative_prompt")
+        away = "" if away is None else as_text(away, "a negative prompt")
         how["negative_prompt"] = "" if how["guidance_scale"] == 1 else away
         prompts, seeds = (each * B if len(each) == 1 else each for each in (prompts, seeds))
         return cls(model.name, prompts, seeds, **how)

@@ -1,5 +1,7 @@
 """Editing: what is kept is kept to the last bit, what is drawn anew is drawn as ever."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -97,10 +99,40 @@ def test_a_soft_mask_blends_and_the_last_step_is_clean_at_the_schedule_s_own_end
     assert broken[0] == 4 and broken[1:].isnan().all()
 
 
+def deep(values: np.ndarray, mode: str) -> Image.Image:
+    """A picture of one grey channel in a mode of Pillow's."""
+    kind = {"L": np.uint8, "F": np.float32, "I": np.int32, "I;16": np.uint16}[mode]
+    return Image.fromarray(values.astype(kind))
+
+
+def test_a_mask_is_turned_with_its_picture_and_keeps_its_shades(tmp_path):
+    lying = Image.fromarray(np.tile(np.array([0, 255], np.uint8), (1, 1)))  # black, white, side by side
+    exif = lying.getexif()
+    exif[0x0112] = 6  # turn by a quarter
+    for name in ("picture.png", "mask.png"):
+        lying.save(tmp_path / name, exif=exif)
+    edit = Edit(Image.open(tmp_path / "picture.png"), Image.open(tmp_path / "mask.png"))
+    assert edit.image.size == (1, 2) and edit.mask.tolist() == [[0.0], [1.0]]
+    ramp = np.array([[0, 16384, 65535]])
+    assert Edit(Image.new("L", (3, 1)), deep(ramp, "I;16")).mask.tolist() == [pytest.approx([0, 0.25, 1], abs=1e-4)]
+    assert Edit(Image.new("L", (3, 1)), deep(np.array([[0, 0.25, 1]]), "F")).mask.tolist() == [[0, 0.25, 1]]
+
+
+def test_a_strength_is_written_down_as_a_plain_number(model, tmp_path):
+    for strength in (np.float32(0.5), Fraction(1, 2), torch.tensor(0.5)):
+        path = Trajectory.of(model.steps("circle", n=2, edit=Edit(OTHERS[7], strength=strength)))
+        assert type(path.recipe.strength) is float
+        assert Trajectory.load(path.save(tmp_path / "path.safetensors")).recipe.strength == 0.5
+
+
 def test_a_mask_may_be_a_picture_truths_or_shares():
     image = Image.fromarray(PICTURES[0])
     as_picture = Image.fromarray((LEFT * 255).astype(np.uint8))
     for mask in (as_picture, LEFT, torch.tensor(LEFT), LEFT.astype(np.float32)):
+        assert torch.equal(Edit(image, mask).mask, torch.tensor(LEFT).float())
+    with_grad = torch.tensor(LEFT).float().requires_grad_()
+    for mask in (LEFT.astype(np.uint8), torch.tensor(LEFT).byte(), with_grad, LEFT.tolist(), deep(LEFT * 65535, "I;16"),
+                 *(deep(LEFT * white, mode) for white in (1, 255) for mode in ("L", "F", "I", "I;16"))):  # fmt: skip
         assert torch.equal(Edit(image, mask).mask, torch.tensor(LEFT).float())
     half = Edit(image, LEFT).on((4, SIZE // 2, 1))
     assert half.shape == (1, 1, SIZE // 2, 1) and torch.equal(half, torch.full_like(half, 0.5))
@@ -115,6 +147,12 @@ def test_a_mask_may_be_a_picture_truths_or_shares():
     lambda: Toy.load("points").steps("ring", edit=Edit(PICTURES[0])), lambda: Edit(PICTURES[0], strength=None),
     lambda: begin(torch.zeros(3, 2), SCHEDULE, 10, 0.5, [1, 2]), lambda: Toy.load("icons").steps(edit=PICTURES[0]),
     lambda: keep(ddim_step, torch.zeros(2, 3, 4, 4), torch.ones(4, 4), torch.zeros(3, 3, 4, 4)),
+    lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4), "white", torch.zeros(1, 3, 4, 4)),
+    *(lambda mask=mask: Edit(PICTURES[0], mask) for mask in (
+        "white", [["1"] * SIZE] * SIZE, [[1], [1, 0]], LEFT * 1j, torch.ones(SIZE, SIZE, device="meta"),
+        Image.new("RGBA", (SIZE, SIZE), (255, 255, 255, 0)), LEFT / 0.5, LEFT * float("nan"))),
+    lambda: Edit(Image.new("RGB", (0, 5))), lambda: Edit(np.zeros((0, 5, 3), np.uint8)),
+    lambda: Edit(PICTURES[0], strength=10**400), lambda: Edit(PICTURES[0], strength=np.True_),
 ])  # fmt: skip
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=".*came;|draws points") as caught:

@@ -1,5 +1,7 @@
 """One way from any picture to samples: upright, on white, in the right depth."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from PIL import Image
 
 from diffusion_lab import Exact, Toy
 from diffusion_lab.errors import LabError
-from diffusion_lab.pixels import as_rgb, as_samples
+from diffusion_lab.pixels import as_pictures, as_rgb, as_samples
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -57,3 +59,38 @@ def test_every_model_takes_a_palette_picture_as_its_colours(model):
 def test_what_is_no_picture_is_told(wrong):
     with pytest.raises(LabError, match="one picture was expected.*came; open it"):
         as_rgb(wrong)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF"])
+def test_a_picture_that_is_cut_is_told(kind):
+    whole = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(whole, kind)
+    for call in (as_rgb, Toy.load("icons").encode, as_samples):
+        with pytest.raises(LabError, match="none that can be read, or it is damaged") as caught:
+            call(Image.open(io.BytesIO(whole.getvalue()[: len(whole.getvalue()) // 2])))
+        assert "\n" not in str(caught.value)
+
+
+def test_a_picture_that_is_closed_or_empty_is_told():
+    closed = Image.new("RGB", (2, 2))
+    closed.close()
+    with pytest.raises(LabError, match="none that can be read"):
+        as_rgb(closed)
+    for empty in (Image.new("RGB", (0, 5)), np.zeros((5, 0, 3), np.uint8)):
+        with pytest.raises(LabError, match="at least one pixel was expected; one of 0 x 5 came"):
+            as_rgb(empty)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((1, 3, 4, 4)), None, torch.zeros(1, 3, 4, 4) * 1j, torch.zeros(0, 3, 4, 4),
+                                   torch.zeros(1, 3, 4, 4, device="meta"), [torch.zeros(3, 4, 4)]])
+def test_what_are_no_samples_of_pictures_is_told(wrong):
+    with pytest.raises(LabError, match="samples of pictures, .* came;"):
+        as_pictures(wrong)
+
+
+def test_data_are_one_array():
+    points = torch.ones(2, 2, requires_grad=True)
+    assert torch.equal(as_samples(points), torch.ones(2, 2)) and not as_samples(points).requires_grad
+    for wrong in ([np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8)], torch.zeros(2, 2, device="meta")):
+        with pytest.raises(LabError, match="a data set as one array was expected"):
+            as_samples(wrong)

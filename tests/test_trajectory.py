@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 from dataclasses import asdict
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_a_recipe_holds_plain_values():
 def test_a_recipe_tells_only_what_took_effect():
     asked = dict(prompt="a cat", seed=0, negative_prompt="snow")
     assert Recipe.of(MODEL, **asked, guidance_scale=1).negative_prompt == ""
-    assert Recipe.of(MODEL, **asked, guidance_scale="3") == Recipe("a model", ("a cat",), (0,), "", 0, 3.0, "snow")
+    assert Recipe.of(MODEL, **asked, guidance_scale=3) == Recipe("a model", ("a cat",), (0,), "", 0, 3.0, "snow")
     assert Recipe.of(MODEL, "a cat", 0, guidance_scale=0).guidance_scale == 0
     assert Recipe.of(MODEL, "a cat", 0, negative_prompt=None).negative_prompt == ""
 
@@ -71,10 +72,28 @@ def test_a_recipe_tells_only_what_took_effect():
 @pytest.mark.parametrize("wrong", [
     {"seed": True}, {"seed": 1.5}, {"seed": 2**63}, {"seed": "7"}, {"seed": [1, None]}, {"seed": np.float32(3)},
     {"guidance_scale": True}, {"guidance_scale": float("inf")}, {"guidance_scale": [2]}, {"negative_prompt": 7},
+    {"guidance_scale": "7.5"}, {"guidance_scale": np.True_}, {"guidance_scale": torch.tensor(True)},
+    {"guidance_scale": 1e308}, {"guidance_scale": 10**400}, {"guidance_scale": 1j}, {"negative_prompt": ["a", "b"]},
+    {"prompt": "\ud800"}, {"negative_prompt": "\ud800"}, {"n": "ten"}, {"n": 2.5}, {"eta": 2}, {"strength": 0},
 ])  # fmt: skip
 def test_numbers_that_mean_nothing_are_refused(wrong):
     with pytest.raises(LabError, match="came; "):
         Recipe.of(MODEL, **{"prompt": "a cat", "seed": 0, **wrong})
+
+
+def test_a_recipe_s_own_numbers_become_plain(tmp_path):
+    recipe = Recipe("m", ["a"], np.array([3]), "ddpm", np.int64(5), Fraction(3, 2), eta=np.float32(0.5),
+                    strength=torch.tensor(0.25))  # fmt: skip
+    assert recipe == Recipe("m", ("a",), (3,), "ddpm", 5, 1.5, eta=0.5, strength=0.25)
+    saved = Trajectory([arrived(torch.zeros(1, 2))], recipe).save(tmp_path / "path.safetensors")
+    assert Trajectory.load(saved).recipe == recipe
+
+
+@pytest.mark.parametrize("wrong", [{"model": 5}, {"sampler": None}, {"title": b"x"}, {"n": -1}, {"seed": (0.5,)},
+                                   {"prompt": (1,)}, {"eta": "x"}, {"strength": 2}])
+def test_a_recipe_of_other_kinds_is_refused(wrong):
+    with pytest.raises(LabError, match="came"):
+        Recipe(**wrong)
 
 
 def test_a_recipe_of_a_later_edition_is_read():

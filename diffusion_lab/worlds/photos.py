@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import LabError
-from ..pixels import as_rgb
+from ..pixels import as_rgb, readable
 from . import check_sample
 
 FILES = {"astronaut": "astronaut.png", "cat": "chelsea.png", "rocket": "rocket.jpg"}
@@ -77,17 +77,11 @@ def _open(path: Path) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a picture that can be read needs no warning, one that cannot has its error
         try:
-            with Image.open(path) as image:
+            with readable(path.name), Image.open(path) as image:
                 if image.width * image.height > LARGEST:
                     raise LabError(f"a picture of at most {LARGEST // 10**6} million pixels was expected; {path.name} "
                                    f"has {image.width} x {image.height}; make it smaller first")  # fmt: skip
                 return as_rgb(image)
-        except LabError:
-            raise
         except Image.DecompressionBombError:
             raise LabError(f"a picture of at most {LARGEST // 10**6} million pixels was expected; {path.name} has far "
                            "more; make it smaller first") from None  # fmt: skip
-        except Exception as error:  # decoders raise many kinds over damaged bytes
-            raise LabError(f"a picture was expected; {path.name} is none that can be read, or it is damaged "
-                           f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); save it again as "
-                           "PNG or JPEG and give that file") from None  # fmt: skip
