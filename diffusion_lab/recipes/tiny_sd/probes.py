@@ -12,7 +12,8 @@ from ...editing import keep
 from ...guidance import guided
 from ...mixing import add_noise
 from ...noising import noise
-from ...sampling import denoise, dpmpp_2m
+from ...protocol import Rule
+from ...sampling import ancestral, denoise, dpmpp_2m
 from ...stable_diffusion import StableDiffusion
 from ...worlds import scenes
 from . import GUIDANCE, N
@@ -21,12 +22,14 @@ TIMES = (200, 400, 600)  # of the noise at which attention is looked at
 PARTS = ("horse", "bicycle", "skateboard", "subject", "place")
 
 
-def _filled(sd: StableDiffusion, prompts: list[str], known: Tensor, mask: Tensor, seed: int) -> Tensor:
-    """Latents (B, 4, h, w) in which what lies under the mask (B or 1, 1, h, w) is drawn anew."""
+def _filled(sd: StableDiffusion, prompts: list[str], known: Tensor, mask: Tensor, seed: int, n: int = N,
+            rule: Rule | None = None) -> Tensor:  # fmt: skip
+    """Latents (B, 4, h, w) in which what lies under the mask (B or 1, 1, h, w) is drawn anew, in n steps of a rule
+    (DPM++ 2M if left out)."""
+    final = sd.schedule.final
     x = noise(known.shape[1:], list(range(seed, seed + len(known))))
-    rule = keep(dpmpp_2m(sd.schedule.final), known, mask, x, sd.schedule.final)
-    predict = guided(sd, prompts, guidance_scale=GUIDANCE)
-    *_, last = denoise(predict, sd.schedule, x, sd.schedule.timesteps(N), rule)
+    rule = keep(rule or dpmpp_2m(final), known, mask, x, final)
+    *_, last = denoise(guided(sd, prompts, guidance_scale=GUIDANCE), sd.schedule, x, sd.schedule.timesteps(n), rule)
     return last.x0
 
 
@@ -44,15 +47,20 @@ def emptied(sd: StableDiffusion, n: int, seed: int = 7001) -> Iterator[tuple[np.
 
 
 def widened(sd: StableDiffusion, n: int, seed: int = 7002) -> Iterator[np.ndarray]:
-    """Real scenes with as much again drawn to the right of them at once, in parts; uint8 (B, 128, 256, 3)."""
+    """Real scenes with as much again drawn to the right of them at once, in parts; uint8 (B, 128, 256, 3).
+
+    In 50 steps with fresh noise, which lets both halves find together, and over a border two latent pixels wide.
+    """
     images, _, labels = scenes.sample(n, seed, "train")
     for k in range(0, n, 16):
         known = torch.cat([sd.encode(image) for image in images[k : k + 16]])
         wide = torch.cat([known, torch.zeros_like(known)], 3)                   # (B, 4, 16, 32)
         mask = torch.zeros(1, 1, *wide.shape[2:])
         mask[..., known.shape[3] :] = 1
+        mask[..., known.shape[3] - 2], mask[..., known.shape[3] - 1] = 1 / 3, 2 / 3
         prompts = [scenes.describe(scenes.Window(place)) for place in labels["place"][k : k + 16]]
-        yield sd.decode(_filled(sd, prompts, wide, mask, k)).numpy()
+        fresh = ancestral([torch.Generator().manual_seed(seed + k + j) for j in range(len(known))])
+        yield sd.decode(_filled(sd, prompts, wide, mask, k, 50, fresh)).numpy()
 
 
 def seam(images: np.ndarray, at: int = 128, around: int = 16) -> float:
