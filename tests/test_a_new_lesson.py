@@ -22,7 +22,7 @@ STORE = """import sys; sys.path.insert(0, "lessons/text")
 import build, nbformat
 for text in build.texts(["98", "99"]):  # with the outputs of the lesson that it is a copy of
     book, _ = build.renewed(build.cells_from(text), nbformat.read(build.notebook_path(build.texts(["01"])[0]), 4))
-    build.notebook_path(text).write_text(build.sealed(book), encoding="utf-8")
+    build.store(build.notebook_path(text), build.sealed(book))
 build.tell_readme()"""
 
 

@@ -101,11 +101,12 @@ def test_hints_and_quiz_by_keyboard_in_a_saved_notebook(engine, lab, name):
 @contextmanager
 def presenting(course, book: nbformat.NotebookNode, name: str):
     """`python -m diffusion_lab present NN` in a course of one lesson; yields the address it prints."""
-    (course / "lessons").mkdir()
+    (course / "lessons" / "text").mkdir(parents=True)
+    (course / "lessons" / "text" / name).with_suffix(".md").touch()
     (course / "pyproject.toml").touch()
     nbformat.write(book, course / "lessons" / name)
-    code = ("import sys; from pathlib import Path; from diffusion_lab.commands import environment, slides; "
-            f"environment.ROOT = Path({str(course)!r}); slides.LESSONS = environment.ROOT / 'lessons'; "
+    code = ("import sys; from pathlib import Path; from diffusion_lab.commands import environment, lab; "
+            f"environment.ROOT = Path({str(course)!r}); lab.LESSONS = environment.ROOT / 'lessons'; "
             "environment.ensure = lambda: Path(sys.executable); "
             "from diffusion_lab.__main__ import main; "
             f"sys.exit(main(['present', '{name[:2]}', '--no-browser', '--port', '{free_port()}']))")

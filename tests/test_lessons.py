@@ -12,6 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from diffusion_lab.commands import lab
+
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "lessons"
 sys.path.insert(0, str(LESSONS / "text"))  # the builder's own neighbour
@@ -57,6 +59,12 @@ def test_every_lesson_has_its_module_and_its_quiz_and_they_their_lesson():
 
 def test_readme_tells_of_every_lesson():
     assert build.table() in (ROOT / "README.md").read_text(encoding="utf-8"), "run make lessons"
+
+
+@each_notebook
+def test_lab_will_trust_it(path):
+    known = json.loads(build.BUILT.read_text(encoding="utf-8"))
+    assert known[path.name] == lab.digest(path), "run make lessons; or, if you worked in the notebook, git stash"
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
@@ -283,3 +291,43 @@ def test_a_failing_lesson_is_not_stored(workshop, line, word):
     code, _, told = run()
     assert code == 1 and word in told and "99_trial" in told and "Traceback" not in told
     assert not notebook.exists()
+
+
+CONFLICT = '{"cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> theirs\n], "metadata": {}}'
+BROKEN = [CONFLICT, '{"cells": [', "[]", '"hello"', "5", "null", "{}", "\0", "[" * 100_000,
+          '{"cells": 5, "nbformat": 4}', '{"cells": [], "metadata": {"built": 5}, "nbformat": 4, "nbformat_minor": 5}',
+          '{"cells": [], "metadata": {"built": {"from": 5}}, "nbformat": 4, "nbformat_minor": 5}']  # fmt: skip
+
+
+@pytest.mark.parametrize("content", BROKEN, ids=lambda content: content[:40].split("\n")[0])
+def test_a_file_that_is_no_notebook_is_a_sentence(tmp_path, content):
+    path = tmp_path / "99_trial.ipynb"
+    path.write_text(content)
+    with pytest.raises(build.LessonError, match="99_trial.ipynb cannot be read .*--force"):
+        build.stored(path)
+
+
+def test_a_broken_lesson_does_not_stop_the_others_and_force_mends_it(workshop):
+    text, notebook, run = workshop
+    bad, second = text.with_name("98_bad.md"), text.with_name("97_conflict.md")
+    second.write_text(TRIAL)
+    (notebook.parent / "97_conflict.ipynb").write_text(CONFLICT)
+    bad.write_bytes(b"\xff\xfe# A title")
+    code, out, told = run()
+    assert (code, out) == (1, "99_trial: run again (it is new)") and "Traceback" not in told
+    assert "98_bad: 98_bad.md cannot be read" in told and "97_conflict: 97_conflict.ipynb cannot be read" in told
+    assert (notebook.parent / "97_conflict.ipynb").read_text() == CONFLICT
+    bad.unlink()
+    assert run("--force", "97") == (0, "97_conflict: run again (--force)", "")
+    assert json.loads((text.parent / "built.json").read_text()) == {
+        f"{path.stem}.ipynb": lab.digest(notebook.parent / f"{path.stem}.ipynb") for path in (second, text)}
+
+
+@pytest.mark.parametrize(("wrong", "word"), [(("# A trial", "A trial"), "a title was expected"),
+                                             (('"slide"}', '"slyde"}'), "slyde")])  # fmt: skip
+def test_a_careless_text_is_told(workshop, wrong, word):
+    text, _, run = workshop
+    (text.parents[2] / "README.md").write_text("<!-- lessons -->\n<!-- end of lessons -->")
+    text.write_text(TRIAL.replace(*wrong))
+    code, _, told = run()
+    assert code == 1 and word in told and "Traceback" not in told

@@ -4,6 +4,7 @@ The settings, trust records and history of this Lab live inside the environment:
 read nor changed. Only the standard library until the environment is there.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ from diffusion_lab.commands import environment
 from diffusion_lab.errors import LabError
 
 LESSONS = environment.ROOT / "lessons"
+BUILT = LESSONS / "text" / "built.json"  # by name, the fingerprint of each notebook that was shipped or built here
 SETTINGS = Path(__file__).parent / "jupyter"
 
 
@@ -90,32 +92,60 @@ def keep_apart(state):
     })  # fmt: skip
 
 
+def lessons():
+    """The lessons' notebooks in their order: those that a text of the same name is there for. A copy, or a notebook of
+    the learner's own, is none."""
+    texts = LESSONS / "text"
+    return [path for path in sorted(LESSONS.glob("[0-9][0-9]_*.ipynb")) if (texts / (path.stem + ".md")).is_file()]
+
+
 def _start_page():
-    """The address of the first lesson below the course's folder, lesson 00 where there is one."""
-    found = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
-    return found[0].relative_to(environment.ROOT).as_posix() if found else "lessons"
+    """The address of the first lesson below the course's folder that can be opened, 00 where there is one."""
+    found = lessons()
+    whole = (path for path in found if isinstance(_json(path), dict))
+    first = next(whole, found[0] if found else LESSONS)
+    return first.relative_to(environment.ROOT).as_posix()
+
+
+def _json(path):
+    """What a JSON file holds, or None where it cannot be read: then nothing is known of it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _trust(state):
-    """Sign the notebooks that changed since the last start, so that their players are alive at once."""
+    """Sign the lessons that changed since the last start and are as they were built, so that their players are alive at
+    once. Whatever else lies there is neither signed nor in the way: one file at a time, and none is needed to go on."""
     record = state / "trusted.json"
-    known = json.loads(record.read_text()) if record.is_file() else {}
-    books = {p.name: p.stat().st_mtime_ns for p in sorted(LESSONS.glob("*.ipynb"))}
-    changed = [name for name in books if known.get(name) != books[name]]
-    if not changed:
-        return
+    known, built = (found if isinstance(found, dict) else {} for found in map(_json, (record, BUILT)))
+    tried = {}
+    for path in lessons():
+        try:
+            tried[path.name] = path.stat().st_mtime_ns
+            if known.get(path.name) != tried[path.name] and built.get(path.name) == digest(path):
+                _sign(path, state / "data")
+        except Exception:  # unreadable, another format, a full disk: Jupyter shows it as it shows any other notebook
+            tried.pop(path.name, None)
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(json.dumps(tried))
+    except OSError:
+        pass  # they are tried again at the next start
+
+
+def digest(path):
+    """The fingerprint of a notebook's text, whatever its line ends, as `lessons/text/built.json` has it."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _sign(path, data):
     import nbformat
     from nbformat.sign import NotebookNotary
 
-    notary = NotebookNotary(data_dir=str(_made(state / "data")))
-    for name in changed:
-        notary.sign(nbformat.read(LESSONS / name, as_version=4))
-    record.write_text(json.dumps(books))
-
-
-def _made(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    data.mkdir(parents=True, exist_ok=True)
+    NotebookNotary(data_dir=str(data)).sign(nbformat.read(path, as_version=4))
 
 
 def serve(start_page, port, browse):

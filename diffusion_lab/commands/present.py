@@ -34,12 +34,14 @@ def prepare(number, state):
     from nbformat.sign import NotebookNotary
 
     from diffusion_lab.commands.slides import notebooks
-    from diffusion_lab.coursework.slides import live
+    from diffusion_lab.coursework.slides import decks, live
+    from diffusion_lab.files import whole
 
-    (lesson,) = notebooks([number])
+    lesson = notebooks([number])[0]
     copy = environment.ROOT / "build" / "present" / lesson.name
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(live.live_copy(nbformat.read(lesson, as_version=4)), copy)
+    shown = live.live_copy(decks.read(lesson))
+    with whole(copy) as part:
+        nbformat.write(shown, part)
     data = state / "data"
     data.mkdir(parents=True, exist_ok=True)
     NotebookNotary(data_dir=str(data)).sign(nbformat.read(copy, as_version=4))

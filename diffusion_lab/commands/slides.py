@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from diffusion_lab.commands import environment
+from diffusion_lab.commands import lab
 from diffusion_lab.errors import LabError
-
-LESSONS = environment.ROOT / "lessons"
 
 
 def add_arguments(parser):
@@ -14,16 +12,23 @@ def add_arguments(parser):
 
 
 def run(args):
+    """Write the slides of each lesson; one that cannot be shown is told at the end, after all the others."""
     from diffusion_lab.coursework.slides.decks import write
 
+    faults = []
     for path in notebooks(args.lessons):
-        for written in write(path, Path(args.out)):
-            print(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
+        try:
+            for written in write(path, Path(args.out)):
+                print(f"{written} ({written.stat().st_size / 1e6:.1f} MB)")
+        except LabError as error:
+            faults.append(str(error))
+    if faults:
+        raise LabError("\n".join(faults))
 
 
 def notebooks(numbers):
     """The notebooks of these lessons (all of them where none is named); LabError where one is missing."""
-    found = sorted(LESSONS.glob("[0-9][0-9]_*.ipynb"))
+    found = lab.lessons()
     chosen = [path for path in found if not numbers or path.name[:2] in numbers]
     missing = sorted(set(numbers) - {path.name[:2] for path in chosen})
     if missing or not chosen:

@@ -8,16 +8,20 @@ New words in a text, and new scripts or styles of the player, are put into the s
 (So a fresh clone builds nothing; and the record need not be believed: `make test` runs every notebook again and
 compares what it shows.) Cell ids come from the cells' text, and nothing in a notebook tells the time or the machine,
 so that building an unchanged lesson changes nothing. A notebook that holds work of your own is not touched without
---force. At the end the README's table of lessons is written.
+--force. A text or a notebook that cannot be read stops its own lesson and no other. What was stored is written down in
+`built.json`: those notebooks, and no others, `make lab` trusts. At the end the README's table of lessons is written.
 """
 
 import argparse
 import ast
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jupytext
@@ -26,16 +30,33 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from origins import ROOT, TELL, WATCH, changed, digest_of, prints
 
+from diffusion_lab.errors import LabError
+from diffusion_lab.files import whole
+
 LESSONS = ROOT / "lessons"
+BUILT = LESSONS / "text" / "built.json"
 MODULES = ROOT / "diffusion_lab" / "coursework" / "lessons"
 PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]*")
 ADDRESS = re.compile(r"<[\w.]+( object)? at 0x[0-9a-f]+>")
 SECONDS_A_CELL = 300
+SLIDE_TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
 TABLE = re.compile(r"(?<=<!-- lessons -->\n).*?(?=<!-- end of lessons -->)", re.S)
 
 
 class LessonError(Exception):
     """A lesson that must not be stored: what went wrong, and in which cell."""
+
+
+@contextmanager
+def readable(path: Path, remedy: str) -> Iterator[None]:
+    """Within it, a file that cannot be read, or does not hold what it should, is a LessonError that names it."""
+    try:
+        yield
+    except LessonError:
+        raise
+    except Exception as error:  # a file may hold anything: half of itself, a merge conflict, another format
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise LessonError(f"{path.name} cannot be read ({said}); {remedy}") from None
 
 
 def texts(numbers=()) -> list[Path]:
@@ -50,7 +71,8 @@ def notebook_path(text: Path) -> Path:
 
 def cells_from(text: Path) -> nbformat.NotebookNode:
     """The notebook that a text stands for, not yet run: cells with stable ids, and a kernel that needs no choice."""
-    notebook = jupytext.read(text, fmt="md:myst")
+    with readable(text, "mend the text"):
+        notebook = jupytext.read(text, fmt="md:myst")
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -59,6 +81,9 @@ def cells_from(text: Path) -> nbformat.NotebookNode:
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         slide = cell.metadata.setdefault("slideshow", {"slide_type": "-"})  # "-" continues the slide before it
+        if not isinstance(slide, dict) or slide.get("slide_type") not in SLIDE_TYPES:
+            raise LessonError(f'as "slideshow" {{"slide_type": ...}} was expected, one of {SLIDE_TYPES}; {slide!r} '
+                              f"came from the cell\n\n{cell.source}")
         if slide["slide_type"] == "notes":
             cell.source = f"<!-- speaker notes\n\n{cell.source}\n\n-->"
         digest = digest_of(f"{cell.cell_type}{cell.source}")[:10]
@@ -141,6 +166,38 @@ def sealed(notebook: nbformat.NotebookNode) -> str:
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
 
+def stored(path: Path) -> nbformat.NotebookNode:
+    """The notebook in a file; raises LessonError for a file that holds none."""
+    remedy = f"take the one that git keeps (git checkout lessons/{path.name}), or build it anew with --force"
+    with readable(path, remedy):
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        nbformat.validate(notebook)
+        record = notebook.metadata.get("built", {})
+        dict(record.get("from") or {}), record.get("seal")  # what it was built from can be read, too
+    return notebook
+
+
+def store(path: Path, after: str) -> None:
+    """Write a notebook, where it is another one, and write down that it was built here."""
+    if not path.is_file() or path.read_bytes() != after.encode():
+        written(path, after)
+    with readable(BUILT, f"delete lessons/text/{BUILT.name} and build with --force"):
+        known = json.loads(BUILT.read_text(encoding="utf-8")) if BUILT.exists() else {}
+        now = {name: digest for name, digest in known.items() if (LESSONS / name).exists()}
+    now = dict(sorted({**now, path.name: hashlib.sha256(after.encode()).hexdigest()}.items()))
+    if now != known:
+        written(BUILT, json.dumps(now, indent=1) + "\n")
+
+
+def written(path: Path, text: str) -> None:
+    """Write a file whole or not at all, with the line ends that git keeps."""
+    try:
+        with whole(path) as part:
+            part.write_text(text, encoding="utf-8", newline="\n")
+    except LabError as error:
+        raise LessonError(str(error)) from None
+
+
 def seal_of(notebook: nbformat.NotebookNode) -> str:
     return digest_of(json.dumps(notebook.cells, sort_keys=True))
 
@@ -180,22 +237,23 @@ def renewed(fresh: nbformat.NotebookNode, old: nbformat.NotebookNode) -> tuple[n
 def build(text: Path, force: bool) -> str:
     """Build one lesson; return what was done."""
     target, fresh = notebook_path(text), cells_from(text)
-    before = target.read_text(encoding="utf-8") if target.exists() else ""
-    old = nbformat.reads(before, as_version=4) if before else None
+    old = stored(target) if target.exists() and not force else None
+    before = target.read_bytes() if target.is_file() else b""
     why = ["--force"] if force else ["it is new"] if old is None else changed(fresh, old)
-    if old is not None and not force:
+    if old is not None:
         if is_edited(target, old):
             raise LessonError("the notebook holds changes of its own (saved in JupyterLab?); keep a copy of what you "
                               "want, then build with --force")
-        if not why and seal_of(old) != old.metadata.built.seal:
+        if not why and seal_of(old) != old.metadata.built.get("seal"):
             why = ["it was changed by hand"]
         if not why:
             fresh, why = renewed(fresh, old)
     after = sealed(executed(cells_from(text)) if why else fresh)
-    if after != before:
-        target.write_text(after, encoding="utf-8")
-    done = "run again" if why and after != before else "run again, the same" if why else "renewed"
-    return f"{done} ({', '.join(why[:3])})" if why else done if after != before else "unchanged"
+    store(target, after)
+    same = after.encode() == before
+    if why:
+        return f"run again{', the same' if same else ''} ({', '.join(why[:3])})"
+    return "unchanged" if same else "renewed"
 
 
 # --- the README's table ------------------------------------------------------------------------------------------
@@ -205,11 +263,24 @@ def table() -> str:
     """The README's rows: number, title as the text has it, and the first sentences of the lesson's module."""
     rows = ""
     for text in texts():
-        title = re.search(r"^# (?:\d\d · )?(.+)$", text.read_text(encoding="utf-8"), re.M)[1]
-        module = MODULES / f"lesson_{text.name[:2]}.py"
-        about = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) if module.exists() else ""
-        rows += f"| {text.name[:2]} | [{title}](lessons/{text.stem}.ipynb) | {about.split(chr(10))[0]} |\n"
+        with readable(text, "mend the text"):
+            title = re.search(r"^# (?:\d\d · )?(.+)$", text.read_text(encoding="utf-8"), re.M)
+        if not title:
+            raise LessonError(f"{text.name}: a title was expected, a line that begins with `# `; give it one")
+        rows += f"| {text.name[:2]} | [{title[1]}](lessons/{text.stem}.ipynb) | {about(text)} |\n"
     return rows
+
+
+def about(text: Path) -> str:
+    """The first line of the docstring of a lesson's module; nothing where there is no module."""
+    module = MODULES / f"lesson_{text.name[:2]}.py"
+    if not module.exists():
+        return ""
+    with readable(module, "mend the module"):
+        said = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+    if not said:
+        raise LessonError(f"{module.name}: a docstring of one sentence was expected, for the README; write it")
+    return said.splitlines()[0]
 
 
 def tell_readme() -> None:
@@ -218,7 +289,7 @@ def tell_readme() -> None:
         before = path.read_text(encoding="utf-8")
         after = TABLE.sub(lambda _: f"\n| | | |\n|---|---|---|\n{table()}\n", before)
         if after != before:
-            path.write_text(after, encoding="utf-8")
+            written(path, after)
 
 
 def main() -> None:
@@ -232,7 +303,10 @@ def main() -> None:
             print(f"{text.stem}: {build(text, args.force)}", flush=True)
         except LessonError as error:
             failures.append(f"{text.stem}: {error}")
-    tell_readme()
+    try:
+        tell_readme()
+    except LessonError as error:
+        failures.append(f"README.md: {error}")
     sys.exit("\n\n".join(failures) or None)
 
 

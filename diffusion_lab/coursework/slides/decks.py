@@ -14,6 +14,7 @@ import nbformat
 from nbconvert.filters import Highlight2HTML, markdown2html
 
 from ...errors import LabError
+from ...files import whole
 from ...templates import fill
 
 ASSETS = Path(__file__).parent / "assets"
@@ -168,13 +169,27 @@ def _pygments() -> str:
     return HtmlFormatter(style="xcode").get_style_defs(".highlight")
 
 
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook in a file; raises LabError where it is cut, holds a merge conflict, or is no notebook at all."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        for cell in notebook.cells:
+            slide_type(cell)
+    except Exception as error:  # nbformat raises whatever its own lines run into
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        raise LabError(f"a notebook was expected in {path}; it cannot be read ({said}); take the course's own: "
+                       f"git checkout lessons/{path.name}") from None
+    return notebook
+
+
 def write(notebook_path: Path, folder: Path) -> tuple[Path, Path]:
     """Write a lesson's deck and its notes into a folder; returns both paths."""
-    notebook = nbformat.read(notebook_path, as_version=4)
+    notebook = read(notebook_path)
     title = next((re.sub(r"^#+\s*", "", line) for cell in notebook.cells for line in cell.source.splitlines()
                   if line.startswith("# ") and cell.cell_type == "markdown"), notebook_path.stem)
-    folder.mkdir(parents=True, exist_ok=True)
     paths = folder / f"{notebook_path.stem}.html", folder / f"{notebook_path.stem}_notes.html"
     for path, text in zip(paths, (deck(notebook, title), notes_page(notebook, title)), strict=True):
-        path.write_text(text, encoding="utf-8")
+        with whole(path) as part:
+            part.write_text(text, encoding="utf-8")
     return paths
