@@ -1,8 +1,12 @@
 """Files written whole or not at all, files read or refused in one sentence, and paths as a person writes them."""
 
+import glob
 import json
 import os
+import platform
+import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,35 +15,123 @@ from safetensors import SafetensorError, safe_open
 
 from .errors import LabError
 
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # two machines may share a folder, and count processes apart
+
 
 def expanded(path: str | Path) -> Path:
-    """The path with its ~ spelt out; raises LabError for what is no path, and for the ~ of nobody."""
+    """The path with its ~ spelt out; raises LabError for what is no path or no text, and for the ~ of nobody."""
     try:
-        return Path(path).expanduser()
-    except (RuntimeError, TypeError):
+        place = Path(path).expanduser()
+        if "\0" in str(place):
+            raise TypeError
+        str(place).encode()
+        return place
+    except (RuntimeError, TypeError, UnicodeError):
         raise LabError(f"the path of a file or a folder was expected; {path!r} came; write the whole path") from None
 
 
+def where(path: Path) -> str:
+    """The whole path as text, for a message; as it came where the folder that one works in is gone."""
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        return str(path)
+
+
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def whole(path: str | Path, new: bool = False) -> Iterator[Path]:
     """Yield a place to write to; what was written there becomes `path`, on the disk itself, when all went well.
 
     The place lies in a folder of its own beside `path` (which is made where it is missing), under a name that nobody
     can guess and that no one else may enter. So a kill at any moment, or a full disk, leaves the file that was there
-    before. Raises LabError where the disk refuses.
+    before; the folder that a kill leaves is taken away by the next one that writes this file. A link is followed.
+    Raises LabError where the disk refuses, where `path` is no file, and with `new` where somebody was there first.
     """
     path = expanded(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", suffix=".part", dir=path.parent) as own:
+        place = Path(os.path.realpath(path))
+        if os.path.exists(place) and not os.path.isfile(place):
+            raise OSError("something that is no file is there")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        mine = f".{path.name[:40]}.{HOST}-"
+        _sweep(place.parent, mine)
+        with tempfile.TemporaryDirectory(prefix=f"{mine}{os.getpid()}-", suffix=".part", dir=place.parent) as own:
             part = Path(own) / path.name
             yield part
             with open(part, "rb+") as file:
                 os.fsync(file.fileno())
-            os.replace(part, path)
+            (_put if new else os.replace)(part, place)
     except (OSError, SafetensorError) as error:
         raise LabError(f"{path} was to be written; the disk refused ({getattr(error, 'strerror', None) or error}), and "
                        "what was there before is untouched; make room, or name another place") from None
+
+
+def _put(part: Path, place: Path) -> None:
+    """Move a file to where none is; raises FileExistsError where one came meanwhile."""
+    try:
+        os.link(part, place)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links: the name is taken first
+        open(place, "xb").close()
+        os.replace(part, place)
+
+
+def _sweep(folder: Path, mine: str) -> None:
+    """Remove the places of a file that processes of this machine left when they were killed."""
+    for left in folder.glob(f"{glob.escape(mine)}*.part"):
+        process = left.name.removeprefix(mine).split("-")[0]
+        if process.isdigit() and not _alive(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+@contextmanager
+def alone(path: str | Path, what: str) -> Iterator[None]:
+    """Within it no other process may work on `path` (its folder is made where it is missing).
+
+    The system itself holds the lock, a file beside `path`, and lets go of it when the process ends, however it ends.
+    Raises LabError where another process holds it (`what` says at what), and where the disk refuses.
+    """
+    lock = expanded(path).with_suffix(".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = open(lock, "ab")
+    except OSError as error:
+        raise LabError(f"a folder to write into was expected; the disk refused {lock.parent} "
+                       f"({error.strerror or error}); give another --out") from None
+    with file:
+        try:
+            _hold(file)
+        except OSError:
+            raise LabError(f"a folder of its own was expected; another process is at {what} in {lock.parent}; wait "
+                           "for it, or give another --out") from None
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _hold(file) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -47,25 +139,26 @@ def new_file(path: Path, suffixes: tuple[str, ...], force: bool) -> Iterator[Pat
     """As `whole`, for a file that a command makes: never over another one unless told.
 
     Raises LabError, before anything is computed, where `path` is taken and not `force`, has no suffix of `suffixes`
-    or lies in no folder that can be written to; and afterwards where the disk refused.
+    or lies in no folder that can be written to; and afterwards where the disk refused, or the name was taken meanwhile.
     """
     path = expanded(path)
     if path.suffix.lower() not in suffixes:
         raise LabError(f"a file name that ends in {' or '.join(suffixes)} was expected; {str(path)!r} came; rename it")
-    with _refused(path, "a file to write", "give another name with --out"):
-        if path.is_dir() or (path.exists() and not force):
-            raise LabError(f"{path} exists already; give another name with --out or add --force to replace it")
+    with read_as(path, "a file to write", "give another name with --out"):
+        taken = path.is_dir() or (path.exists() and not force)
+    if taken:
+        raise LabError(f"{path} exists already; give another name with --out or add --force to replace it")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise LabError(f"a folder to write into was expected; {path.parent.absolute()} is none; make it or give "
+        raise LabError(f"a folder to write into was expected; {where(path.parent)} is none; make it or give "
                        "another --out")  # fmt: skip
-    with whole(path) as part:
+    with whole(path, new=not force) as part:
         yield part
 
 
 def read_json(path: str | Path, what: str, remedy: str) -> dict:
     """The object in a JSON file; raises LabError ("`what` was expected ...; `remedy`") where there is none."""
     path = expanded(path)
-    with _refused(path, what, remedy):
+    with read_as(path, what, remedy):
         content = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}")
@@ -75,30 +168,30 @@ def read_json(path: str | Path, what: str, remedy: str) -> dict:
 def read_tensors(path: str | Path, what: str, remedy: str) -> tuple[dict, dict[str, str]]:
     """The tensors in a safetensors file by name, and its metadata; raises LabError as `read_json` does."""
     path = expanded(path)
-    with _refused(path, what, remedy), safe_open(path, framework="pt") as file:
+    with read_as(path, what, remedy), safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
 
 
 def tensor_names(path: str | Path, what: str, remedy: str) -> list[str]:
     """The names of the tensors in a safetensors file, none of them read; raises LabError as `read_json` does."""
     path = expanded(path)
-    with _refused(path, what, remedy), safe_open(path, framework="np") as file:
+    with read_as(path, what, remedy), safe_open(path, framework="np") as file:
         return list(file.keys())
 
 
 @contextmanager
-def _refused(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Within it, a file that cannot be had is one sentence: what was expected, where it was looked for, what to do."""
+def read_as(path: Path, what: str, remedy: str) -> Iterator[None]:
+    """Within it, a file that cannot be had, or that nothing can be built from, is one sentence: what was expected,
+    where it was looked for, what to do."""
     try:
         yield
-    except LabError:
-        raise
     except FileNotFoundError:
-        fault = f"{path.name} is missing in {path.absolute().parent}"
+        fault = f"{path.name} is missing in {Path(where(path)).parent}"
     except OSError as error:
         fault = f"it cannot be opened ({error.strerror or error})"
-    except (SafetensorError, ValueError) as error:
-        fault = f"the file is cut short or broken ({' '.join(str(error).split())[:120]})"
+    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        said = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
+        fault = f"the file is cut short or broken ({' '.join(said.split())[:200]})"
     else:
         return
-    raise LabError(f"{what} was expected in {path.absolute()}; {fault}; {remedy}")
+    raise LabError(f"{what} was expected in {where(path)}; {fault}; {remedy}")

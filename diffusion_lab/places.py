@@ -1,11 +1,12 @@
 """Where models lie: the ones that have a name here, one line each, and how any name, path or address is looked up."""
 
 from dataclasses import dataclass
-from os.path import abspath, exists, isdir, isfile  # pathlib's raise for a name that is too long
+from os.path import exists, isdir, isfile  # pathlib's raise for a name that is too long
 from pathlib import Path
 
 from .errors import LabError
-from .files import expanded
+from .files import expanded, where
+from .recipe import as_scale, as_whole, plain
 
 WEIGHTS = Path(__file__).parent / "weights"
 MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
@@ -25,6 +26,17 @@ class Habits:
     guidance_scale: float = 7.5
     sampler: str = "own"
     to_rgb: tuple | None = None
+
+    def __post_init__(self):
+        for name in ("name", "sampler"):
+            if not isinstance(getattr(self, name), str):
+                raise LabError(f"{name} is text; {getattr(self, name)!r} came; write it in quotes")
+        as_whole(self.n, "n, the number of steps,", "try 20 or 50")
+        as_scale(self.guidance_scale)
+        rows = plain(self.to_rgb)
+        if rows is not None and not (isinstance(rows, list | tuple) and len(rows) > 1 and all(map(_is_colour, rows))):
+            raise LabError("to_rgb is rows of three numbers, one a channel and the last the constant; another shape "
+                           "or another kind came; leave it out, and it is fitted")
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ def find_model(name: str | Path) -> Place:
             return Place(path.resolve())
         known = ", ".join(ROLES)
         came = "a file" if isfile(path) else "a folder without these" if isdir(path) else "no such folder"
-        raise LabError(f"a folder with a model in it ({' or '.join(MARKS)}) was expected at {abspath(path)}; {came} "
+        raise LabError(f"a folder with a model in it ({' or '.join(MARKS)}) was expected at {where(path)}; {came} "
                        f"is there; give another path, or a name: {known}")  # fmt: skip
     return Place(None, role_of(name))
 
@@ -110,7 +122,12 @@ def role_of(address: str) -> Role:
     if slash and owner and model and "/" not in model:
         return Role(model, homes=(address,), habits=Habits(model))
     raise LabError(f"a model is one of {', '.join(ROLES)}, an address on the hub (owner/name) or a folder; "
-                   f"{address!r} came, and no such folder is in {Path.cwd()}; choose one of these")  # fmt: skip
+                   f"{address!r} came, and no such folder is in {where(Path())}; choose one of these")  # fmt: skip
+
+
+def _is_colour(row) -> bool:
+    return (isinstance(row, list | tuple) and len(row) == 3
+            and all(isinstance(x, int | float) and abs(x) < float("inf") for x in row))  # fmt: skip
 
 
 def _kind(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """Files are written whole or not at all, and what cannot be read is one sentence with a place and a remedy."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.files import expanded, new_file, read_json, read_tensors, tensor_names, whole
+from diffusion_lab.files import alone, expanded, new_file, read_json, read_tensors, tensor_names, whole
+from diffusion_lab.places import find_model
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def one_sentence(told: pytest.ExceptionInfo) -> str:
@@ -58,12 +62,108 @@ def test_the_place_is_new_each_time_and_its_owners_alone(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
-def test_a_link_is_replaced_and_not_followed(tmp_path):
-    (tmp_path / "other").write_text("somebody's")
-    (tmp_path / "a.txt").symlink_to(tmp_path / "other")
+def test_a_link_is_followed(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/other").write_text("before")
+    (tmp_path / "a.txt").symlink_to("far/other")
     with whole(tmp_path / "a.txt") as part:
         part.write_text("mine")
-    assert (tmp_path / "other").read_text() == "somebody's" and (tmp_path / "a.txt").read_text() == "mine"
+    assert (tmp_path / "a.txt").is_symlink() and (tmp_path / "far/other").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes as POSIX has them")
+def test_what_is_no_file_stays_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(LabError, match="something that is no file is there"), whole(tmp_path / "pipe") as part:
+        part.write_text("x")
+    assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_that_came_meanwhile_is_kept(tmp_path):
+    path = tmp_path / "a.png"
+    with pytest.raises(LabError, match="File exists"), new_file(path, (".png",), False) as part:
+        part.write_text("mine")
+        path.write_text("another's")
+    assert path.read_text() == "another's" and [file.name for file in tmp_path.iterdir()] == ["a.png"]
+    with new_file(path, (".png",), True) as part:
+        part.write_text("mine")
+    assert path.read_text() == "mine"
+
+
+def test_a_disk_without_links_keeps_it_too(tmp_path, monkeypatch):
+    def none(*paths):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", none)
+    with new_file(tmp_path / "a.png", (".png",), False) as part:
+        part.write_text("mine")
+    assert (tmp_path / "a.png").read_text() == "mine"
+    with pytest.raises(LabError, match="File exists"), new_file(tmp_path / "b.png", (".png",), False) as part:
+        part.write_text("mine")
+        (tmp_path / "b.png").write_text("another's")
+    assert (tmp_path / "b.png").read_text() == "another's"
+
+
+KILLED = """
+import os, signal, sys
+from diffusion_lab.files import alone, whole
+with alone(sys.argv[1], "a test"), whole(sys.argv[1]) as part:
+    part.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_what_a_kill_left_is_taken_away_and_nobody_else_is_disturbed(tmp_path):
+    path = tmp_path / "a.safetensors"
+    assert subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT).returncode == -9
+    assert len(list(tmp_path.glob(".*.part"))) == 1 and (tmp_path / "a.lock").exists()
+    with alone(path, "a test"), whole(path) as first, whole(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+        assert set(tmp_path.glob(".*.part")) == {first.parent, second.parent}
+    assert path.read_text() == "first" and [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def test_only_one_works_at_a_file(tmp_path):
+    path = tmp_path / "new" / "a.safetensors"
+    with alone(path, "a training"):
+        with pytest.raises(LabError, match="another process is at a training in .*new; wait"):
+            alone(path, "a training").__enter__()
+    with alone(path, "a training"):
+        pass
+    assert not list(path.parent.iterdir())
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LabError, match="the disk refused"), alone(tmp_path / "file" / "a", "a training"):
+        pass
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800.txt", b"bytes"])
+def test_what_no_disk_can_name_is_no_path(path):
+    with pytest.raises(LabError, match="path of a file or a folder was expected") as told:
+        expanded(path)
+    one_sentence(told)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use stays there")
+def test_a_working_folder_that_is_gone_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    os.rmdir(tmp_path / "gone")
+    for what in (lambda: read_json("a.json", "a thing", "make another"), lambda: find_model("nowhere"),
+                 lambda: find_model(Path("x"))):
+        with pytest.raises(LabError) as told:
+            what()
+        one_sentence(told)
+    with pytest.raises(LabError, match="the disk refused"), whole("a.txt") as part:
+        part.write_text("x")
+
+
+def test_a_file_nested_too_deep_is_one_sentence(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(LabError, match="a thing was expected in .*deep.json; the file is cut short or broken") as told:
+        read_json(tmp_path / "deep.json", "a thing", "make another")
+    one_sentence(told)
 
 
 def test_a_home_is_spelt_out(tmp_path, monkeypatch):

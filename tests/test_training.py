@@ -1,5 +1,6 @@
 """The training loop: it learns, it goes on exactly where it was cut, and two processes train one network."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from clock import Clock
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from diffusion_lab.errors import LabError
@@ -165,10 +167,138 @@ def test_a_loss_that_is_no_number_stops_at_once():
     assert all(torch.equal(p, q) for p, q in zip(before, network.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("steps", [0, -1, 2.5])
+@pytest.mark.parametrize("steps", [0, -1, 2.5, float("nan"), float("inf"), "4", None, True, lambda step: -1])
 def test_steps_are_a_positive_whole_number(steps):
     with pytest.raises(LabError, match="whole number"):
         next(train(Guess(), loss, steps))
+
+
+@pytest.mark.parametrize("wrong", [
+    {"ema": float("nan")}, {"ema": 2.0}, {"ema": 1}, {"ema": -1}, {"ema": True}, {"ema": "x"}, {"ema": None},
+    {"seed": -1}, {"seed": 1.5}, {"seed": None}, {"seed": True}, {"checkpoint": "run.safetensors"},
+], ids=str)  # fmt: skip
+def test_what_no_training_can_be_told_is_refused_before_a_step(wrong):
+    def never(network, generator):
+        raise AssertionError("a step was made")
+
+    with pytest.raises(LabError, match="came; "):
+        next(train(Guess(), never, 5, **wrong))
+
+
+@pytest.mark.parametrize("value", [
+    lambda net: None, lambda net: 1.0, lambda net: net.net[0].weight, lambda net: torch.tensor(1.0),
+    lambda net: net.net[0].weight.sum() * 1j, lambda net: torch.tensor(1),
+])  # fmt: skip
+def test_a_loss_is_one_number_that_hangs_on_the_weights(value):
+    with pytest.raises(LabError, match="a loss that is one number"):
+        next(train(Guess(), lambda net, generator: value(net), 5))
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5, "3"])
+def test_how_often_one_looks_is_a_whole_number(n):
+    with pytest.raises(LabError, match="how often a training is looked at"):
+        next(looks(train(Guess(), loss, 5), n))
+
+
+@pytest.mark.parametrize("training", ["x", 5, None])
+def test_one_looks_at_a_training(training):
+    with pytest.raises(LabError, match="give what train"):
+        next(looks(training))
+
+
+@pytest.mark.parametrize(("path", "seconds"), [(None, 5), ("a\0b", 5), ("a", "x"), ("a", -1), ("a", float("nan"))])
+def test_a_checkpoint_has_a_path_and_seconds(path, seconds):
+    with pytest.raises(LabError, match="came; "):
+        Checkpoint(path, seconds)
+
+
+def test_a_checkpoint_at_home_is_found_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    run(9, stop=4, checkpoint=Checkpoint("~/c.safetensors"))
+    progress = next(train(Guess(), loss, 9, checkpoint=Checkpoint("~/c.safetensors")))
+    assert progress.step == 5 and [file.name for file in tmp_path.iterdir()] == ["c.safetensors"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_what_ends_a_step_half_way_loses_no_whole_one(tmp_path, stop):
+    """It comes in the middle of the sixth step; the training then goes on as if it never had been."""
+    calls = []
+
+    def cut(network, generator):
+        calls.append(1)
+        if len(calls) == 6:
+            raise stop
+        return loss(network, generator)
+
+    keep = Checkpoint(tmp_path / "run.safetensors", every_seconds=1e9)
+    with pytest.raises(stop):
+        list(train(Guess(), cut, 12, optimizer=two_optimisers, checkpoint=keep))
+    network = Guess()
+    steps = [p.step for p in train(network, loss, 12, optimizer=two_optimisers, checkpoint=keep)]
+    assert steps == list(range(6, 13))
+    assert_same(run(12, optimizer=two_optimisers)[0], network)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_ctrl_c_waits_until_the_weights_have_moved(tmp_path):
+    """It comes while the optimiser moves the weights of the third step: that step is made whole and kept."""
+    def interrupted(network):
+        plan = adamw()(network)
+
+        def rate(step, steps):
+            if step == 2:
+                signal.raise_signal(signal.SIGINT)
+            return plan.rate(step, steps)
+
+        return plan._replace(rate=rate)
+
+    keep = Checkpoint(tmp_path / "run.safetensors", every_seconds=1e9)
+    with pytest.raises(KeyboardInterrupt):
+        list(train(Guess(), loss, 8, optimizer=interrupted, checkpoint=keep))
+    network = Guess()
+    steps = [p.step for p in train(network, loss, 8, checkpoint=keep)]
+    assert steps == [4, 5, 6, 7, 8]
+    assert_same(run(8)[0], network)
+
+
+def spoilt(path, **changes):
+    """Change what a checkpoint says of itself, or (a name with a dot) a tensor in it; None leaves it out."""
+    tensors, about = load_file(path), json.loads(safe_open(path, "pt").metadata()["about"])
+    for name, value in changes.items():
+        place = tensors if "." in name else about
+        place.pop(name)
+        if value is not None:
+            place[name] = value
+    save_file(tensors, path, metadata={"about": json.dumps(about)})
+
+
+WEIGHT = "average.module.net.0.bias"
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"step": -3}, "a step is a whole number"), ({"step": float("inf")}, "a step is a whole number"),
+    ({"step": None}, "step"), ({"loss": "x"}, "could not convert"), ({"seed": 1}, "its seed: 1; 0 of this training"),
+    ({"optimisers": [["SGD", 4]]}, "its optimisers"), ({WEIGHT: None}, "other tensors"),
+    ({WEIGHT: torch.full((32,), torch.nan)}, "is not finite"), ({WEIGHT: torch.zeros(3)}, r"has the shape \(3,\)"),
+    ({"optimiser.0.1.exp_avg": None}, "other tensors"),
+], ids=str)  # fmt: skip
+def test_a_checkpoint_that_does_not_fit_changes_nothing(tmp_path, changes, said):
+    path = tmp_path / "run.safetensors"
+    run(9, stop=5, checkpoint=Checkpoint(path))
+    spoilt(path, **changes)
+    with pytest.raises(LabError, match=f"checkpoint of this training was expected in .*{said}"):
+        next(train(network := Guess(), loss, 9, checkpoint=Checkpoint(path)))
+    assert_same(Guess(), network)
+
+
+def test_a_checkpoint_of_another_optimiser_or_seed_is_told(tmp_path):
+    keep = Checkpoint(tmp_path / "run.safetensors")
+    run(9, stop=5, checkpoint=keep)
+    for other, said in (({"optimizer": two_optimisers}, "its optimisers"), ({"seed": 1}, "its seed: 0; 1 of")):
+        with pytest.raises(LabError, match=said):
+            next(train(network := Guess(), loss, 9, checkpoint=keep, **other))
+        assert_same(Guess(), network)
 
 
 def test_the_callers_random_numbers_are_left_alone():
@@ -212,7 +342,7 @@ def test_a_training_within_its_time_goes_on_from_where_it_was():
     assert ends == step and Within(1e-9)(0) == 1                           # time is over; one step is always made
 
 
-@pytest.mark.parametrize("seconds", [0, -3, float("nan")])
+@pytest.mark.parametrize("seconds", [0, -3, float("nan"), "1", None, True])
 def test_a_time_is_above_zero(seconds):
     with pytest.raises(LabError, match="above 0 seconds"):
         Within(seconds)

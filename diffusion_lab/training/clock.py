@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from numbers import Real
 
 from ..errors import LabError
+from ..recipe import as_whole
 from . import together
 
 
@@ -18,8 +20,8 @@ class Within:
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic):
-        if not seconds > 0:
-            raise LabError(f"a time above 0 seconds was expected; {seconds} came; try 60")
+        if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds > 0:
+            raise LabError(f"a time above 0 seconds was expected; {seconds!r} came; try 60")
         self.seconds, self.clock, self.begun = seconds, clock, clock()
         self.first, self.asked, self.steps = None, None, 0
 
@@ -33,5 +35,12 @@ class Within:
 
 
 def as_plan(steps: int | Callable[[int], int]) -> Callable[[int], int]:
-    """The function from a step to the number of steps in all; a number is the same at every step."""
-    return steps if callable(steps) else lambda step: steps
+    """The function from a step to the number of steps in all; a number is the same at every step. Raises LabError,
+    at once or when it is asked, for what is no whole number above 0."""
+    def whole(number) -> int:
+        return as_whole(number, "the number of training steps", "try 1000")
+
+    if callable(steps):
+        return lambda step: whole(steps(step))
+    number = whole(steps)
+    return lambda step: number

@@ -4,9 +4,13 @@ The loss draws its own pictures and its own noise from a generator seeded by (se
 was stopped goes on exactly as if it never had been: there is no data loader whose place must be remembered.
 """
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from ..errors import LabError
+from ..recipe import as_whole
 from . import together
 from .checkpoint import Checkpoint, State
 from .clock import as_plan
@@ -44,36 +49,43 @@ def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tenso
     during the first steps) or a function of the step; `seed`, 0 or more. Where torch.distributed runs, each
     process draws pictures of its own and the gradients are averaged.
 
-    Yields Progress; a training that had finished already yields its last one again. Raises LabError where the
-    loss is not a finite number, the checkpoint is of another network, or the disk refuses it.
+    Yields Progress; a training that had finished already yields its last one again. Whatever ends it early, Ctrl-C
+    too, the last whole step is kept in `checkpoint`. Raises LabError where the loss is not a finite number, the
+    checkpoint is of another training, or the disk refuses it.
     """
-    if not callable(steps) and (steps < 1 or int(steps) != steps):
-        raise LabError(f"the number of training steps is a whole number, 1 or more; {steps!r} came; try 1000")
-    rank = together.rank()
+    plan, seed = as_plan(steps), as_whole(seed, "a seed", "try 0", 0, 2**63 - 1)
+    if not isinstance(checkpoint, Checkpoint | None):
+        raise LabError(f"a Checkpoint was expected; {checkpoint!r} came; write checkpoint=Checkpoint(path)")
+    keep = checkpoint if together.first() else None
     optimisers = (optimizer or adamw())(network)
     for group in optimisers.groups():
         group.setdefault("initial_lr", group["lr"])
-    run, plan = State(network, _average(network, ema), optimisers), as_plan(steps)
-    if checkpoint and Path(checkpoint.path).exists():
-        run.load(Path(checkpoint.path))
+    run = State(network, _average(network, ema), optimisers, seed)
+    if checkpoint and os.path.exists(checkpoint.path):
+        run.load(checkpoint.path)
     together.share(run.network)
-    total, saved = plan(run.step), time.monotonic()
+    total, kept, saved = plan(run.step), run.step, time.monotonic()
     if run.step >= total:
         yield Progress(run.step, total, run.loss, run.average.module)
-    while run.step < total:
-        _advance(run, loss, _generator(seed, run.step, rank), total)
-        total = plan(run.step)
-        last = run.step >= total
-        due = checkpoint and rank == 0 and (last or time.monotonic() - saved >= checkpoint.every_seconds)
-        if due:
-            run.save(Path(checkpoint.path))
-            saved = time.monotonic()
-        try:
+    torn = False  # whether a step is half made
+    try:
+        while run.step < total:
+            value = _learn(run, loss, _generator(seed, run.step, together.rank()), total)
+            torn = True
+            with _unbroken():
+                _move(run, total)
+                run.loss, torn = value, False
+            total = plan(run.step)
+            if keep and (run.step >= total or time.monotonic() - saved >= keep.every_seconds):
+                run.save(keep.path)
+                kept, saved = run.step, time.monotonic()
             yield Progress(run.step, total, run.loss, run.average.module)
-        except GeneratorExit:  # the caller stops here: nothing is lost
-            if checkpoint and rank == 0 and not due:
-                run.save(Path(checkpoint.path))
-            raise
+    except LabError:  # a loss that is no number, or a disk that refused already
+        raise
+    except BaseException:  # the caller stops here, or Ctrl-C: nothing is lost
+        if keep and not torn and run.step != kept:
+            run.save(keep.path)
+        raise
 
 
 def horizon(share: float = 0.05) -> Callable[[int], float]:
@@ -87,23 +99,36 @@ def looks(training: Iterable[Progress], n: int = 10) -> Iterator[Progress]:
     Arguments: `training`, what train(...) returns; `n`, 1 or more. Yields the n Progress to look at: `ema` draws as the
     finished network will, so a toy is drawn with on the way by `Toy(config, progress.ema)`.
     """
-    seen = 0
+    n, seen = as_whole(n, "how often a training is looked at", "try 10"), 0
+    if not isinstance(training, Iterable) or isinstance(training, str | bytes):
+        raise LabError(f"a training was expected; {training!r} came; give what train(...) returns")
     for progress in training:
         if (reached := progress.step * n // progress.steps) > seen:
             seen = reached
             yield progress
 
 
-def _advance(run: State, loss: Callable, generator: torch.Generator, steps: int) -> None:
+def _learn(run: State, loss: Callable, generator: torch.Generator, steps: int) -> float:
+    """The loss of a step and its gradients; no weight is changed yet."""
     run.network.train()
+    run.network.zero_grad(set_to_none=True)
     if hasattr(loss, "at"):
         loss.at(run.step, steps)
     value = loss(run.network, generator)
-    run.loss = float(value.detach())
-    if not np.isfinite(run.loss):
-        raise LabError(f"a finite loss was expected; {run.loss} came at step {run.step + 1}; "
+    told = f"{type(value).__name__}" if not isinstance(value, Tensor) else f"{value.dtype} {tuple(value.shape)}"
+    if not isinstance(value, Tensor) or value.numel() != 1 or not value.is_floating_point() or not value.requires_grad:
+        raise LabError(f"a loss that is one number and hangs on the network's weights was expected; {told} came; "
+                       "return a mean over the network's guesses")
+    number = float(value.detach())
+    if not np.isfinite(number):
+        raise LabError(f"a finite loss was expected; {number} came at step {run.step + 1}; "
                        "lower the learning rate, or look for a division by zero in the loss")  # fmt: skip
     value.backward()
+    return number
+
+
+def _move(run: State, steps: int) -> None:
+    """The weights, their average and the step go on along the gradients."""
     parameters = [p for p in run.network.parameters() if p.grad is not None]
     together.average_gradients(parameters)
     if run.moved_by.clip is not None:
@@ -117,6 +142,24 @@ def _advance(run: State, loss: Callable, generator: torch.Generator, steps: int)
     run.step += 1
 
 
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Within it Ctrl-C and a request to end wait, so that a step is made whole."""
+    came, before = [], {}
+    if threading.current_thread() is threading.main_thread():  # no other one hears of them
+        before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+        before = {one: habit for one, habit in before.items() if callable(habit)}
+    for one in before:
+        signal.signal(one, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for one, habit in before.items():
+            signal.signal(one, habit)
+    for number in came:
+        signal.raise_signal(number)
+
+
 def _generator(seed: int, step: int, rank: int) -> torch.Generator:
     state = np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) >> 1)
@@ -124,7 +167,9 @@ def _generator(seed: int, step: int, rank: int) -> torch.Generator:
 
 def _average(network: nn.Module, ema: float | Callable[[int], float]) -> AveragedModel:
     """The moving average of the weights: average <- decay * average + (1 - decay) * network."""
-    decay = ema if callable(ema) else lambda step: min(ema, (1 + step) / (10 + step))
+    if not callable(ema) and (isinstance(ema, bool) or not isinstance(ema, Real) or not 0 <= ema < 1):
+        raise LabError(f"the decay of the average, ema, is a number in [0, 1); {ema!r} came; try 0.999")
+    decay = ema if callable(ema) else lambda step: min(float(ema), (1 + step) / (10 + step))
 
     def move(averages, weights, step):
         torch._foreach_lerp_(averages, weights, 1 - decay(int(step)))

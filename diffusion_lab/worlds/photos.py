@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import LabError
+from ..files import expanded
 from ..pixels import as_rgb, readable
 from . import check_sample
 
@@ -65,8 +66,8 @@ def _path(picture: str | os.PathLike) -> Path:
         if shipped is None:
             raise LabError("the photos come with scikit-image; it is not installed; do: pip install scikit-image")
         return Path(shipped.origin).parent / "data" / FILES[picture]
-    path = Path(picture).expanduser()
-    if "\0" in str(path) or not path.is_file():
+    path = expanded(picture)
+    if not os.path.isfile(path):  # pathlib's raises for a name that is too long
         raise LabError(f"a picture was expected; there is no file {str(path)!r}; "
                        f"give the path of a picture file, or one of {', '.join(FILES)}")  # fmt: skip
     return path

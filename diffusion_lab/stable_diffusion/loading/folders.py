@@ -39,7 +39,8 @@ def habits_in(folder: Path, otherwise: Habits | None = None) -> Habits:
     stated, known = read_json(folder / ABOUT), [field.name for field in fields(Habits)]
     if unknown := [name for name in stated if name not in known]:
         raise LabError(f"{', '.join(known)} were expected in {folder / ABOUT}; {', '.join(unknown)} came; remove it")
-    return Habits(**{"name": folder.name} | stated)
+    with files.read_as(folder / ABOUT, "how a model is called and draws", AGAIN):
+        return Habits(**{"name": folder.name} | stated)
 
 
 def read_json(path: Path) -> dict:
