@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import sys
+import threading
 
 COMMANDS = {
     "lab": "open the lessons in JupyterLab (sets the environment up first)",
@@ -21,7 +23,33 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def main(argv=None):
-    """Run one command and return its exit code; what a user can cause ends in one sentence."""
+    """Run one command and return its exit code; what a user can cause ends in one sentence.
+
+    Whoever reads what it says may stop reading (`| head`): that ends it quietly. What they cannot spell is escaped.
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
+    try:
+        try:
+            return _answer(argv)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would try once more at its end
+        quiet = isinstance(error, BrokenPipeError)
+        return 141 if quiet else _fail(f"what the command says was to be written; {error}; send it elsewhere")
+
+
+def _end(number, frame):
+    """A request to end is an ending like any other: what was begun is tidied up."""
+    sys.exit(128 + number)
+
+
+def _answer(argv):
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: python -m diffusion_lab COMMAND [options]\n")

@@ -180,7 +180,7 @@ def tensor_names(path: str | Path, what: str, remedy: str) -> list[str]:
 
 
 @contextmanager
-def read_as(path: Path, what: str, remedy: str) -> Iterator[None]:
+def read_as(path: Path, what: str, remedy: str, broken: str = "the file is cut short or broken") -> Iterator[None]:
     """Within it, a file that cannot be had, or that nothing can be built from, is one sentence: what was expected,
     where it was looked for, what to do."""
     try:
@@ -188,10 +188,10 @@ def read_as(path: Path, what: str, remedy: str) -> Iterator[None]:
     except FileNotFoundError:
         fault = f"{path.name} is missing in {Path(where(path)).parent}"
     except OSError as error:
-        fault = f"it cannot be opened ({error.strerror or error})"
+        fault = f"it cannot be opened ({error.strerror})" if error.strerror else f"{broken} ({error})"
     except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         said = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
-        fault = f"the file is cut short or broken ({' '.join(said.split())[:200]})"
+        fault = f"{broken} ({' '.join(said.split())[:200]})"
     else:
         return
     raise LabError(f"{what} was expected in {where(path)}; {fault}; {remedy}")

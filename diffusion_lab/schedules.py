@@ -9,6 +9,8 @@ from torch import Tensor
 from .errors import LabError
 from .recipe import as_whole, plain
 
+MOST = 100_000  # timesteps; the field has 1000
+
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
@@ -63,7 +65,7 @@ def straight(T: int = 1000) -> Schedule:
 
     How x_t moves along it is u = eps - x0, and Euler's method on u is `ddim_step`. T is the number of timesteps.
     """
-    T = as_whole(T, "a schedule's number of timesteps", "try 1000")
+    T = as_whole(T, "a schedule's number of timesteps", "try 1000", most=MOST)
     s = torch.arange(1, T + 1, dtype=torch.float64) / (T + 1)
     return Schedule("straight", (1 - s) ** 2 / ((1 - s) ** 2 + s**2))
 
@@ -77,14 +79,14 @@ def linear(T: int = 1000) -> Schedule:
 
     T is the number of timesteps, from 21 upwards (fewer would need a beta above 1).
     """
-    T = as_whole(T, "the linear schedule's number of timesteps", "try 1000", least=21)
+    T = as_whole(T, "the linear schedule's number of timesteps", "try 1000", least=21, most=MOST)
     return _from_betas("linear", torch.linspace(1e-4, 0.02, T, dtype=torch.float64) * (1000 / T))
 
 
 def cosine(T: int = 1000) -> Schedule:
     """alpha_bar falls as cos^2((t/T + s) / (1 + s) pi/2), s = 0.008, no beta above 0.999 (Nichol and Dhariwal,
     "Improved Denoising Diffusion Probabilistic Models", 2021, equation 17); T is the number of timesteps."""
-    T = as_whole(T, "a schedule's number of timesteps", "try 1000")
+    T = as_whole(T, "a schedule's number of timesteps", "try 1000", most=MOST)
     bar = [math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2 for t in range(T + 1)]
     betas = [min(1 - after / before, 0.999) for before, after in zip(bar, bar[1:], strict=False)]
     return _from_betas("cosine", torch.tensor(betas, dtype=torch.float64))
@@ -93,5 +95,5 @@ def cosine(T: int = 1000) -> Schedule:
 def scaled_linear(T: int = 1000) -> Schedule:
     """The root of beta rises linearly from sqrt(0.00085) to sqrt(0.012): the schedule of Stable Diffusion
     (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022)."""
-    T = as_whole(T, "a schedule's number of timesteps", "try 1000")
+    T = as_whole(T, "a schedule's number of timesteps", "try 1000", most=MOST)
     return _from_betas("scaled linear", torch.linspace(0.00085**0.5, 0.012**0.5, T, dtype=torch.float64) ** 2)

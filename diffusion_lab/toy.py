@@ -6,6 +6,7 @@ Two come with the course: `Toy.load("icons")` draws coloured shapes, `Toy.load("
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,15 @@ from torch import Tensor, nn
 from . import networks, schedules
 from .editing import Edit
 from .errors import LabError
-from .files import expanded, read_json, read_tensors, whole
+from .files import expanded, read_as, read_json, read_tensors, whole
 from .mixing import eps_of
 from .objectives import Objective, draw, drop_condition
 from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .places import find_model
-from .recipe import Recipe
+from .recipe import Recipe, as_scale, as_whole, plain
 from .sampling import Sampler, sample
 from .schedules import Schedule
-from .trajectory import Steps
+from .trajectory import Steps, in_float16
 
 FILLERS = {"a", "an", "the"}
 SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "scaled linear": schedules.scaled_linear,
@@ -47,6 +48,7 @@ class Toy:
     n, sampler = 50, "ddim"
 
     def __init__(self, config: dict, network: nn.Module | None = None, seed: int = 0):
+        _check(config)
         self.config = config
         self.name, self.words, self.target = config["name"], list(config["words"]), config["target"]
         self.shape, self.guidance_scale = tuple(config["shape"]), config["guidance_scale"]
@@ -74,22 +76,25 @@ class Toy:
                            "is a Stable Diffusion; load that with StableDiffusion.load")
         config = read_json(place.folder / PARTS[0], "a toy's settings", again)
         tensors, _ = read_tensors(place.folder / PARTS[1], "a toy's weights", again)
-        try:
+        with read_as(place.folder, "the two files of one toy", again, "they do not fit"):
             toy = cls(config, network)
             toy.network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-        except (RuntimeError, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise LabError(f"the two files of one toy were expected in {place.folder}; they do not fit "
-                           f"({str(error).splitlines()[0]}); {again}") from None
         return toy
 
     def save(self, folder: str | Path) -> Path:
-        """Write the toy as a folder: its weights in float16, `model.safetensors`, and `config.json`."""
+        """Write the toy as a folder: its weights in float16 (float32 where that cannot hold them), `model.safetensors`,
+        and `config.json`. Raises LabError, before anything is written, for a config that is no plain values."""
         folder = expanded(folder)
-        weights = {k: v.detach().cpu().half().contiguous() for k, v in self.network.state_dict().items()}
+        try:
+            settings = json.dumps(self.config, indent=1, default=_plainly) + "\n"
+        except (TypeError, ValueError) as error:
+            raise LabError(f"a config of text, numbers and lists was expected; it cannot be written ({error}); "
+                           "take out of toy.config what is none of these") from None
+        weights = {k: in_float16(v) for k, v in self.network.state_dict().items()}
         with whole(folder / PARTS[1]) as part:
             save_file(weights, part)
         with whole(folder / PARTS[0]) as part:
-            part.write_text(json.dumps(self.config, indent=1) + "\n", encoding="utf-8")
+            part.write_text(settings, encoding="utf-8")
         return folder
 
     def condition(self, prompts: Sequence[str]) -> Tensor:
@@ -128,6 +133,12 @@ class Toy:
         Each step draws `batch` of the samples; a share `dropout` (0-1) of them goes without its caption, and of the
         others each word goes missing as often, so that half a prompt ("blue") is understood too.
         """
+        batch = as_whole(batch, "how many samples a step looks at", "try 64")
+        if isinstance(dropout, bool) or not isinstance(dropout, Real) or not 0 <= dropout <= 1:
+            raise LabError(f"dropout is a share from 0 to 1; {dropout!r} came; try 0.1")
+        if len(captions) != len(samples):
+            raise LabError(f"a caption for each of {len(samples)} samples was expected; {len(captions)} came; take "
+                           "both from one call of a world's sample()")
         x0, known, empty = as_samples(samples), self.condition(captions), self.condition([""])
 
         def loss(network: nn.Module, generator: torch.Generator) -> Tensor:
@@ -165,6 +176,29 @@ class Toy:
     def _pictures_only(self) -> None:
         if len(self.shape) != 3:
             raise LabError(f"a model of pictures was expected; {self.name} draws points; use Toy.load('icons')")
+
+
+def _check(config: dict) -> None:
+    """Raises LabError for settings that no toy has."""
+    words, shape = config["words"], config["shape"]
+    wholes = isinstance(shape, list | tuple) and [as_whole(n, "a side of a toy's shape", "try 16") for n in shape]
+    for name, right, wanted in (
+        ("name", isinstance(config["name"], str), "text"),
+        ("words", isinstance(words, list | tuple) and all(isinstance(word, str) for word in words)
+         and len(set(words)) == len(words), "a list of words, none of them twice"),
+        ("shape", wholes and len(wholes) in (1, 3), "[channels, height, width], or [2] for points"),
+        ("schedule", config["schedule"] in list(SCHEDULES), f"one of {', '.join(SCHEDULES)}"),
+    ):  # fmt: skip
+        if not right:
+            raise LabError(f"the {name} of a toy is {wanted}; {config[name]!r} came; change it in its config")
+    as_scale(config["guidance_scale"])
+
+
+def _plainly(value):
+    """numpy's and torch's numbers as Python's, for JSON."""
+    if (made := plain(value)) is value:
+        raise TypeError(f"{type(value).__name__} is no number, text or list")
+    return made
 
 
 def _with_a_trace_of_signal(schedule: Schedule) -> Schedule:

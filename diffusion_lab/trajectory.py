@@ -6,6 +6,7 @@ Everything is kept in one scaling, variance preserving: x_t = sqrt(alpha_bar) x0
 
 import io
 import json
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,11 +21,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import LabError
-from .files import expanded, read_tensors, whole
+from .files import expanded, read_as, read_tensors, whole
 from .mixing import add_noise, predicted_x0
 from .recipe import Recipe
 
 FORMAT = "diffusion_lab trajectory 1"
+LARGEST_WEBP = 16383  # pixels, in either direction
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,10 @@ class Step:
             if guess is not None and guess.shape != self.x_t.shape:
                 raise LabError(f"{name} has the shape of x_t, {tuple(self.x_t.shape)}; {tuple(guess.shape)} came; "
                                "predict one noise value for each value of x_t")
+        for name, value in self.extras.items():
+            if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
+                raise LabError(f"an extra of a step is a dense tensor; {name!r} is {type(value).__name__} "
+                               f"{getattr(value, 'layout', '')}; make it one with torch.as_tensor or to_dense")
 
     @property
     def x0(self) -> Tensor:
@@ -185,9 +191,8 @@ class Trajectory:
         return self.steps[-1].x0 if self.direction == "reverse" else self.steps[0].x0
 
     def save(self, path: str | Path) -> Path:
-        """Write everything to one safetensors file: samples in float16 (in float32 where they are too large for it),
-        the recipe in its metadata. Raises LabError where the disk refuses."""
-        tensors = {f"{k}.picture": v for k, v in _webp(self.pictures).items()}
+        """Write everything to one safetensors file: samples as `in_float16` has them, the recipe in its metadata. Raises LabError where the disk refuses."""
+        tensors = {f"{k}.picture": v for k, v in _packed(self.pictures).items()}
         if self.fixed:
             tensors |= {"x0": self.steps.x0, "eps": self.steps.eps}
         else:
@@ -195,7 +200,7 @@ class Trajectory:
         if self.to_rgb is not None:
             tensors["to_rgb"] = self.to_rgb
         about = {"forward": self.fixed, "recipe": asdict(self.recipe), "steps": [_facts(s) for s in self.steps]}
-        tensors = {k: _stored(v) for k, v in tensors.items()}
+        tensors = {k: in_float16(v) for k, v in tensors.items()}
         with whole(path) as part:
             save_file(tensors, part, metadata={"format": FORMAT, "trajectory": json.dumps(about)})
         return expanded(path)
@@ -207,16 +212,26 @@ class Trajectory:
         tensors, metadata = read_tensors(path, "a saved trajectory", advice)
         if metadata.get("format") != FORMAT:
             raise LabError(f"a saved trajectory was expected; {path} holds other tensors; {advice}")
-        about = json.loads(metadata["trajectory"])
+        with read_as(expanded(path), "a saved trajectory", advice):
+            return cls._from(tensors, json.loads(metadata["trajectory"]))
+
+    @classmethod
+    def _from(cls, tensors: Mapping[str, Tensor], about: Mapping) -> "Trajectory":
         tensors = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
         facts = about["steps"]
         if about["forward"]:
             bars, ts = [f["alpha_bar"] for f in facts], [f["t"] for f in facts]
             steps = ForwardSteps(tensors["x0"], tensors["eps"], bars, ts)
+            for bar, t in zip(bars, ts, strict=True):
+                Step(steps.x0, steps.eps, bar, t)  # complains of what no step can be
         else:
             steps = [_step(tensors, i, f) for i, f in enumerate(facts)]
-        pictures = {int(k.split(".")[0]): _from_webp(v) for k, v in tensors.items() if k.endswith(".picture")}
-        return cls(steps, Recipe.from_dict(about["recipe"]), tensors.get("to_rgb"), dict(sorted(pictures.items())))
+        found = {name: re.fullmatch(r"(\d+)\.picture", name) for name in tensors}
+        pictures = {int(match[1]): _unpacked(tensors[name]) for name, match in found.items() if match}
+        to_rgb = tensors.get("to_rgb")
+        if to_rgb is not None and (to_rgb.ndim != 2 or to_rgb.shape[1] != 3):
+            raise ValueError(f"its to_rgb is {tuple(to_rgb.shape)}")
+        return cls(steps, Recipe.from_dict(about["recipe"]), to_rgb, dict(sorted(pictures.items())))
 
 
 def _facts(step: Step) -> dict:
@@ -234,25 +249,33 @@ def _step(tensors: Mapping[str, Tensor], i: int, facts: Mapping) -> Step:
     return Step(**own, **facts, extras=extras)
 
 
-def _stored(x: Tensor) -> Tensor:
+def in_float16(x: Tensor) -> Tensor:
+    """A tensor as it is stored, on the CPU: in float16, or in float32 where its largest value is too large for that, or
+    too small; what holds no fractions stays as it is."""
     x = x.detach().cpu()
-    half = x.half() if x.is_floating_point() else x
-    return (half if torch.equal(half.isfinite(), x.isfinite()) else x.float()).contiguous().clone()
+    if x.is_floating_point():
+        size = x.float().abs()
+        largest = float(size[size.isfinite()].max()) if size.isfinite().any() else 0.0
+        fits = largest == 0 or torch.finfo(torch.float16).tiny <= largest <= torch.finfo(torch.float16).max
+        x = x.half() if fits else x.float()
+    return x.contiguous().clone()
 
 
-def _webp(pictures: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """Pictures (B, H, W, 3) as the bytes of one lossless WebP each, the batch stacked downwards."""
+def _packed(pictures: Mapping[int, Tensor]) -> dict[int, Tensor]:
+    """Pictures (B, H, W, 3) as the bytes of one lossless file each, the batch stacked downwards: WebP, or PNG where
+    that is higher or wider than a WebP can be."""
     packed = {}
     for i, batch in pictures.items():
         buffer = io.BytesIO()
         stacked = batch.cpu().numpy().reshape(-1, batch.shape[2], 3)             # (B * H, W, 3)
-        Image.fromarray(stacked).save(buffer, "WEBP", lossless=True)
+        kind = "WEBP" if max(stacked.shape) <= LARGEST_WEBP else "PNG"
+        Image.fromarray(stacked).save(buffer, kind, lossless=True)
         head = np.array([batch.shape[0]], dtype=np.uint16).view(np.uint8)
         packed[i] = torch.from_numpy(np.concatenate([head, np.frombuffer(buffer.getvalue(), np.uint8)]))
     return packed
 
 
-def _from_webp(packed: Tensor) -> Tensor:
+def _unpacked(packed: Tensor) -> Tensor:
     raw = packed.numpy()
     batch = int(raw[:2].view(np.uint16)[0])
     picture = np.asarray(Image.open(io.BytesIO(raw[2:].tobytes())).convert("RGB"))

@@ -15,7 +15,12 @@ from PIL import Image
 from diffusion_lab import LabError
 from diffusion_lab.__main__ import main
 from diffusion_lab.commands import doctor, draw, environment, recipe
-from diffusion_lab.files import new_file
+from diffusion_lab.files import alone, new_file
+from diffusion_lab.recipes import points as points_recipe
+from diffusion_lab.recipes._toys import STATE
+from diffusion_lab.toy import PARTS
+from diffusion_lab.training import Checkpoint
+from diffusion_lab.worlds import icons, points
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -170,6 +175,88 @@ def test_ctrl_c_is_quiet(tmp_path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_a_request_to_end_leaves_nothing(tmp_path):
+    words = ["draw", "red circle", "--model", "icons", "--steps", "1000", "--out", str(tmp_path / "p.png")]
+    with subprocess.Popen([sys.executable, "-m", "diffusion_lab", *words], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:  # fmt: skip
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 143 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes as POSIX has them")
+@pytest.mark.parametrize("words", [["--help"], ["draw", "--help"], ["doctor", "--quick"]], ids=" ".join)
+def test_nobody_reads_what_a_command_says(words):
+    there, here = os.pipe()
+    os.close(there)
+    with open(here, "w") as out:
+        done = subprocess.run([sys.executable, "-m", "diffusion_lab", *words], cwd=ROOT, stdout=out,
+                              stderr=subprocess.PIPE, text=True)  # fmt: skip
+    # argparse lets a page of help that nobody reads pass
+    assert done.returncode in ((0, 141) if "draw" in words else (141,)) and done.stderr == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_what_a_command_says_has_no_room():
+    with open("/dev/full", "w") as out:
+        done = subprocess.run([sys.executable, "-m", "diffusion_lab", "--help"], cwd=ROOT, stdout=out,
+                              stderr=subprocess.PIPE, text=True)  # fmt: skip
+    assert done.returncode == 2 and "No space left" in done.stderr
+    one_sentence(done.stderr)
+
+
+def test_a_name_that_the_terminal_cannot_spell_is_escaped(tmp_path):
+    code, out, err = run("noise", "cat", "--size", 16, "--out", tmp_path / "\u56fe.html", PYTHONIOENCODING="cp1252")
+    assert (code, err) == (0, "") and "\\u56fe.html: cat on its way" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["\u56fe.html"]
+
+
+@pytest.mark.parametrize("words", [
+    ("evaluate", "icons", "--pictures", 0), ("train", "points", "--steps", 0), ("train", "points", "--seconds", "nan"),
+    ("train", "points", "--out", "file"), ("train", "points", "--out", "file/new"),
+    ("train", "points", "--out", "a\0b"), ("train", "points", "--out", "x" * 300),
+], ids=str)  # fmt: skip
+def test_what_cannot_be_is_told_before_anything_is_computed(words, tmp_path, capsys, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("a data set was drawn")
+
+    for world in (icons, points):
+        monkeypatch.setattr(world, "sample", never)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    code, _, err = here(capsys, *words)
+    assert code == 2 and (tmp_path / "file").read_text() == "mine"
+    assert "Traceback" not in err and err.count("\n") == 1, err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_two_trainings_in_one_folder_are_one_too_many(tmp_path, capsys):
+    with alone(tmp_path / "mine" / STATE, "a training"):
+        code, _, err = here(capsys, "train", "points", "--steps", 3, "--out", tmp_path / "mine")
+    assert code == 2 and "another process is at a training" in err
+    one_sentence(err)
+
+
+@pytest.mark.parametrize("parts", [["model.safetensors"], ["config.json", "model.safetensors"]], ids=len)
+def test_a_kill_before_the_toy_was_whole_is_gone_on_from(tmp_path, capsys, parts):
+    kept = tmp_path / "kept"
+    toy = points_recipe.RECIPE.untrained()
+    *_, last = points_recipe.RECIPE.train(toy, 3, Checkpoint(tmp_path / STATE))
+    toy.network = last.ema
+    toy.save(kept)
+    for part in parts:
+        shutil.copy(kept / part, tmp_path)
+    words = ["train", "points", "--steps", 3, "--out", tmp_path]
+    code, _, err = here(capsys, *words)
+    assert code == 2 and "add --resume" in err
+    assert here(capsys, *words, "--resume")[0] == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"kept", "config.json", "model.safetensors"}
+    assert all((tmp_path / part).read_bytes() == (kept / part).read_bytes() for part in PARTS)
 
 
 def test_train_and_evaluate_ask_the_recipes(capsys):

@@ -257,6 +257,14 @@ def test_the_straight_schedule_has_the_shares_of_its_mix():
     assert schedule.alpha_bars.tolist() == pytest.approx([9 / 10, 1 / 2, 1 / 10]) and len(schedule) == 3
 
 
+@pytest.mark.parametrize("make", [cosine, linear, scaled_linear, straight])
+def test_a_schedule_has_no_more_timesteps_than_a_machine_counts_at_once(make):
+    assert len(make(100_000)) == 100_000
+    for T in (100_001, 3 * 10**7, 10**13):
+        with pytest.raises(LabError, match=f"to 100000; {T} came"):
+            make(T)
+
+
 def test_timesteps_may_come_as_numbers_of_any_kind():
     times = SCHEDULE.times([800, 300])
     assert SCHEDULE.times(torch.tensor([800, 300])) == SCHEDULE.times([torch.tensor(800), torch.tensor(300)]) == times

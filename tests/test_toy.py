@@ -183,11 +183,18 @@ def no_json(folder):
         file.write(b"\xff{")
 
 
+WRONG_SHAPES = ("abc", [3, -1, 16], [], [2, 2], 5, [2.0])
+
+
 @pytest.mark.parametrize("spoil", [
     cut_weights, lose_a_tensor, no_json,
     lambda folder: spoil_config(folder, words=["one"]), lambda folder: spoil_config(folder, network="GAN"),
     lambda folder: spoil_config(folder, network="math"), lambda folder: spoil_config(folder, schedule="steep"),
     lambda folder: spoil_config(folder, target="score"), lambda folder: spoil_config(folder, arguments={"deep": 3}),
+    *(lambda folder, shape=shape: spoil_config(folder, shape=shape) for shape in WRONG_SHAPES),
+    lambda folder: spoil_config(folder, words=["ring", "ring"]), lambda folder: spoil_config(folder, words="ring"),
+    lambda folder: spoil_config(folder, name=5), lambda folder: spoil_config(folder, guidance_scale=None),
+    lambda folder: spoil_config(folder, schedule=["cosine"]), lambda folder: spoil_config(folder, network=5),
 ])  # fmt: skip
 def test_a_damaged_toy_is_told_in_one_sentence(tmp_path, spoil):
     folder = copy_of("points", tmp_path)
@@ -195,6 +202,35 @@ def test_a_damaged_toy_is_told_in_one_sentence(tmp_path, spoil):
     with pytest.raises(LabError, match="cut short or broken|do not fit") as told:
         Toy.load(folder)
     assert "\n" not in str(told.value)
+
+
+def test_a_toy_that_cannot_be_written_leaves_nothing(tmp_path, toys):
+    toy = Toy(toys["points"].config | {"guidance_scale": np.float32(2)}, toys["points"].network)
+    assert Toy.load(toy.save(tmp_path / "numpy")).guidance_scale == 2.0
+    toy.config["notes"] = object()
+    with pytest.raises(LabError, match="object is no number, text or list"):
+        toy.save(tmp_path / "object")
+    assert [folder.name for folder in tmp_path.iterdir()] == ["numpy"]
+
+
+def test_weights_too_large_for_float16_are_kept(tmp_path):
+    toy = points_recipe.RECIPE.untrained()
+    with torch.no_grad():
+        toy.network.leave.bias.fill_(1e6)
+        toy.network.enter.bias.fill_(1e-9)
+    toy.save(tmp_path)
+    again, kept = Toy.load(tmp_path).network, load_file(tmp_path / "model.safetensors")
+    assert again.leave.bias.tolist() == [1e6, 1e6] and again.enter.bias.unique().tolist() == pytest.approx([1e-9])
+    assert (kept["leave.bias"].dtype, kept["leave.weight"].dtype) == (torch.float32, torch.float16)
+
+
+@pytest.mark.parametrize(("how", "captions"), [
+    ({"batch": 0}, 4), ({"batch": 1.5}, 4), ({"dropout": 2.0}, 4), ({"dropout": float("nan")}, 4),
+    ({"dropout": "x"}, 4), ({}, 5), ({}, 3),
+])  # fmt: skip
+def test_what_no_step_can_learn_from_is_refused(toys, how, captions):
+    with pytest.raises(LabError, match="came; "):
+        toys["icons"].loss(worlds.icons.sample(4, 0)[0], ["red circle"] * captions, **how)
 
 
 def test_no_such_toy():

@@ -11,11 +11,12 @@ import numpy as np
 import player_paths as made
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from diffusion_lab.errors import LabError
 from diffusion_lab.noising import forward
 from diffusion_lab.schedules import linear
-from diffusion_lab.trajectory import Recipe, Step, Trajectory, arrived
+from diffusion_lab.trajectory import FORMAT, Recipe, Step, Trajectory, arrived
 
 MODEL = SimpleNamespace(name="a model", guidance_scale=2.0)
 
@@ -138,3 +139,54 @@ def test_a_forward_path_is_told_apart_by_what_holds_its_steps():
 def test_a_plain_generator_of_steps_is_a_path_too():
     path = Trajectory.of(iter([arrived(torch.ones(1, 2))]))
     assert len(path) == 1 and path.recipe == Recipe() and torch.equal(path.x0, torch.ones(1, 2))
+
+
+def about(**changes) -> dict:
+    """What a saved path of two steps says of itself, with something else said in it."""
+    step = {"alpha_bar": 0.5, "t": 7, "note": ""}
+    return {"forward": False, "recipe": {}, "steps": [step, {**step, "alpha_bar": 1.0, "t": -1}], **changes}
+
+
+TENSORS = {f"{i}.{name}": torch.zeros(1, 2) for i in (0, 1) for name in ("x_t", "eps")}
+ONE = {"alpha_bar": 0.5, "t": 7}
+
+
+@pytest.mark.parametrize(("said", "tensors"), [
+    ("{", {}), ("[" * 100_000, {}), ("[]", {}), (about(forward=None, steps=5), {}), (about(steps=None), {}),
+    ({"steps": []}, {}), (about(steps=[5]), {}), (about(recipe=5), {}), (about(), {"0.foo": torch.zeros(1)}),
+    (about(), {"0.eps": torch.zeros(1, 3)}), (about(steps=[{**ONE, "alpha_bar": "x"}]), {}),
+    (about(steps=[{**ONE, "alpha_bar": 2}]), {}), (about(steps=[{**ONE, "t": None}]), {}),
+    (about(steps=[ONE] * 3), {}), (about(), {"0.picture": torch.zeros(9, dtype=torch.uint8)}),
+    (about(), {"0.picture": torch.zeros(1, dtype=torch.uint8)}), (about(), {"to_rgb": torch.zeros(4)}),
+    (about(forward=True), {}), (about(forward=True, steps=[{**ONE, "t": None}]), {"x0": torch.zeros(1, 2),
+                                                                                "eps": torch.zeros(1, 2)}),
+])  # fmt: skip
+def test_a_file_that_is_no_path_is_one_sentence(tmp_path, said, tensors):
+    path = tmp_path / "path.safetensors"
+    metadata = {"format": FORMAT, "trajectory": said if isinstance(said, str) else json.dumps(said)}
+    save_file({**TENSORS, **tensors}, path, metadata=metadata)
+    with pytest.raises(LabError, match="a saved trajectory was expected in .*cut short or broken") as told:
+        Trajectory.load(path)
+    assert "\n" not in str(told.value) and len(str(told.value)) < 700
+    save_file(TENSORS, path, metadata={"format": FORMAT, "trajectory": json.dumps(about())})
+    assert Trajectory.load(path).alpha_bars == [0.5, 1.0]
+
+
+def test_what_is_saved_can_be_loaded(tmp_path):
+    """An extra that is called as the pictures are; small numbers; and more pictures than one WebP can hold."""
+    extras = {"picture": torch.ones(1, 2), "0.picture": torch.zeros(1)}
+    small = torch.tensor([[1e-9, -3e-9]])
+    pictures = torch.zeros(33, 512, 8, 3, dtype=torch.uint8)
+    pictures[32, 511, 7] = 200
+    path = Trajectory([Step(small, small, 0.5, 7, extras=extras), arrived(torch.ones(1, 2))], pictures={1: pictures})
+    loaded = Trajectory.load(path.save(tmp_path / "path.safetensors"))
+    assert torch.equal(loaded[0].x_t, small) and list(loaded.pictures) == [1]
+    assert sorted(loaded[0].extras) == ["0.picture", "picture"]
+    assert loaded[0].extras["picture"].tolist() == [[1.0, 1.0]]
+    assert torch.equal(loaded.pictures[1], pictures)
+
+
+@pytest.mark.parametrize("value", [5, None, np.ones(2), torch.eye(2).to_sparse(), torch.ones(2, device="meta")])
+def test_an_extra_is_a_dense_tensor(value):
+    with pytest.raises(LabError, match="an extra of a step is a dense tensor; 'seen'"):
+        Step(torch.ones(1, 2), torch.zeros(1, 2), 0.5, 3, extras={"seen": value})

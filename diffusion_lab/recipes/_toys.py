@@ -8,9 +8,9 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from ..errors import LabError
-from ..files import expanded
+from ..files import alone, expanded
 from ..toy import PARTS, Toy
-from ..training import Checkpoint, Within, horizon, muon_and_adamw, train
+from ..training import Checkpoint, Within, as_plan, horizon, muon_and_adamw, train
 
 STATE = "training.safetensors"
 
@@ -65,28 +65,29 @@ def run(recipe: ToyRecipe, args: Namespace) -> Path:
     """Train a toy with a progress bar and write it to the folder `args.out`."""
     out = expanded(args.out)
     state = out / STATE
-    _check_folder(out, state, args.resume)
-    toy = recipe.untrained()
-    steps = args.steps if args.seconds is None else Within(args.seconds)
-    with tqdm(unit="step", desc=f"training {toy.name}") as bar:
-        for progress in recipe.train(toy, steps, Checkpoint(state, every_seconds=20)):
-            bar.total = progress.steps
-            bar.update(progress.step - bar.n)
-            bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
-    toy.network = progress.ema
-    toy.save(out)
-    state.unlink()
+    plan = as_plan(args.steps if args.seconds is None else Within(args.seconds))
+    with alone(state, "a training"):
+        _check_folder(out, state, args.resume)
+        toy = recipe.untrained()
+        with tqdm(unit="step", desc=f"training {toy.name}") as bar:
+            for progress in recipe.train(toy, plan, Checkpoint(state, every_seconds=20)):
+                bar.total = progress.steps
+                bar.update(progress.step - bar.n)
+                bar.set_postfix(loss=f"{progress.loss:.3f}", refresh=False)
+        toy.network = progress.ema
+        toy.save(out)
+        state.unlink(missing_ok=True)
     print(f"{out}: {toy.name} trained in {progress.step} steps; use it with Toy.load({str(out.absolute())!r})")
     return out
 
 
 def _check_folder(out: Path, state: Path, resume: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise LabError(f"a folder to write into was expected; {out} is a file; give another --out")
-    if any((out / part).exists() for part in PARTS):
-        raise LabError(f"a new folder was expected; {out} holds a model already; give another --out")
-    if state.exists() and not resume:
-        raise LabError(f"a new folder was expected; {out} holds a training that was stopped; add --resume to go on "
-                       "with it, or give another --out")
+    """Raises LabError unless a training may begin in the folder, or go on; where its state lies, a model beside it is
+    its own and not yet whole."""
     if resume and not state.exists():
         raise LabError(f"a training to go on with was expected; {out} holds none; leave --resume out to begin one")
+    if not resume and state.exists():
+        raise LabError(f"a new folder was expected; {out} holds a training that was stopped; add --resume to go on "
+                       "with it, or give another --out")
+    if not resume and any((out / part).exists() for part in PARTS):
+        raise LabError(f"a new folder was expected; {out} holds a model already; give another --out")

@@ -38,8 +38,10 @@ def evaluate(args: Namespace) -> None:
     """Print the shares of pictures that show the colour and the shape of their prompt."""
     from ..evaluation.icons import obeyed, read, reader
     from ..pixels import as_samples
+    from ..recipe import as_whole
     from ..toy import Toy
 
+    as_whole(args.pictures, "--pictures", "try 500")
     toy, network = Toy.load(args.model), reader()
     images, _, labels = icons.sample(1000, seed=99)
     print(f"{'':40}" + "".join(f"{key:>9}" for key in ("colour", "shape", "both")))
