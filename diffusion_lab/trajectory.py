@@ -191,7 +191,8 @@ class Trajectory:
         return self.steps[-1].x0 if self.direction == "reverse" else self.steps[0].x0
 
     def save(self, path: str | Path) -> Path:
-        """Write everything to one safetensors file: samples as `in_float16` has them, the recipe in its metadata. Raises LabError where the disk refuses."""
+        """Write everything to one safetensors file: samples as `in_float16` has them,
+        the recipe in its metadata. Raises LabError where the disk refuses."""
         tensors = {f"{k}.picture": v for k, v in _packed(self.pictures).items()}
         if self.fixed:
             tensors |= {"x0": self.steps.x0, "eps": self.steps.eps}
