@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .errors import LabError
 from .files import expanded, where
-from .recipe import as_scale, as_whole, plain
+from .recipe import as_scale, as_text, as_whole, plain
 
 WEIGHTS = Path(__file__).parent / "weights"
 MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
@@ -29,8 +29,7 @@ class Habits:
 
     def __post_init__(self):
         for name in ("name", "sampler"):
-            if not isinstance(getattr(self, name), str):
-                raise LabError(f"{name} is text; {getattr(self, name)!r} came; write it in quotes")
+            as_text(getattr(self, name), f"a model's {name}", "write it in quotes")
         as_whole(self.n, "n, the number of steps,", "try 20 or 50")
         as_scale(self.guidance_scale)
         rows = plain(self.to_rgb)

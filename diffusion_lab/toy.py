@@ -6,7 +6,6 @@ Two come with the course: `Toy.load("icons")` draws coloured shapes, `Toy.load("
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from .mixing import eps_of
 from .objectives import Objective, draw, drop_condition
 from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .places import find_model
-from .recipe import Recipe, as_scale, as_whole, plain
+from .recipe import Recipe, as_scale, as_share, as_whole, plain
 from .sampling import Sampler, sample
 from .schedules import Schedule
 from .trajectory import Steps, in_float16
@@ -33,6 +32,7 @@ SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "scaled lin
              "straight": schedules.straight}  # fmt: skip
 TRACE = 4e-5
 PARTS = ("config.json", "model.safetensors")
+SETTINGS = ("name", "words", "shape", "schedule", "target", "guidance_scale")
 
 
 class Toy:
@@ -134,8 +134,7 @@ class Toy:
         others each word goes missing as often, so that half a prompt ("blue") is understood too.
         """
         batch = as_whole(batch, "how many samples a step looks at", "try 64")
-        if isinstance(dropout, bool) or not isinstance(dropout, Real) or not 0 <= dropout <= 1:
-            raise LabError(f"dropout is a share from 0 to 1; {dropout!r} came; try 0.1")
+        dropout = as_share(dropout, "dropout", "try 0.1")
         if len(captions) != len(samples):
             raise LabError(f"a caption for each of {len(samples)} samples was expected; {len(captions)} came; take "
                            "both from one call of a world's sample()")
@@ -180,6 +179,8 @@ class Toy:
 
 def _check(config: dict) -> None:
     """Raises LabError for settings that no toy has."""
+    if missing := [name for name in SETTINGS if name not in config]:
+        raise LabError(f"a toy's config has {', '.join(SETTINGS)}; {', '.join(missing)} is missing; add it")
     words, shape = config["words"], config["shape"]
     wholes = isinstance(shape, list | tuple) and [as_whole(n, "a side of a toy's shape", "try 16") for n in shape]
     for name, right, wanted in (

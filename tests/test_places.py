@@ -1,5 +1,6 @@
 """One order for every name: a path wins over a name, a name over an address; what is trained here is what loads."""
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from diffusion_lab.commands.draw import open_model
 from diffusion_lab.places import ROLES, WEIGHTS, Habits, Place, Role, find_model, role_of
 from diffusion_lab.recipes import points
 from diffusion_lab.stable_diffusion import StableDiffusion
+from diffusion_lab.stable_diffusion.loading.folders import ABOUT, habits_in
 
 HOME, OLD = ROLES["stable-diffusion-v1-5"].homes[0], ROLES["stable-diffusion-v1-5"].old_homes[0]
 
@@ -88,6 +90,22 @@ def test_addresses_are_roles():
     for name in ("nonsense", "dragons", "a" * 40):
         with pytest.raises(LabError, match="a model is one of icons, points, tiny-sd, stable-diffusion-v1-5, sd-turbo"):
             find_model(name)
+
+
+GREY = [[0, 0, 0]] * 5
+
+
+@pytest.mark.parametrize("stated", [
+    {"sampler": ["ddim"]}, {"name": 5}, {"n": 0}, {"n": "20"}, {"guidance_scale": None}, {"to_rgb": "x"},
+    {"to_rgb": [[0, 0, 0], [0, 0]]}, {"to_rgb": [[0, 0, float("nan")]] * 5}, {"to_rgb": []}, {"to_rgb": [5]},
+], ids=str)  # fmt: skip
+def test_habits_of_the_wrong_kind_are_one_sentence(here, stated):
+    (here / ABOUT).write_text(json.dumps({"name": "mine", "n": 4, "to_rgb": GREY}))
+    assert habits_in(here) == Habits("mine", 4, to_rgb=GREY)
+    (here / ABOUT).write_text(json.dumps(stated))
+    with pytest.raises(LabError, match="how a model is called and draws was expected in .*diffusion_lab.json") as told:
+        habits_in(here)
+    assert "\n" not in str(told.value) and next(iter(stated)) in str(told.value)
 
 
 def test_each_kind_is_loaded_by_its_own_class():

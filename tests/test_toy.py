@@ -213,6 +213,12 @@ def test_a_toy_that_cannot_be_written_leaves_nothing(tmp_path, toys):
     assert [folder.name for folder in tmp_path.iterdir()] == ["numpy"]
 
 
+def test_a_config_without_a_setting_is_told(toys):
+    config = {name: value for name, value in toys["points"].config.items() if name != "schedule"}
+    with pytest.raises(LabError, match="; schedule is missing; add it"):
+        Toy(config)
+
+
 def test_weights_too_large_for_float16_are_kept(tmp_path):
     toy = points_recipe.RECIPE.untrained()
     with torch.no_grad():

@@ -103,6 +103,12 @@ def test_unknown_names_name_the_known_ones():
         photos.load("no such picture.png")
 
 
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 300])
+def test_a_photo_under_a_name_that_no_disk_has(path):
+    with pytest.raises(LabError, match="was expected; .*(came; write the whole path|there is no file)"):
+        photos.load(path)
+
+
 def written(tmp_path, image: Image.Image, name: str, **how) -> str:
     path = tmp_path / name
     image.save(path, **how)

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from ..errors import LabError
-from ..recipe import as_whole
+from ..recipe import as_share, as_whole
 from . import together
 from .checkpoint import Checkpoint, State
 from .clock import as_plan
@@ -167,9 +166,10 @@ def _generator(seed: int, step: int, rank: int) -> torch.Generator:
 
 def _average(network: nn.Module, ema: float | Callable[[int], float]) -> AveragedModel:
     """The moving average of the weights: average <- decay * average + (1 - decay) * network."""
-    if not callable(ema) and (isinstance(ema, bool) or not isinstance(ema, Real) or not 0 <= ema < 1):
-        raise LabError(f"the decay of the average, ema, is a number in [0, 1); {ema!r} came; try 0.999")
-    decay = ema if callable(ema) else lambda step: min(float(ema), (1 + step) / (10 + step))
+    most = 1 if callable(ema) else as_share(ema, "the decay of the average, ema,", "try 0.999")
+    if most == 1 and not callable(ema):
+        raise LabError(f"the decay of the average, ema, is below 1; {ema!r} came; try 0.999")
+    decay = ema if callable(ema) else lambda step: min(most, (1 + step) / (10 + step))
 
     def move(averages, weights, step):
         torch._foreach_lerp_(averages, weights, 1 - decay(int(step)))
