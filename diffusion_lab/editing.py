@@ -93,10 +93,14 @@ def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.
     def keeping(x_t: Tensor, guess: Tensor, alpha_bar: float, alpha_bar_next: float) -> Move:
         proposal, extras = as_move(rule(x_t, guess, alpha_bar, alpha_bar_next))
         kept = known if alpha_bar_next >= final else add_noise(known, alpha_bar_next, eps)
-        x = torch.where(mask > 0, mask * proposal + (1 - mask) * kept, kept)      # (B, ...)
-        return Move(x, {**extras, "proposal": proposal})
+        return Move(blend(proposal, kept, mask), {**extras, "proposal": proposal})
 
     return keeping
+
+
+def blend(proposal: Tensor, kept: Tensor, mask: Tensor) -> Tensor:
+    """mask proposal + (1 - mask) kept, all (B, ...), mask in [0, 1]; where it is 0 the proposal may be no number."""
+    return torch.where(mask > 0, mask * proposal + (1 - mask) * kept, kept)
 
 
 def _one_each(x0: Tensor, eps: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from safetensors import SafetensorError, safe_open
 
@@ -168,15 +169,21 @@ def read_json(path: str | Path, what: str, remedy: str) -> dict:
 def read_tensors(path: str | Path, what: str, remedy: str) -> tuple[dict, dict[str, str]]:
     """The tensors in a safetensors file by name, and its metadata; raises LabError as `read_json` does."""
     path = expanded(path)
-    with read_as(path, what, remedy), safe_open(path, framework="pt") as file:
+    with read_as(path, what, remedy), _seen(path), safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
 
 
 def tensor_names(path: str | Path, what: str, remedy: str) -> list[str]:
     """The names of the tensors in a safetensors file, none of them read; raises LabError as `read_json` does."""
     path = expanded(path)
-    with read_as(path, what, remedy), safe_open(path, framework="np") as file:
+    with read_as(path, what, remedy), _seen(path), safe_open(path, framework="np") as file:
         return list(file.keys())
+
+
+def _seen(path: Path) -> BinaryIO:
+    """The file opened by Python too: safetensors opens it where no audit hook hears of it, and a lesson's record is
+    made of what is heard."""
+    return open(path, "rb")
 
 
 @contextmanager

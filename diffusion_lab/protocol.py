@@ -86,5 +86,6 @@ class Model(Protocol):
 
         Arguments: `prompt` and `seed`, one for all pictures or one for each; `n` steps; `guidance_scale` w (0 without
         the prompt, 1 with it, above 1 past it); `negative_prompt`, what the guess is pushed away from; `sampler`, its
-        name; `edit`, an editing.Edit where a picture is to be changed. Raises LabError at once for what cannot be.
+        name (a model that walks by this laboratory's own samplers takes an entry of sampling.SAMPLERS too); `edit`, an
+        editing.Edit where a picture is to be changed. Raises LabError at once for what cannot be.
         """

@@ -97,3 +97,13 @@ def scaled_linear(T: int = 1000) -> Schedule:
     (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022)."""
     T = as_whole(T, "a schedule's number of timesteps", "try 1000", most=MOST)
     return _from_betas("scaled linear", torch.linspace(0.00085**0.5, 0.012**0.5, T, dtype=torch.float64) ** 2)
+
+
+SCHEDULES = {"linear": linear, "cosine": cosine, "scaled linear": scaled_linear, "straight": straight}
+
+
+def named(name: str) -> Schedule:
+    """The schedule of a name in SCHEDULES, of 1000 timesteps; raises LabError for another name."""
+    if name not in SCHEDULES:
+        raise LabError(f"a schedule is one of {', '.join(SCHEDULES)}; {name!r} came; choose one of these")
+    return SCHEDULES[name]()

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from . import networks, schedules
+from . import networks
 from .editing import Edit
 from .errors import LabError
 from .files import expanded, read_as, read_json, read_tensors, whole
@@ -24,12 +24,10 @@ from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .places import find_model
 from .recipe import Recipe, as_scale, as_share, as_whole, plain
 from .sampling import Sampler, sample
-from .schedules import Schedule
+from .schedules import SCHEDULES, Schedule, named
 from .trajectory import Steps, in_float16
 
 FILLERS = {"a", "an", "the"}
-SCHEDULES = {"linear": schedules.linear, "cosine": schedules.cosine, "scaled linear": schedules.scaled_linear,
-             "straight": schedules.straight}  # fmt: skip
 TRACE = 4e-5
 PARTS = ("config.json", "model.safetensors")
 SETTINGS = ("name", "words", "shape", "schedule", "target", "guidance_scale")
@@ -52,7 +50,7 @@ class Toy:
         self.config = config
         self.name, self.words, self.target = config["name"], list(config["words"]), config["target"]
         self.shape, self.guidance_scale = tuple(config["shape"]), config["guidance_scale"]
-        self.schedule: Schedule = _with_a_trace_of_signal(SCHEDULES[config["schedule"]]())
+        self.schedule: Schedule = _with_a_trace_of_signal(named(config["schedule"]))
         self.objective = Objective(self.schedule, self.target)
         self.network: nn.Module = (self._new_network(seed) if network is None else network).eval()
         self.to_rgb = TO_RGB if len(self.shape) == 3 else None

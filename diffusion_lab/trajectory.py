@@ -72,11 +72,6 @@ class Step:
         """The same guess without the prompt, or None where no such guess was made."""
         return None if self.eps_uncond is None else predicted_x0(self.x_t, self.eps_uncond, self.alpha_bar)
 
-    @property
-    def snr(self) -> float:
-        """Signal-to-noise ratio alpha_bar / (1 - alpha_bar); infinite where no noise is left."""
-        return self.alpha_bar / (1 - self.alpha_bar) if self.alpha_bar < 1 else float("inf")
-
 
 def arrived(x: Tensor, extras: Mapping[str, Tensor] | None = None) -> Step:
     """The Step that ends a path: no noise is left, so its x0 is the result `x` (B, ...)."""

@@ -18,6 +18,7 @@ from diffusion_lab.commands import doctor, draw, environment, recipe
 from diffusion_lab.files import alone, new_file
 from diffusion_lab.recipes import points as points_recipe
 from diffusion_lab.recipes._toys import STATE
+from diffusion_lab.schedules import SCHEDULES
 from diffusion_lab.toy import PARTS
 from diffusion_lab.training import Checkpoint
 from diffusion_lab.worlds import icons, points
@@ -67,6 +68,13 @@ assert not {"torch", "numpy", "matplotlib"} & set(sys.modules)
     assert "--guidance-scale" in out and "--schedule" in out and "--no-browser" in out
 
 
+@pytest.mark.parametrize("name", [*SCHEDULES, "scaled_linear"])
+def test_noise_goes_by_every_schedule_there_is(name, tmp_path, capsys):
+    page = tmp_path / "noise.html"
+    assert here(capsys, "noise", "cat", "--size", 8, "--schedule", name, "--out", page)[0] == 0
+    assert page.exists()
+
+
 def test_noise_writes_one_page_and_keeps_what_is_there(tmp_path, capsys):
     page = tmp_path / "noise.html"
     code, out, err = run("noise", "cat", "--size", 64, "--out", page)
@@ -104,7 +112,8 @@ def test_noise_of_what_is_no_picture(what, tmp_path, capsys):
     assert not list(tmp_path.glob("*noise*"))
 
 
-@pytest.mark.parametrize("words", ["--size 4", "--size 5000", "--out nowhere/noise.html", "--out noise.txt"])
+@pytest.mark.parametrize("words", ["--size 4", "--size 5000", "--out nowhere/noise.html", "--out noise.txt",
+                                   "--schedule quick"])
 def test_noise_with_options_that_cannot_be(words, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, err = here(capsys, "noise", "cat", *words.split())

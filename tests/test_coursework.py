@@ -252,6 +252,22 @@ def test_values(name, capsys):
     assert judge_value(exercise, None).slip == "unusable"
 
 
+def test_a_number_is_told_on_which_side_of_the_truth_it_lies():
+    exercise = ALL["08.tokens"]
+    far = exercise.truth + 1000 + sum(abs(value) for value in exercise.wrong)
+    for number, words in ((far, "too large"), (-far, "too small")):
+        verdict = judge_value(exercise, number)
+        assert verdict.box.head == f"Not right: {words}" and verdict.slip == "unrecognised"
+
+
+@pytest.mark.parametrize(("name", "told"), [("08.loop", True), ("01.q_sample", False)])
+def test_only_who_was_given_predict_hears_of_a_guess(name, told):
+    def wrong(*given):
+        raise TypeError("unsupported operand type(s) for *: 'float' and 'Guess'")
+
+    assert ("predict(x, t).eps" in repr(judge_code(ALL[name], wrong).box).replace("`", "")) is told
+
+
 @pytest.mark.parametrize(("name", "answer"), [("01.schedule", ["cosine"]), ("01.schedule", {}), ("08.tokens", [9]),
                                               ("08.tokens", float("nan"))])
 def test_an_answer_of_another_kind_is_told_so(name, answer):

@@ -11,6 +11,7 @@ from diffusion_lab import Exact, Player, Toy, Trajectory, as_pictures, denoise, 
 from diffusion_lab.editing import Edit, begin, keep, steps_of
 from diffusion_lab.errors import LabError
 from diffusion_lab.mixing import add_noise
+from diffusion_lab.protocol import Move
 from diffusion_lab.sampling import SAMPLERS, ddim_step
 from diffusion_lab.schedules import linear
 from diffusion_lab.worlds import icons
@@ -125,6 +126,14 @@ def test_a_strength_is_written_down_as_a_plain_number(model, tmp_path):
         assert Trajectory.load(path.save(tmp_path / "path.safetensors")).recipe.strength == 0.5
 
 
+def test_what_a_rule_wants_to_be_seen_is_seen_beside_its_proposal():
+    x, eps = torch.full((1, 2), 8.0), torch.ones(1, 2)
+    rule = keep(lambda x_t, eps, a, b: Move(x_t / 2, {"a": x_t}), torch.zeros(1, 2), torch.ones(2), eps)
+    path = list(denoise(lambda x_t, t: torch.zeros_like(x_t), SCHEDULE, x, [900, 500], rule))
+    told = [{name: value.tolist() for name, value in step.extras.items()} for step in path]
+    assert told == [{}, {"a": [[8, 8]], "proposal": [[4, 4]]}, {"a": [[4, 4]], "proposal": [[2, 2]]}]
+
+
 def test_a_mask_may_be_a_picture_truths_or_shares():
     image = Image.fromarray(PICTURES[0])
     as_picture = Image.fromarray((LEFT * 255).astype(np.uint8))
@@ -140,6 +149,7 @@ def test_a_mask_may_be_a_picture_truths_or_shares():
 
 @pytest.mark.parametrize("call", [
     lambda: Edit(PICTURES[0], LEFT[1:]), lambda: Edit(PICTURES[0], 3 * LEFT), lambda: Edit(PICTURES[0], LEFT[None]),
+    lambda: Edit(PICTURES[0], -1.0 * np.ones((SIZE, SIZE))),
     lambda: Edit(PICTURES[0], strength=0), lambda: Edit(PICTURES[0], strength=1.1), lambda: Edit("picture.png"),
     lambda: Edit(PICTURES[0], strength="much"), lambda: begin(torch.zeros(1, 2), SCHEDULE, 10, float("nan")),
     lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4), torch.ones(1, 1), torch.zeros(1, 3, 4, 4)),

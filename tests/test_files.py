@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from diffusion_lab.errors import LabError
@@ -32,11 +33,12 @@ def test_what_is_written_takes_its_place_and_nothing_else_is_left(tmp_path):
     assert path.read_text() == "second" and len(list(path.parent.iterdir())) == 1
 
 
-@pytest.mark.parametrize("stop", [RuntimeError("half way"), KeyboardInterrupt(), OSError(28, "No space left")])
+@pytest.mark.parametrize("stop", [RuntimeError("half way"), KeyboardInterrupt(), OSError(28, "No space left"),
+                                  SafetensorError("No space left")])  # fmt: skip
 def test_what_breaks_off_leaves_what_was_there(tmp_path, stop):
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with pytest.raises(LabError if isinstance(stop, OSError) else type(stop)), whole(path) as part:
+    with pytest.raises(LabError if isinstance(stop, OSError | SafetensorError) else type(stop)), whole(path) as part:
         part.write_text("half")
         raise stop
     assert path.read_text() == "before" and [file.name for file in tmp_path.iterdir()] == ["a.txt"]

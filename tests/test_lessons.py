@@ -220,13 +220,15 @@ print(inspect.getsource(shown.shown))"""
 PARTS = {"__init__.py": "", "part.py": '"""A part."""\na = 1  # one\n', "idle.py": "b = 1\n", "later.py": "c = 3\n",
          "late.py": "def late():\n    from .later import c\n    return c\n",
          "shown.py": "def shown():\n    return 1  # one\n", "words.toml": "x = 1", "player.css": "a {}",
-         "weights/small/config.json": "{}", "weights/small/model.bin": "1"}  # fmt: skip
+         "weights/small/config.json": "{}", "weights/small/model.bin": "1",
+         "weights/small/unet/model.bin": "1"}  # fmt: skip
 CHANGES = [  # what is changed in the package, and which of the things that the lesson was built from that is
     ("idle.py", "b = 2\n", []), ("player.css", "b {}", []), ("part.py", '"""A word."""\n\na = 1  # uno\n', []),
     ("part.py", "a = 2\n", ["diffusion_lab/part.py"]), ("later.py", "c = 4\n", ["diffusion_lab/later.py"]),
     ("shown.py", "def shown():\n    return 1  # uno\n", ["diffusion_lab/shown.py"]),
     ("words.toml", "x = 2", ["diffusion_lab/words.toml"]),
     ("weights/small/model.bin", "2", ["diffusion_lab/weights/small"]),
+    ("weights/small/unet/model.bin", "2", ["diffusion_lab/weights/small"]),
 ]
 
 
@@ -234,6 +236,7 @@ def test_a_lesson_is_run_again_where_what_it_shows_may_have_changed_and_not_othe
     text, notebook, run = workshop
     package = text.parents[2] / "diffusion_lab"
     for name, content in PARTS.items():
+        (package / name).parent.mkdir(exist_ok=True)
         (package / name).write_text(content)
     text.write_text(TRIAL.replace("print(6 * 7)", USES))
     run()
@@ -249,6 +252,33 @@ def test_a_lesson_is_run_again_where_what_it_shows_may_have_changed_and_not_othe
     (text.parents[2] / "constraints.txt").write_text("a==1\n")
     (package / "part.py").write_text("a = 2\n")
     assert run() == (0, "99_trial: run again (constraints.txt, diffusion_lab/part.py)", "")
+
+
+LONG = """def f():
+    \"\"\"A word.
+
+    More.\"\"\"
+    return '''one
+
+two'''  # which
+"""
+SAME = [LONG.replace("A word", "Other words"), LONG.replace("  # which", ""),
+        LONG.replace("    return", "\n    return")]  # fmt: skip
+OTHER = [LONG.replace("one\n", "one \n"), LONG.replace("\n\ntwo", "\ntwo"), LONG.replace("\n\ntwo", "\n\n\ntwo"),
+         LONG.replace("\n\ntwo", "\n  \ntwo"), LONG.replace("one", "# one")]  # fmt: skip
+
+
+def test_what_code_does_is_told_from_how_it_is_laid_out():
+    code_of = build.prints.__globals__["code_of"]
+    assert {code_of(text) for text in SAME} == {code_of(LONG)}
+    assert len({code_of(text) for text in [LONG, *OTHER]}) == 6
+
+
+def test_weights_that_only_safetensors_reads_are_seen():
+    code = f"{build.WATCH}\nfrom diffusion_lab.evaluation import load_reader\nload_reader()\n{build.TELL}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    read = json.loads(done.stdout)["read"]
+    assert str(ROOT / "diffusion_lab/weights/reader_scenes/reader.safetensors") in read
 
 
 def test_new_scripts_and_styles_are_put_in_without_running(workshop):

@@ -19,6 +19,7 @@ def test_the_values_of_a_triangle_with_sides_of_3_4_and_5():
     x_t = add_noise(X0, A, EPS)
     assert torch.allclose(x_t, torch.tensor([[11.0, 1.0]]))
     assert torch.allclose(predicted_x0(x_t, EPS, A), X0) and torch.allclose(predicted_eps(x_t, X0, A), EPS)
+    assert torch.equal(add_noise(X0, 0, EPS), EPS) and torch.equal(add_noise(X0, 1, EPS), X0)
     told = {target: target_of(X0, EPS, A, target) for target in TARGETS}
     assert torch.equal(told["eps"], EPS) and torch.equal(told["x0"], X0)
     assert torch.allclose(told["v"], torch.tensor([[2.0, 2.0]]))

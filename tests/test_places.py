@@ -68,8 +68,8 @@ def test_a_relative_path_stays_that_model_wherever_one_goes(here, tmp_path_facto
     assert sd.to_rgb[0].tolist() == [0.5, 0, 0] and sd.name == "sd"
 
 
-PATHS = ["/no/where", "./x", "../x", "~/x", "models/goood", "a/b/c", "mine.safetensors", "sub/mine.ckpt", "empty",
-         "models", "file", "x" * 300 + ".bin"]  # fmt: skip
+PATHS = ["/no/where", "/no", "./x", "../x", "~/x", "models/goood", "a/b/c", "mine.safetensors", "sub/mine.ckpt",
+         "empty", "models", "file", "x" * 300 + ".bin"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -22,6 +22,7 @@ from diffusion_lab.figures import PALETTE
 from diffusion_lab.noising import forward, noise
 from diffusion_lab.player import Player, frames, parts, paths, watch
 from diffusion_lab.player.player import BUDGET, HERE
+from diffusion_lab.player.views import VIEWS
 from diffusion_lab.schedules import cosine, linear
 from diffusion_lab.trajectory import Recipe, Step, Steps, Trajectory, arrived
 
@@ -233,7 +234,7 @@ def test_grey_pictures_and_one_pixel_can_be_drawn():
 
 
 @pytest.mark.parametrize("call, words", [
-    (lambda: Player(made.reverse(), views=["x1"]), "x_t, x0, eps, x0_uncond"),
+    (lambda: Player(made.reverse(), views=["x1"]), f"{', '.join(VIEWS)}; 'x1' came"),
     (lambda: Player(made.reverse(), index=1), "from 0 to 0"),
     (lambda: Player(Trajectory([])), "at least one step"),
     (lambda: Player([1, 2]), "list came"),

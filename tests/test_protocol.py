@@ -2,15 +2,18 @@
 
 import functools
 import inspect
+import types
+import typing
 
 import pytest
 import sd_fixtures
 import torch
 from PIL import Image
 
-from diffusion_lab import Player, Trajectory, denoise, guided, noise, watch
+from diffusion_lab import Player, StableDiffusion, Trajectory, denoise, guided, noise, watch
 from diffusion_lab.errors import LabError
 from diffusion_lab.protocol import Model
+from diffusion_lab.sampling import SAMPLERS
 
 
 @functools.cache
@@ -91,9 +94,15 @@ def test_the_protocol(made, tmp_path):
     assert prompt in html and len(html) < 600_000 and html == Player(loaded)._repr_html_()
 
 
+def among(kind) -> tuple:
+    """The kinds that a union takes; of one kind, itself; none where nothing is said."""
+    return typing.get_args(kind) if isinstance(kind, types.UnionType) else () if kind is None else (kind,)
+
+
 @everything
 def test_what_a_model_is_stands_in_code(made):
-    """Every model has what the protocol asks for, under the same names, in the same order, with the same defaults."""
+    """Every model has what the protocol asks for, under the same names, in the same order, with the same defaults, and
+    takes all kinds of values that the protocol says."""
     model, _ = made()
     assert isinstance(model, Model)
     for name, asked in inspect.getmembers(Model, inspect.isfunction):
@@ -102,11 +111,25 @@ def test_what_a_model_is_stands_in_code(made):
         wanted = list(inspect.signature(asked).parameters.values())[1:]
         given = list(inspect.signature(getattr(model, name)).parameters.values())
         assert [one.name for one in given] == [one.name for one in wanted], name
+        told, kinds = typing.get_type_hints(asked), typing.get_type_hints(getattr(model, name))
         for one, other in zip(given, wanted, strict=True):
+            assert not {*among(told.get(one.name))} - {*among(kinds.get(one.name))}, f"{name}({one.name})"
             assert one.kind == other.kind, f"{name}({one.name})"
             if other.default is not inspect.Parameter.empty:
                 assert one.default == other.default, f"{name}({one.name})"
     assert isinstance(model.n, int) and isinstance(model.sampler, str) and isinstance(model.guidance_scale, float)
+
+
+@everything
+def test_a_sampler_s_entry_is_taken_where_the_samplers_are_ours_and_else_refused_in_a_sentence(made):
+    model, prompt = made()
+    half = SAMPLERS["ddpm"].with_eta(0.5)
+    if isinstance(model, StableDiffusion):
+        with pytest.raises(LabError, match="the name of one of diffusers' own, ddim, .*; a Sampler came; choose"):
+            model.steps(prompt, sampler=half)
+    else:
+        recipe = model.steps(prompt, n=2, sampler=half).recipe
+        assert (recipe.sampler, recipe.eta) == ("ddpm", 0.5)
 
 
 @everything

@@ -16,11 +16,14 @@ from test_stable_diffusion_roles import made_up_path
 
 from diffusion_lab import Player, Trajectory, denoise, guided, noise, watch
 from diffusion_lab.errors import LabError
+from diffusion_lab.noising import generators
+from diffusion_lab.sampling import SAMPLERS as OWN
 from diffusion_lab.stable_diffusion import StableDiffusion, record, save_recording
 from diffusion_lab.stable_diffusion.loading import devices, fetch, hub
 from diffusion_lab.stable_diffusion.loading.load import quiet
 from diffusion_lab.stable_diffusion.samplers import SAMPLERS, Scheduler
-from diffusion_lab.stable_diffusion.schedulers import fresh, name_of
+from diffusion_lab.stable_diffusion.schedulers import fresh, name_of, told
+from diffusion_lab.stable_diffusion.walk import Walk, set_timesteps
 
 
 class Reusing(torch.nn.Module):
@@ -52,6 +55,36 @@ def test_a_guess_is_not_overwritten_by_the_next(scale):
         for a, b in zip(expected, path, strict=True):
             assert torch.equal(a.eps, b.eps)
             assert a.eps_uncond is None or torch.equal(a.eps_uncond, b.eps_uncond)
+
+
+def walked(sampler: str, source: int, guess: float = 0.1, mask: torch.Tensor | None = None):
+    """Where four steps of a sampler lead from the same static, with the fresh noise of one source; and the walk."""
+    scheduler, eps = fresh(model("new", "epsilon").pipeline.scheduler, sampler), noise((4, 8, 8), 3)
+    set_timesteps(scheduler, 4, torch.device("cpu"))
+    walk = Walk(scheduler, eps, generators([source]))
+    if mask is not None:
+        walk.edit(torch.full((1, 4, 8, 8), 0.5), mask, 1.0)
+    x = walk.x
+    for i in range(len(walk.timesteps)):
+        x = walk.move(i, x, guess * scheduler.scale_model_input(x, walk.timesteps[i]))[0]
+    return x, scheduler
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_recipe_says_where_a_sampler_shakes(sampler):
+    (one, scheduler), (other, _) = walked(sampler, 1), walked(sampler, 2)
+    assert told(scheduler)["eta"] == (None if torch.equal(one, other) else 1.0)
+
+
+def test_what_is_kept_is_kept_where_the_guess_is_no_number():
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., 4:] = 1
+    x, _ = walked("ddim", 1, float("nan"), mask)
+    assert torch.equal(x[..., :4], torch.full((1, 4, 8, 4), 0.5)) and x[..., 4:].isnan().all()
+
+
+def test_a_sampler_that_both_have_is_called_the_same():
+    assert {name: SAMPLERS[name].title for name in OWN} == {name: own.title for name, own in OWN.items()}
 
 
 NO_MEMORY = ["[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 b.",

@@ -351,6 +351,28 @@ def test_the_shipped_readers_read_real_scenes(which):
     assert features.shape == (150, {"reader": 128, "second": 192}[which])
 
 
+def test_a_damaged_or_missing_reader_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation.scenes, "WEIGHTS", tmp_path)
+    with pytest.raises(LabError, match="a reader of scenes was expected in .* is missing in"):
+        evaluation.load_reader()
+    (tmp_path / "reader_scenes").mkdir()
+    (tmp_path / "reader_scenes/second.safetensors").write_bytes(b"half of it")
+    with pytest.raises(LabError, match="cut short or broken .*; install the package again"):
+        evaluation.load_reader("second")
+
+
+@pytest.mark.parametrize(("name", "call"), [
+    ("vae/weights.safetensors", assembly.autoencoder), ("unet/checkpoint.safetensors", assembly.trained),
+    ("unet/plan.json", lambda out: Settings(out).plan("unet", 5)), ("about.json", lambda out: data.complete(out, 5)),
+])  # fmt: skip
+def test_a_damaged_file_of_a_stage_is_one_sentence(tmp_path, name, call):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"half of it")
+    with pytest.raises(LabError, match="was expected in .* cut short or broken") as told:
+        call(tmp_path)
+    assert "\n" not in str(told.value)
+
+
 def test_an_unknown_reader_is_named():
     with pytest.raises(LabError, match="'third' came"):
         evaluation.load_reader("third")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,8 +30,9 @@ from diffusion_lab.training import (
     train,
     warm_up_and_down,
 )
+from diffusion_lab.training.checkpoint import State
 from diffusion_lab.training.loop import _generator
-from diffusion_lab.training.optimisers import orthogonal
+from diffusion_lab.training.optimisers import Muon, muon_and_adamw, orthogonal
 
 SCHEDULE = cosine()
 
@@ -57,6 +59,20 @@ def two_optimisers(network):
     return Optimisers([muon, torch.optim.AdamW(vectors, 1e-3)], warm_up_and_down(5), clip=0.5)
 
 
+class Counting(torch.optim.SGD):
+    """Smaller steps the more were made: its memory holds a plain number."""
+
+    def step(self, closure=None):
+        for p in self.param_groups[0]["params"]:
+            self.state[p]["made"] = made = self.state[p].get("made", 0) + 1
+            p.grad.div_(made)
+        super().step()
+
+
+def counting(network):
+    return Optimisers([Counting(network.parameters(), 0.1, momentum=0.9)], lambda step, steps: 1.0)
+
+
 def run(steps, stop=None, optimizer=None, **how):
     network = Guess()
     for progress in train(network, loss, steps, optimizer=optimizer, **how):
@@ -79,7 +95,8 @@ def test_it_learns_and_the_average_follows():
     assert after < 0.8 * before and average < 0.8 * before
 
 
-@pytest.mark.parametrize("optimizer", [None, two_optimisers], ids=["adamw", "muon and adamw"])
+@pytest.mark.parametrize("optimizer", [None, two_optimisers, counting],
+                         ids=["adamw", "muon and adamw", "a number"])
 @pytest.mark.parametrize("ema", [0.99, horizon(0.05)], ids=["constant", "horizon"])
 def test_a_resumed_training_is_bit_for_bit_the_uninterrupted_one(tmp_path, optimizer, ema):
     whole, end = run(40, optimizer=optimizer, ema=ema)
@@ -98,6 +115,35 @@ def test_a_finished_training_gives_its_last_progress_again(tmp_path):
     _, again = run(10, checkpoint=keep)
     assert again[:3] == first[:3]
     assert_same(first.ema, again.ema)
+
+
+def test_a_training_is_saved_as_often_as_it_should_be(tmp_path, monkeypatch):
+    """A hundred steps of a second each, saved every ten seconds."""
+    now, saved = [0.0], []
+    monkeypatch.setattr("diffusion_lab.training.loop.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(State, "save", lambda self, path: saved.append(self.step))
+
+    def second(network, generator):
+        now[0] += 1
+        return loss(network, generator)
+
+    list(train(Guess(), second, 100, checkpoint=Checkpoint(tmp_path / "run.safetensors", every_seconds=10)))
+    assert saved == list(range(10, 101, 10))
+
+
+def test_a_loss_that_changes_with_the_time_hears_of_it_before_each_step():
+    heard = []
+
+    class Timed:
+        def at(self, step, steps):
+            heard.append((step, steps))
+
+        def __call__(self, network, generator):
+            heard.append("asked")
+            return loss(network, generator)
+
+    list(train(Guess(), Timed(), 2))
+    assert heard == [(0, 2), "asked", (1, 2), "asked"]
 
 
 SCRIPT = """
@@ -359,6 +405,45 @@ def test_the_update_is_made_orthogonal(shape):
         left, _, right = torch.linalg.svd(update, full_matrices=False)
         assert nn.functional.cosine_similarity((left @ right).flatten(), near.flatten(), 0) > 0.9
         assert torch.allclose(orthogonal(update[None])[0], near, atol=1e-5)
+
+
+class Matrices(nn.Module):
+    """One weight of each kind that muon_and_adamw tells apart, with a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        shapes = {"tall": (32, 8), "wide": (8, 32), "kernel": (16, 2, 1, 2), "words": (8, 4), "bias": (8,)}
+        g = torch.Generator().manual_seed(2)
+        for name, shape in shapes.items():
+            setattr(self, name, nn.Parameter(torch.zeros(shape)))
+            getattr(self, name).grad = torch.randn(shape, generator=g)
+
+
+def test_matrices_go_to_muon_and_the_rest_to_adamw():
+    network = Matrices()
+    made = muon_and_adamw(0.02, 1e-3, lambda name: name == "words", 0.5)(network)
+    muon, beside = made.optimisers
+    assert isinstance(muon, Muon) and isinstance(beside, torch.optim.AdamW)
+    names = {id(p): name for name, p in network.named_parameters()}
+    groups = [([names[id(p)] for p in group["params"]], group["lr"]) for group in made.groups()]
+    assert groups == [(["tall", "wide", "kernel"], 0.02), (["words", "bias"], 1e-3)]
+
+
+def test_muon_moves_by_an_orthogonal_update_scaled_by_the_root_of_its_height():
+    """Two steps, written out: momentum 0.95, and sqrt(out / in) where a matrix is taller than wide."""
+    network = Matrices()
+    matrices = [network.tall, network.wide, network.kernel]
+    muon, memory = Muon(matrices, 0.02), [torch.zeros_like(p) for p in matrices]
+    expected = [torch.zeros_like(p) for p in matrices]
+    for _ in range(2):
+        muon.step()
+        for k, (p, scale) in enumerate(zip(matrices, (2.0, 1.0, 2.0), strict=True)):
+            memory[k] = 0.95 * memory[k] + 0.05 * p.grad
+            update = orthogonal((0.05 * p.grad + 0.95 * memory[k]).flatten(1)[None])[0]
+            expected[k] = expected[k] - 0.02 * scale * update.view_as(p)
+            torch.testing.assert_close(p.detach(), expected[k], atol=1e-6, rtol=1e-4)
+        for p in matrices:
+            p.grad = p.grad.flip(0)
 
 
 def test_a_horizon_looks_back_over_its_share():

@@ -9,9 +9,12 @@ import pytest
 import torch
 
 from diffusion_lab.errors import LabError
+from diffusion_lab.figures import PALETTE
+from diffusion_lab.noising import forward
 from diffusion_lab.player import Player, watch
 from diffusion_lab.player.player import HERE
 from diffusion_lab.player.views import VIEWS, View
+from diffusion_lab.schedules import cosine
 
 PULL = View("difference", lambda step: None if step.x0_uncond is None else step.x0 - step.x0_uncond,
             "what the prompt adds", "what the prompt adds", role="pull", needs="a prompt")  # fmt: skip
@@ -47,7 +50,7 @@ def test_no_row_of_the_table_is_named_elsewhere():
     (lambda: Player(made.reverse(), views=["x0_uncond"]), "a guidance scale other than 1"),
     (lambda: Player(made.guided(), made.reverse(), views=["x0", "x0_uncond"]), "a guidance scale other than 1"),
     (lambda: Player(made.forward_photo(64), views="x0_uncond"), "(x_t, x0, eps); 'x0_uncond' came"),
-    (lambda: Player(made.guided(), views=["proposal"]), "x0_uncond, difference); 'proposal' came"),
+    (lambda: Player(made.guided(), views=["proposal"]), f"{', '.join(VIEWS)}, difference); 'proposal' came"),
     (lambda: Player(made.reverse(), views=["difference"]), "make the path with a prompt"),
 ])  # fmt: skip
 def test_a_view_that_a_path_lacks_is_refused_in_a_sentence(added, call, words):
@@ -62,14 +65,21 @@ def test_an_unknown_view_is_refused_before_anything_is_computed():
     def steps():
         yield pytest.fail("a step was computed")
 
-    with pytest.raises(LabError, match="x_t, x0, eps, x0_uncond; 'x1' came"):
+    with pytest.raises(LabError, match=f"{', '.join(VIEWS)}; 'x1' came"):
         watch(steps(), views=["x1"])
+
+
+def test_the_dots_of_a_still_have_the_colour_of_their_direction():
+    for path, role in ((made.moons(), "guess"), (forward(made.moons().x0, cosine()), "signal")):
+        pixels, _ = VIEWS["x0"].pixels(path, 0, 0, 3.0)
+        colours = {"#" + bytes(pixel).hex().upper() for pixel in pixels.reshape(-1, 3)}
+        assert colours == {"#FFFFFF", "#DDDDDD", PALETTE[role]}
 
 
 def test_a_new_view_is_shown_where_it_is_asked_for(added):
     path, before = proposing(made.guided()), Player(made.guided()).views
     added(PROPOSAL)
-    assert Player(path).views == before == ["x_t", "x0", "eps", "x0_uncond"]
+    assert Player(path).views == before == [view.key for view in VIEWS.values() if view.always]
     added(replace(PROPOSAL, always=True))
     assert Player(path).views == [*before, "proposal"] and Player(made.guided()).views == before
 

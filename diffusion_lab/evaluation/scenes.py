@@ -3,19 +3,17 @@
 The reader sees only pictures, never prompts. It is trained on real scenes alone, on all combinations.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import LabError
+from ..files import read_tensors
+from ..places import WEIGHTS
 from ..worlds import scenes
 from .distances import to_pixels
 
-WEIGHTS = Path(__file__).parents[1] / "weights" / "reader_scenes"
 _OF_A_FIGURE = {
     "subject": scenes.SUBJECTS,
     "ride": scenes.RIDES,
@@ -108,12 +106,16 @@ def targets(labels: dict[str, np.ndarray]) -> dict[str, Tensor]:
 
 
 def load_reader(which: str = "reader") -> Reader:
-    """The shipped "reader", or the "second" one of another architecture and seed."""
-    path = WEIGHTS / f"{which}.safetensors"
-    if which not in ("reader", "second") or not path.exists():
+    """The shipped "reader", or the "second" one of another architecture and seed.
+
+    Raises LabError for another name, and where its file is missing or damaged.
+    """
+    if which not in ("reader", "second"):
         raise LabError(f'a reader is "reader" or "second"; {which!r} came; choose one of the two')
     reader = Reader() if which == "reader" else SecondReader()
-    reader.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    path = WEIGHTS / "reader_scenes" / f"{which}.safetensors"
+    tensors, _ = read_tensors(path, "a reader of scenes", "install the package again")
+    reader.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     return reader.eval().requires_grad_(False)
 
 

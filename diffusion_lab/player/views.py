@@ -53,6 +53,10 @@ class View:
         """One sample (C, H, W) as colours (H, W, 3), without the bias of `to_rgb`."""
         return frames.linear(x, to_rgb) if self.colours is None else self.colours(x.detach().float().cpu().numpy())
 
+    def role_on(self, direction: str) -> str:
+        """Its colour's role on a "forward" or a "reverse" path."""
+        return self.forward_role or self.role if direction == "forward" else self.role
+
     def pixels(self, trajectory: Trajectory, i: int, index: int, reach: float) -> tuple[np.ndarray, bool]:
         """What step i shows of it, uint8 (H, W, 3), with values that are no numbers hatched; and whether all are.
 
@@ -60,7 +64,8 @@ class View:
         """
         x = self.of(trajectory[i])
         if frames.is_points(trajectory):
-            return frames.scatter(x.detach().float().cpu().numpy(), reach, PALETTE.get(self.role, "#333333")), False
+            colour = PALETTE.get(self.role_on(trajectory.direction), "#333333")
+            return frames.scatter(x.detach().float().cpu().numpy(), reach, colour), False
         values = self.drawn(x[index], trajectory.to_rgb) + frames.bias(trajectory.to_rgb)
         broken = ~np.isfinite(values).all(-1)
         return frames.hatch(frames.shown(values), broken), bool(broken.all())
@@ -87,7 +92,7 @@ def table() -> dict[str, dict]:
     told = ("letter", "noisy", "beside", "hold", "says")
     return {view.key: {name: getattr(view, name) for name in told} | {
         "title": {"reverse": view.reverse, "forward": view.forward}, "plain": view.colours is not None,
-        "role": {"reverse": view.role, "forward": view.forward_role or view.role},
+        "role": {direction: view.role_on(direction) for direction in ("reverse", "forward")},
     } for view in VIEWS.values()}  # fmt: skip
 
 

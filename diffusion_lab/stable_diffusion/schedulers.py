@@ -30,8 +30,10 @@ def fresh(scheduler: SchedulerMixin, sampler: str = "own") -> SchedulerMixin:
     """
     if sampler == "own":
         return type(scheduler).from_config(scheduler.config, clip_sample=False)
-    if sampler not in SAMPLERS:
-        raise LabError(f"the sampler is one of {', '.join(SAMPLERS)}, own; {sampler!r} came; choose one of these")
+    if not isinstance(sampler, str) or sampler not in SAMPLERS:
+        came = repr(sampler) if isinstance(sampler, str) else f"a {type(sampler).__name__}"
+        raise LabError(f"the sampler is the name of one of diffusers' own, {', '.join(SAMPLERS)}, own; {came} came; "
+                       "choose one of these")
     chosen = SAMPLERS[sampler]
     kind = getattr(diffusers, f"{chosen.kind}Scheduler")
     return kind.from_config(scheduler.config, clip_sample=False, **chosen.settings)
@@ -45,10 +47,11 @@ def name_of(scheduler: SchedulerMixin) -> str:
     return max(fits)[1] if fits else kind
 
 
-def told(scheduler: SchedulerMixin) -> dict[str, str]:
-    """How a Recipe tells of a scheduler: its `sampler`, and the `title` that a learner reads."""
+def told(scheduler: SchedulerMixin) -> dict[str, str | float | None]:
+    """How a Recipe tells of a scheduler: its `sampler`, the `title` that a learner reads, and its `eta`."""
     name = name_of(scheduler)
-    return {"sampler": name, "title": SAMPLERS[name].title if name in SAMPLERS else name}
+    known = SAMPLERS.get(name)
+    return {"sampler": name, "title": known.title if known else name, "eta": known.eta if known else None}
 
 
 def schedule_of(scheduler: SchedulerMixin, name: str) -> Schedule:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..editing import Edit, steps_of
+from ..editing import Edit, blend, steps_of
 from ..errors import LabError
 from ..recipe import as_whole
 from .schedulers import Scribe, scribe
@@ -61,7 +61,7 @@ class Walk:
         if len(following):
             kept = self.scheduler.add_noise(self.known, self.eps, following)
             seen = self.scheduler.scale_model_input(x, following[0])
-        return (1 - self.mask) * kept + self.mask * x, {"proposal": seen.float()}
+        return blend(x, kept, self.mask), {"proposal": seen.float()}
 
 
 def set_timesteps(scheduler, n: int, device: torch.device) -> None:

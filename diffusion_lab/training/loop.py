@@ -42,7 +42,8 @@ def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tenso
     """Train a network; yield a Progress after each step, when the optimisers and the moving average have moved.
 
     Arguments: `network`, changed in place; `loss(network, generator)` a scalar tensor, with all its
-    randomness from the CPU generator it is given; `steps` in all, those of an earlier run in `checkpoint`
+    randomness from the CPU generator it is given (where it has a method `at(step, steps)`, that is called before each
+    step: a loss that changes with the time); `steps` in all, those of an earlier run in `checkpoint`
     included: a number, or a function of the step such as `Within`; `optimizer`, a function from the network to
     its Optimisers (default `adamw()`); `ema`, the decay of the moving average, a number in [0, 1) (smaller
     during the first steps) or a function of the step; `seed`, 0 or more. Where torch.distributed runs, each

@@ -34,17 +34,20 @@ def digest_of(text: str | bytes) -> str:
 
 
 def code_of(source: str) -> str:
-    """Python without comments, docstrings and empty lines: what it does."""
-    lines = source.splitlines()
+    """Python without comments, docstrings and empty lines: what it does. Within a string every blank counts."""
+    lines, inside = source.splitlines(), set()  # the lines that end within a string
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
-            lines[token.start[0] - 1] = token.line[: token.start[1]]
+            lines[token.start[0] - 1] = lines[token.start[0] - 1][: token.start[1]]
+        inside |= set(range(token.start[0], token.end[0]))
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             first = node.body[0]
             if not lines[first.lineno - 1].encode()[: first.col_offset].strip():  # a line of its own
                 lines[first.lineno - 1 : first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+                inside -= set(range(first.lineno, first.end_lineno + 1))
+    numbered = list(enumerate(lines, 1))
+    return "\n".join(line if k in inside else line.rstrip() for k, line in numbered if k in inside or line.strip())
 
 
 def print_of(path: Path, shown: bool) -> str:

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from diffusers import AutoencoderKL
 from PIL import Image
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from ...errors import LabError
 from ...evaluation import Reader
-from ...files import whole
+from ...files import read_tensors, whole
+from ...places import WEIGHTS
 from ...training import Progress, together
 from . import export, unet, vae
 
-SHIPPED = Path(__file__).parents[2] / "weights"
+AGAIN = "move it away and run its stage again"
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
@@ -27,26 +28,31 @@ def save_weights(network: nn.Module, path: Path) -> None:
     together.wait()
 
 
+def weights_in(path: Path) -> dict[str, Tensor]:
+    """The tensors that a stage has kept in a file; raises LabError where it is damaged."""
+    return read_tensors(path, "what a stage has made", AGAIN)[0]
+
+
 def load_weights(network: nn.Module, path: Path, stage: str) -> nn.Module:
     """A network with the weights that an earlier stage saved, in evaluation mode, float32."""
     if not path.exists():
         raise LabError(f"this stage needs what the stage '{stage}' makes in {path.parent}; nothing is there; "
                        f"run --stage {stage} first, with the same --out")  # fmt: skip
-    network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    network.load_state_dict({k: v.float() for k, v in weights_in(path).items()})
     return network.eval().requires_grad_(False)
 
 
 def autoencoder(out: Path) -> AutoencoderKL:
     """The VAE that the stage in `out` has made, else the shipped one."""
     path = out / "vae" / "weights.safetensors"
-    path = path if path.exists() else SHIPPED / "tiny_sd/vae/diffusion_pytorch_model.safetensors"
+    path = path if path.exists() else WEIGHTS / "tiny_sd/vae/diffusion_pytorch_model.safetensors"
     return load_weights(vae.new_vae(), path, "vae")
 
 
 def judge(out: Path) -> Reader:
     """The reader that the stage in `out` has made, else the shipped one."""
     path = out / "reader" / "weights.safetensors"
-    path = path if path.exists() else SHIPPED / "reader_scenes/reader.safetensors"
+    path = path if path.exists() else WEIGHTS / "reader_scenes/reader.safetensors"
     return load_weights(Reader(), path, "reader")
 
 
@@ -56,7 +62,7 @@ def trained(out: Path) -> unet.TinySD:
     if not done.exists() and not path.exists():
         raise LabError(f"a checkpoint of the stage 'unet' was expected in {path}; there is none; "
                        "run --stage unet first")  # fmt: skip
-    found, average = load_file(done if done.exists() else path), "" if done.exists() else "average.module."
+    found, average = weights_in(done if done.exists() else path), "" if done.exists() else "average.module."
     tensors = {k.removeprefix(average): v.float() for k, v in found.items() if k.startswith(average)}
     network = unet.TinySD(len(tensors["project.2.bias"]))
     network.load_state_dict(tensors)

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from ...errors import LabError
 from ...evaluation import WORDS, targets
-from ...files import whole
+from ...files import read_json, whole
 from ...worlds import scenes
 from .tokenizer import LENGTH, WordTokens
 
 CHUNK, CAPTIONS = 100, 8
 PARTS = ("images", "masks", "tokens", "labels")
+ABOUT = ("the number of drawn pictures", "move the folder away and have them drawn again")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def draw(folder: Path, n: int, kind: Kind, workers: int = 1) -> Iterator[tuple[i
     """Draw n scenes into the folder, going on where an earlier call stopped; yields (drawn, n) now and then."""
     folder.mkdir(parents=True, exist_ok=True)
     about = folder / "about.json"
-    known = json.loads(about.read_text()) if about.exists() else {}
+    known = read_json(about, *ABOUT) if about.exists() else {}
     done = known.get("done", 0) if known.get("n") == n else 0
     if not done:
         _check_room(folder, n, kind)
@@ -122,7 +123,7 @@ def _check_room(folder: Path, n: int, kind: Kind) -> None:
 def complete(folder: Path, n: int) -> bool:
     """Whether n pictures or more lie in the folder."""
     about = folder / "about.json"
-    known = json.loads(about.read_text()) if about.exists() else {"done": 0, "n": 1}
+    known = read_json(about, *ABOUT) if about.exists() else {"done": 0, "n": 1}
     return known["done"] == known["n"] >= n
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
+from ...files import read_json, read_tensors
 from ...stable_diffusion.pictures import fit_to_rgb
 from ...stable_diffusion.schedulers import fresh
 from ...worlds import scenes
@@ -22,6 +23,7 @@ PREVIEW = (
     "a red robot riding a bicycle in space", "a panda on a skateboard at the beach", "a brown dog in the forest",
 )  # fmt: skip
 SCENES = 64  # for the linear preview of latents
+SAVED = ("what the pipeline has saved", "export it again")
 
 
 def pipeline(network: TinySD, vae: AutoencoderKL, folder: Path) -> StableDiffusionPipeline:
@@ -54,12 +56,12 @@ def export(network: TinySD, vae: AutoencoderKL, folder: Path) -> None:
     save_tokenizer(folder / "tokenizer")  # again, for the library adds where it had found it
     (folder / "diffusion_lab.json").write_text(json.dumps(habits(pipe), indent=2) + "\n")
     for path in folder.glob("*/*.safetensors"):
-        tensors = {name: tensor.half().contiguous() for name, tensor in load_file(path).items()}
+        tensors = {name: tensor.half().contiguous() for name, tensor in read_tensors(path, *SAVED)[0].items()}
         save_file(tensors, path, metadata={"format": "pt"})
     config = folder / "text_encoder" / "config.json"
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))
+    config.write_text(json.dumps(read_json(config, *SAVED) | {"dtype": "float32"}, indent=2))
     for path in (folder / "unet" / "config.json", folder / "vae" / "config.json"):
-        about = json.loads(path.read_text())
+        about = read_json(path, *SAVED)
         path.write_text(json.dumps({k: v for k, v in about.items() if k != "_name_or_path"}, indent=2))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from ...errors import LabError
+from ...files import read_json
 from ...stable_diffusion.loading.devices import fast_bfloat16
 from ...training import Checkpoint, Within, together
 
@@ -51,7 +52,9 @@ class Settings:
             note.parent.mkdir(parents=True, exist_ok=True)
             note.write_text(json.dumps({"steps": self.steps}))
         together.wait()
-        return json.loads(note.read_text())["steps"] if note.exists() else default
+        if not note.exists():
+            return default
+        return read_json(note, f"the plan of the stage '{stage}'", "say --steps again")["steps"]
 
 
 def half(device: str | torch.device):

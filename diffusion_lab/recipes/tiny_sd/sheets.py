@@ -6,11 +6,11 @@ import numpy as np
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
+from ...stable_diffusion.samplers import SAMPLERS
 from ...worlds import scenes
 from . import export
 from .asked import new_words
 
-SAMPLERS = ("ddim", "ddpm", "euler", "euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2m_karras", "unipc", "pndm")
 SEEDS = range(8)
 STEPS, GUIDANCES = (4, 8, 20, 50), (1.0, 2.0, 3.0, 5.0, 7.0, 10.0)
 

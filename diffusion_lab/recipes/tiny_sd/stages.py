@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -106,7 +106,7 @@ def encode(settings: Settings) -> tuple[unet.Latents, unet.Latents]:
         if together.first() and not path.exists():
             _encode(settings, source.to(settings.device), path)
         together.wait()
-        found.append(unet.Latents(**load_file(path), tokens=source.tokens))
+        found.append(unet.Latents(**assembly.weights_in(path), tokens=source.tokens))
     return unet.together(*found[:2]), found[2]
 
 
