@@ -156,7 +156,8 @@ class _Reader:
         elif token in LETTERS or token.isalpha():
             base = token
         else:
-            raise ValueError(f"cannot read {token!r}")
+            raise ValueError(f"a letter was expected, one of {sorted(LETTERS)}; {token!r} came; write one of these, or "
+                             "enter it in LETTERS")
         index = self.index() if self.take("_") else ""
 
         def value(v):

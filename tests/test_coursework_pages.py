@@ -61,7 +61,7 @@ def test_a_quiz_has_five_questions_with_one_right_answer_that_all_explain_themse
     places = set()
     for question in questions:
         assert sum(answer.right for answer in question.answers) == 1 and len(question.answers) >= 3
-        assert all(len(answer.why.split()) >= 8 for answer in question.answers)
+        assert all(len(answer.why.split()) >= 8 for answer in question.answers), f"a longer why: {question.asks}"
         places.add([answer.right for answer in question.answers].index(True))
     assert len(places) >= 2, "the right answer always stands in the same place"
 

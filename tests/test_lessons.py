@@ -133,7 +133,7 @@ def test_every_slide_group_tells_the_speaker_its_time_and_what_if_they_ask(path)
             groups.append([])
         if kind == "notes":
             groups[-1].append(cell.source)
-    assert 8 <= kinds.count("slide") + kinds.count("subslide") <= 18
+    assert 8 <= kinds.count("slide") + kinds.count("subslide") <= 18, "a lesson has 8 to 18 slides and subslides"
     for number, notes in enumerate(groups[:-1], 1):  # the last one is what you can now do, with the quiz's own notes
         told = " ".join(notes)
         assert re.search(r"\d+ minutes?[.,]", told) and re.search("if they|if nobody", told, re.I), (number, told[:60])

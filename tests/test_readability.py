@@ -71,7 +71,8 @@ def unsaid(sources: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 def test_every_symbol_is_said_before_it_is_written(text):
-    assert unsaid([cell.source for cell in cells(text)]) == []
+    found = unsaid([cell.source for cell in cells(text)])
+    assert found == [], {symbol: f"say it first: {TOLD[symbol][1]}" for symbol, _ in found}
 
 
 def test_a_symbol_that_comes_too_early_is_found():
