@@ -132,3 +132,10 @@ def test_an_axis_has_a_length(low, high, said):
 def test_a_guess_far_off_is_short():
     said = repr(compare(1e300, 12, what="share", low=0, high=100, unit=" %"))
     assert "You said 1.00e+300 %; it is 12 %: 1.00e+300 % too high, a surprise" in said
+
+
+@pytest.mark.parametrize("lesson", ["a\0b", "\ud800", "x" * 300, "../01", 1, None, []])
+def test_what_numbers_no_quiz_is_one_sentence(lesson):
+    with pytest.raises(LabError, match="a lesson with a quiz was expected; .* came; there are: 00, 01") as told:
+        quiz(lesson)
+    assert "\n" not in str(told.value) and len(str(told.value)) < 300

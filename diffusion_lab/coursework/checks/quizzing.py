@@ -12,6 +12,7 @@ from html import escape
 
 from ...errors import LabError
 from ...figures import PALETTE
+from ...recipe import shortened
 from ..lessons import HERE
 from .box import BOX, with_code
 
@@ -51,11 +52,11 @@ class Quiz:
 
 def quiz(lesson: str) -> Quiz:
     """The quiz of a lesson ("01"); raises LabError where the lesson has none."""
-    path = HERE / f"lesson_{lesson}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem[-2:] for p in HERE.glob("lesson_*.toml")))
-        raise LabError(f"the number of a lesson with a quiz was expected; {lesson!r} came; there are: {known}")
-    raw = tomllib.loads(path.read_text(encoding="utf-8"))["question"]
+    known = sorted(p.stem.removeprefix("lesson_") for p in HERE.glob("lesson_*.toml"))
+    if lesson not in known:
+        raise LabError("the number of a lesson with a quiz was expected; "
+                       f"{shortened(lesson)} came; there are: {', '.join(known)}")
+    raw = tomllib.loads((HERE / f"lesson_{lesson}.toml").read_text(encoding="utf-8"))["question"]
     return Quiz(lesson, tuple(Question(q["asks"], tuple(Answer(**a) for a in q["answer"])) for q in raw))
 
 
