@@ -91,7 +91,7 @@ def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.
     known, mask = _one_each(known, eps), _fitting(as_mask(mask), known).to(known)
 
     def keeping(x_t: Tensor, guess: Tensor, alpha_bar: float, alpha_bar_next: float) -> Move:
-        proposal, extras = as_move(rule(x_t, guess, alpha_bar, alpha_bar_next))
+        proposal, extras = as_move(rule(x_t, guess, alpha_bar, alpha_bar_next), x_t)
         kept = known if alpha_bar_next >= final else add_noise(known, alpha_bar_next, eps)
         return Move(blend(proposal, kept, mask), {**extras, "proposal": proposal})
 

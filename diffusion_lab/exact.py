@@ -16,7 +16,8 @@ from .editing import Edit
 from .errors import LabError
 from .mixing import predicted_eps
 from .pixels import TO_RGB, as_pictures, as_samples, fitted
-from .recipe import Recipe
+from .protocol import check_samples, one_each
+from .recipe import Recipe, as_asked, as_prompts
 from .sampling import Sampler, sample
 from .schedules import Schedule, cosine
 from .trajectory import Steps
@@ -37,7 +38,7 @@ class Exact:
 
     def __init__(self, data, captions: Sequence[str] | None = None, schedule: Schedule | None = None):
         self.data = as_samples(data)                                              # (N, 3, H, W) or (N, 2)
-        self.captions = [""] * len(self.data) if captions is None else list(captions)
+        self.captions = [""] * len(self.data) if captions is None else list(as_prompts(captions))
         if len(self.captions) != len(self.data):
             raise LabError(f"one caption for each of {len(self.data)} pictures was expected; {len(self.captions)} "
                            "came; pass both as a world's sample() returns them")
@@ -49,7 +50,7 @@ class Exact:
 
     def condition(self, prompts: Sequence[str]) -> Tensor:
         """For each prompt a mask (B, N) over the data: True where the caption holds all the prompt's words."""
-        known = set().union(*self._words)
+        prompts, known = as_asked(prompts), set().union(*self._words)
         for prompt in prompts:
             if unknown := sorted(_words(prompt) - known):
                 raise LabError(f"a prompt of words from the captions was expected; {', '.join(unknown)} came; "
@@ -82,9 +83,8 @@ class Exact:
     @torch.no_grad()
     def predict_noise(self, x_t: Tensor, t: int, condition: Tensor | None = None) -> Tensor:
         """The noise that goes with the guess: eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar), (B, ...)."""
-        if tuple(x_t.shape[1:]) != self.shape:
-            raise LabError(f"samples of shape (B, {', '.join(map(str, self.shape))}) were expected; {tuple(x_t.shape)} "
-                           "came; give them the shape of the data")
+        check_samples(x_t, self.shape)
+        condition = None if condition is None else one_each(condition, len(x_t))
         alpha_bar = self.schedule.alpha_bar(t)
         return predicted_eps(x_t, self.guess(x_t, alpha_bar, condition), alpha_bar)
 

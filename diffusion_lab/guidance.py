@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .errors import LabError
-from .protocol import Guess, Model, Predict
-from .recipe import as_scale
+from .protocol import Guess, Model, Predict, one_each
+from .recipe import as_asked, as_scale, as_text
 
 
 def guide(eps_uncond: Tensor, eps_cond: Tensor, guidance_scale: float) -> Tensor:
@@ -27,22 +26,16 @@ def guided(model: Model, prompt: str | Sequence[str], negative_prompt: str = "",
     `negative_prompt`, what the guess is pushed away from ("" is the empty prompt); `guidance_scale` w (the model's
     own if left out). With w = 1 the model is asked once and there is no eps_uncond.
     """
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     scale = as_scale(model.guidance_scale if guidance_scale is None else guidance_scale)
+    away = as_text(negative_prompt, "a negative prompt")
     with torch.no_grad():
-        cond, uncond = model.condition(prompts), model.condition([negative_prompt])
-
-    def each(condition: Tensor, B: int) -> Tensor:
-        if len(condition) not in (1, B):
-            raise LabError(f"one prompt for each picture was expected; {len(condition)} prompts came for {B} pictures; "
-                           "give one prompt, or as many as there are pictures")
-        return condition.expand(B, *condition.shape[1:])
+        cond, uncond = model.condition(as_asked(prompt)), model.condition([away])
 
     def predict(x_t: Tensor, t: int) -> Guess:
         B = len(x_t)
         if scale == 1:
-            return Guess(model.predict_noise(x_t, t, each(cond, B)))
-        both = torch.cat([each(uncond, B), each(cond, B)])                        # (2 B, ...)
+            return Guess(model.predict_noise(x_t, t, one_each(cond, B)))
+        both = torch.cat([one_each(uncond, B), one_each(cond, B)])                        # (2 B, ...)
         eps_uncond, eps_cond = model.predict_noise(torch.cat([x_t, x_t]), t, both).chunk(2)
         return Guess(guide(eps_uncond, eps_cond, scale), eps_uncond)
 

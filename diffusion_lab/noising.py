@@ -7,14 +7,17 @@ from torch import Tensor
 
 from .errors import LabError
 from .mixing import add_noise
-from .recipe import Recipe, as_seeds
+from .protocol import check_samples
+from .recipe import Recipe, as_seeds, as_whole, plain, shortened
 from .schedules import Schedule
 from .trajectory import ForwardSteps, Step, Trajectory
 
 
 def generators(seed: int | Sequence[int]) -> list[torch.Generator]:
     """One random generator on the CPU for each seed, so that picture k never depends on the rest of its batch."""
-    return [torch.Generator().manual_seed(one) for one in as_seeds(seed)]
+    if not (seeds := as_seeds(seed)):
+        raise LabError("at least one seed was expected; none came; give one number a picture")
+    return [torch.Generator().manual_seed(one) for one in seeds]
 
 
 def randn(shape: Sequence[int], sources: Sequence[torch.Generator]) -> Tensor:
@@ -31,8 +34,15 @@ def fresh_like(x: Tensor, sources: Sequence[torch.Generator]) -> Tensor:
 
 
 def noise(shape: Sequence[int], seed: int | Sequence[int] = 0) -> Tensor:
-    """Static: standard normal values (B, *shape), float32, one picture for each seed."""
-    return randn(shape, generators(seed))
+    """Static: standard normal values (B, *shape), float32, one picture for each seed.
+
+    Raises LabError for a shape that is no list of whole numbers above 0.
+    """
+    shape = plain(shape)
+    if not isinstance(shape, Sequence) or isinstance(shape, str | bytes) or not len(shape):
+        raise LabError(f"the shape of one sample was expected, such as (3, 24, 24); {shortened(shape)} came; "
+                       "give model.shape")
+    return randn([as_whole(size, "a size in a shape", "give model.shape") for size in shape], generators(seed))
 
 
 def small_steps(x0: Tensor, schedule: Schedule, generator: torch.Generator) -> Iterator[Step]:
@@ -60,7 +70,8 @@ def forward(x0: Tensor, schedule: Schedule, timesteps: Sequence[int] | None = No
     left out); `to_rgb` as in Trajectory. Returns a Trajectory that begins with the clean picture; its x_t are
     computed when they are asked for, so that a thousand steps cost no memory.
     """
-    timesteps = range(len(schedule)) if timesteps is None else timesteps
+    check_samples(x0, advice="take it from model.encode(image) or as_samples(pictures)")
+    timesteps = schedule.labels(range(len(schedule)) if timesteps is None else timesteps)
     eps = noise(x0.shape[1:], list(range(len(x0)))).to(x0.device) if eps is None else eps
     bars = [1.0, *(schedule.alpha_bar(t) for t in timesteps)]
     add_noise(x0, bars[-1], eps)  # complains about shapes that do not fit

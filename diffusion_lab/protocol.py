@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from PIL import Image
 from torch import Tensor
 
+from .errors import LabError
 from .schedules import Schedule
 from .trajectory import Step
 
@@ -28,14 +29,52 @@ class Move(NamedTuple):
     extras: Mapping[str, Tensor] = {}
 
 
-def as_guess(value: Tensor | Guess) -> Guess:
-    """What a predict function returned, as a Guess: a bare tensor is a guess without guidance."""
-    return value if isinstance(value, Guess) else Guess(value)
+def as_guess(value: Tensor | Guess, x: Tensor) -> Guess:
+    """What a predict function returned at x, as a Guess: a bare tensor is a guess without guidance.
+
+    Raises LabError where it is none, or has another shape than x.
+    """
+    guess = value if isinstance(value, Guess) else Guess(value)
+    for one in guess[: 1 if guess.eps_uncond is None else 2]:
+        _check_like(one, x, "a guess of the noise", "predict one noise value for each value of x_t")
+    return guess
 
 
-def as_move(value: Tensor | Move) -> Move:
-    """What a rule returned, as a Move: a bare tensor is one without extras."""
-    return value if isinstance(value, Move) else Move(value)
+def as_move(value: Tensor | Move, x: Tensor) -> Move:
+    """What a rule returned at x, as a Move: a bare tensor is one without extras.
+
+    Raises LabError where it is none, or has another shape than x.
+    """
+    move = value if isinstance(value, Move) else Move(value)
+    _check_like(move.x, x, "the rule's next x", "return what x_t becomes, one value for each of it")
+    return move
+
+
+def _check_like(value, x: Tensor, what: str, advice: str) -> None:
+    if not isinstance(value, Tensor) or value.shape != x.shape:
+        told = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise LabError(f"{what} has the shape of x_t, {tuple(x.shape)}; {told} came; {advice}")
+
+
+def check_samples(x, shape: Sequence[int | None] | None = None, advice: str = "start from noise(shape, seed)") -> None:
+    """Raises LabError where x is no batch of samples (B, *shape), one at least; None is a size that is free."""
+    fits = isinstance(x, Tensor) and x.ndim and x.numel() and x.is_floating_point()
+    if fits and shape is not None:
+        fits = x.ndim == len(shape) + 1 and all(s in (None, n) for s, n in zip(shape, x.shape[1:], strict=True))
+    if not fits:
+        wanted = "..." if shape is None else ", ".join("any" if s is None else str(s) for s in shape)
+        told = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        kind = f" of {x.dtype}" if isinstance(x, Tensor) and not x.is_floating_point() else ""
+        raise LabError(f"samples of shape (B, {wanted}) were expected; {told}{kind} came; {advice}")
+
+
+def one_each(condition: Tensor, B: int) -> Tensor:
+    """What a network hears of one prompt, or of B of them, as one row for each of B pictures (B, ...)."""
+    if not isinstance(condition, Tensor) or not condition.ndim or len(condition) not in (1, B):
+        told = f"{len(condition)} prompts" if isinstance(condition, Tensor) and condition.ndim else repr(condition)
+        raise LabError(f"one prompt for each picture was expected; {told} came; for {B} pictures give one prompt, or "
+                       f"{B}, through model.condition(prompts)")
+    return condition.expand(B, *condition.shape[1:])
 
 
 class Predict(Protocol):

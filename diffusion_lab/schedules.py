@@ -1,13 +1,18 @@
 """How much signal is left at time t: the schedules of the field, kept as alpha_bar in float64."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from .errors import LabError
-from .recipe import as_whole, plain
+from .recipe import as_share, as_text, as_whole, plain, shortened
+
+SPACINGS = ("trailing", "leading")
+MOST = 100_000  # timesteps; with more of them a schedule takes long to make, and no path is better
 
 MOST = 100_000  # timesteps; the field has 1000
 
@@ -20,6 +25,7 @@ class Schedule:
     reverse path steps to (1: all noise is taken away; Stable Diffusion itself stops at .99915); `spacing`, how a few
     timesteps are chosen among T ("trailing" counts down from T - 1, "leading" counts up from 0); `offset` added to
     leading timesteps (Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", 2023, table 2).
+    Raises LabError where one of them is of another kind, and where alpha_bar does not fall.
     """
 
     name: str
@@ -27,6 +33,16 @@ class Schedule:
     final: float = 1.0
     spacing: str = "trailing"
     offset: int = 0
+
+    def __post_init__(self):
+        advice = "take 1, or the first of alpha_bars"
+        values = {"name": as_text(self.name, "a schedule's name"), "alpha_bars": _falling(self.alpha_bars),
+                  "final": as_share(self.final, "a schedule's final alpha_bar", advice, some=True),
+                  "offset": as_whole(self.offset, "a schedule's offset", "try 0 or 1", 0)}  # fmt: skip
+        if self.spacing not in SPACINGS:
+            raise LabError(f"a schedule's spacing is {' or '.join(SPACINGS)}; {self.spacing!r} came; choose one")
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.alpha_bars)
@@ -44,18 +60,39 @@ class Schedule:
         offset = min(self.offset, T - 1 - (n - 1) * (T // n))  # no timestep is beyond the last
         return [k * (T // n) + offset for k in reversed(range(n))]
 
+    def labels(self, timesteps: Iterable[int]) -> list[int]:
+        """Timesteps of any kind, numpy's and torch's too, as ints from 0 to T - 1; LabError for anything else."""
+        timesteps = plain(timesteps)
+        if not isinstance(timesteps, Iterable) or isinstance(timesteps, str | bytes):
+            raise LabError(f"timesteps are a list of whole numbers; {shortened(timesteps)} came; take them from "
+                           "timesteps(n), or a slice of those")  # fmt: skip
+        return [as_whole(t, "t", "take one from timesteps(n)", 0, len(self) - 1) for t in timesteps]
+
     def times(self, timesteps: list[int]) -> list[tuple[int, float, float]]:
         """For each timestep: t, alpha_bar there, and alpha_bar where its step ends (`final` for the last).
 
         Raises LabError where there is none, or where one is not below the one before.
         """
-        timesteps = [plain(t) for t in plain(timesteps)]
-        if not timesteps or any(after >= before for before, after in zip(timesteps, timesteps[1:], strict=False)):
+        timesteps = self.labels(timesteps)
+        if not timesteps or any(after >= before for before, after in pairwise(timesteps)):
             told = f"{timesteps[:6]}{' and so on' if len(timesteps) > 6 else ''}" if timesteps else "none"
             raise LabError(f"falling timesteps were expected, from static to picture; {told} came; take them from "
                            "timesteps(n), or a slice of those")
         bars = [self.alpha_bar(t) for t in timesteps]
         return list(zip(timesteps, bars, [*bars[1:], self.final], strict=True))
+
+
+def _falling(alpha_bars) -> Tensor:
+    """The shares of a schedule (T,) as float64; LabError where they are none, or do not fall."""
+    try:
+        bars = torch.as_tensor(alpha_bars, dtype=torch.float64).detach()
+    except (TypeError, ValueError, RuntimeError):
+        bars = torch.zeros(0)
+    fits = bars.ndim == 1 and len(bars) and not bars.is_meta and bool((bars.diff() < 0).all())
+    if not (fits and 0 <= bars[-1] and bars[0] <= 1):
+        raise LabError(f"alpha_bars (T,) that fall within 0 to 1 were expected; {shortened(alpha_bars)} came; "
+                       "give the shares of signal from little noise to static, as cosine().alpha_bars has them")
+    return bars
 
 
 def straight(T: int = 1000) -> Schedule:

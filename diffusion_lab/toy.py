@@ -22,7 +22,8 @@ from .mixing import eps_of
 from .objectives import Objective, draw, drop_condition
 from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .places import find_model
-from .recipe import Recipe, as_scale, as_share, as_whole, plain
+from .protocol import check_samples, one_each
+from .recipe import Recipe, as_asked, as_scale, as_share, as_whole, plain
 from .sampling import Sampler, sample
 from .schedules import SCHEDULES, Schedule, named
 from .trajectory import Steps, in_float16
@@ -97,6 +98,7 @@ class Toy:
 
     def condition(self, prompts: Sequence[str]) -> Tensor:
         """The prompts as rows of switches (B, words): 1 for each known word that is in the prompt; "" is all zeros."""
+        prompts = as_asked(prompts)
         rows = torch.zeros(len(prompts), len(self.words))
         for row, prompt in zip(rows, prompts, strict=True):
             said = [word for word in _words(prompt) if word not in FILLERS]
@@ -110,12 +112,10 @@ class Toy:
     def predict_noise(self, x_t: Tensor, t: int, condition: Tensor | None = None) -> Tensor:
         """The noise (B, ...) that the network sees in x_t (B, ...) at timestep t (0 to T - 1); it is asked where it
         lies, and answers where x_t does."""
-        if tuple(x_t.shape[1:]) != self.shape:
-            raise LabError(f"samples of shape (B, {', '.join(map(str, self.shape))}) were expected; "
-                           f"{tuple(x_t.shape)} came; start from noise(toy.shape, seed)")
+        check_samples(x_t, self.shape)
         alpha_bar = torch.tensor(self.schedule.alpha_bar(t))
         where = self.device
-        heard = None if condition is None else condition.to(where)
+        heard = None if condition is None else one_each(condition, len(x_t)).to(where)
         guess = self.network(x_t.to(where), torch.full((len(x_t),), t, device=where), heard)     # (B, ...)
         return eps_of(guess.to(x_t), x_t, alpha_bar, self.target)
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from .errors import LabError
 from .files import expanded, read_as, read_tensors, whole
 from .mixing import add_noise, predicted_x0
-from .recipe import Recipe
+from .recipe import Recipe, as_number
 
 FORMAT = "diffusion_lab trajectory 1"
 LARGEST_WEBP = 16383  # pixels, in either direction
@@ -49,8 +49,12 @@ class Step:
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self):
-        object.__setattr__(self, "alpha_bar", float(self.alpha_bar))
-        object.__setattr__(self, "t", int(self.t) if float(self.t).is_integer() else float(self.t))
+        if not isinstance(self.x_t, Tensor) or not isinstance(self.eps, Tensor):
+            kinds = " and ".join(type(one).__name__ for one in (self.x_t, self.eps))
+            raise LabError(f"x_t and eps are tensors (B, ...); {kinds} came; wrap them with torch.as_tensor")
+        t = as_number(self.t, "t", "take one from timesteps(n); -1 is the end of a path")
+        object.__setattr__(self, "alpha_bar", as_number(self.alpha_bar, "alpha_bar", "take it from a Schedule"))
+        object.__setattr__(self, "t", int(t) if t.is_integer() else t)
         if not 0 < self.alpha_bar <= 1:
             raise LabError(f"alpha_bar is a share of signal in (0, 1]; {self.alpha_bar} came; take it from a Schedule")
         for name, guess in (("eps", self.eps), ("eps_uncond", self.eps_uncond)):

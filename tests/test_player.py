@@ -233,10 +233,25 @@ def test_grey_pictures_and_one_pixel_can_be_drawn():
         assert "<figure" in Player(forward(x0, cosine(), range(0, 1000, 100))).html
 
 
+def still_of(*shape: int):
+    return arrived(torch.zeros(shape))
+
+
 @pytest.mark.parametrize("call, words", [
     (lambda: Player(made.reverse(), views=["x1"]), f"{', '.join(VIEWS)}; 'x1' came"),
     (lambda: Player(made.reverse(), index=1), "from 0 to 0"),
     (lambda: Player(Trajectory([])), "at least one step"),
+    (lambda: Player(made.reverse(), index="0"), "'0' came"), (lambda: Player(made.reverse(), index=0.0), "0.0 came"),
+    (lambda: Player(made.reverse(), index=None), "None came"), (lambda: Player(made.reverse(), views=5), "5 came"),
+    (lambda: Player(made.reverse(), views=[["x0"]]), "['x0'] came"),
+    (lambda: Player(made.reverse(), caption=5), "a caption is text; 5 came"),
+    (lambda: Player(made.reverse(), ask=5), "5 came"), (lambda: watch(iter([]), caption=5), "a caption is text"),
+    (lambda: Player(made.reverse(), caption="\ud800"), "a caption is text of whole characters"),
+    (lambda: Player(Trajectory([still_of(2, 3, 4, 4), still_of(2, 3, 4, 5)])), "(2, 3, 4, 5)"),
+    (lambda: Player(Trajectory([still_of(2, 3, 4, 4), still_of(1, 3, 4, 4)])), "2 pictures at every step"),
+    (lambda: Player(Trajectory([still_of(1, 3, 0, 0)])), "(1, 3, 0, 0)"),
+    (lambda: Player(Trajectory([None])), "NoneType came"),
+    (lambda: Player(Trajectory([still_of(1, 3, 4, 4)], pictures={0: torch.zeros(2, 4, 4, 3).byte()})), "(2, 4, 4, 3)"),
     (lambda: Player([1, 2]), "list came"),
     (lambda: Player(made.reverse(), made.forward_photo(64)), "like with like"),
     (lambda: Player(Trajectory([arrived(torch.zeros(1, 7, 4, 4))])), "(1, 7, 4, 4)"),

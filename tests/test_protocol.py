@@ -166,9 +166,32 @@ def test_pictures_go_in_and_come_out(made):
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 2.5}, {"sampler": "magic"}, {"guidance_scale": "much"},
                                    {"seed": -1}, {"seed": [1, 2, 3], "prompt": ["", ""]},
                                    {"prompt": 7}, {"prompt": ["", None]}, {"prompt": b""},
-                                   {"guidance_scale": float("nan")}])
+                                   {"guidance_scale": float("nan")}, {"guidance_scale": "7.5"}, {"prompt": []},
+                                   {"guidance_scale": 10**400}, {"negative_prompt": ["", ""]}, {"prompt": "\ud800"},
+                                   {"seed": []}, {"seed": None}, {"sampler": ["ddim"]}, {"sampler": 5},
+                                   {"edit": Image.new("RGB", (8, 8))}, {"edit": 5}, {"edit": {}}, {"edit": False},
+                                   {"edit": []}])
 def test_what_a_user_gets_wrong_is_one_sentence(made, wrong):
     model, prompt = made()
     with pytest.raises(LabError) as caught:
         model.steps(**{"prompt": prompt, **wrong})
     assert "\n" not in str(caught.value) and "came" in str(caught.value)
+
+
+@everything
+def test_what_a_model_is_asked_fits_it_or_is_one_sentence(made):
+    model, prompt = made()
+    x, condition = noise(model.shape, [3, 4]), model.condition([prompt, ""])
+    wrong = [x[0], x[:0], x.numpy(), None, x[:, :1], x.long()]
+    calls = [*(lambda bad=bad: model.predict_noise(bad, 5, condition) for bad in wrong),
+             *(lambda bad=bad: model.predict_noise(x[:1], 5, bad) for bad in (condition, "red", 5)),
+             *(lambda bad=bad: model.picture(bad) for bad in (x[0], x[:0], x.numpy(), None, x[:, :1])),
+             *(lambda bad=bad: model.condition(bad) for bad in ([], 5, [None], "\ud800")),
+             *(lambda bad=bad: guided(model, prompt)(bad, 5) for bad in wrong[:1])]  # fmt: skip
+    for k, call in enumerate(calls):
+        with pytest.raises(LabError) as caught:
+            call()
+        assert "\n" not in str(caught.value) and ("came" in str(caught.value) or "points" in str(caught.value)), k
+    assert torch.equal(model.condition(prompt), model.condition([prompt]))
+    one, both = (model.predict_noise(x, 5, model.condition([prompt] * n)) for n in (1, 2))
+    assert torch.equal(one, both)

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,8 @@ from diffusion_lab.guidance import Guess, guide, guided
 from diffusion_lab.noising import add_noise, forward, generators, noise, randn, small_steps
 from diffusion_lab.protocol import Move
 from diffusion_lab.sampling import SAMPLERS, Sampler, ancestral, as_sampler, ddim_step, denoise, dpmpp_2m, heun
-from diffusion_lab.schedules import cosine, linear, scaled_linear, straight
+from diffusion_lab.schedules import Schedule, cosine, linear, scaled_linear, straight
+from diffusion_lab.trajectory import Step
 
 SCHEDULE = scaled_linear()
 CONFIG = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing",
@@ -222,12 +224,47 @@ def test_guidance_pushes_as_far_as_it_is_told(scale, eps, uncond):
     lambda: ancestral(generators(0), True), lambda: SAMPLERS["ddim"].with_eta(0.5),
     lambda: SAMPLERS["ddpm"].with_eta(-0.1), lambda: as_sampler("magic"), lambda: as_sampler(["ddim"]),
     lambda: noise((1,), -1), lambda: noise((1,), 1.5), lambda: ancestral(generators(0), 2),
+    lambda: noise((1,), []), lambda: noise(5), lambda: noise(()), lambda: noise((3, -1, 4)), lambda: noise((2.0, 3)),
+    lambda: ancestral(5), lambda: ancestral([5]), lambda: replace(SAMPLERS["ddpm"], eta="half"),
+    lambda: guided(Two(), 5), lambda: guided(Two(), []), lambda: guided(Two(), "a", ["a", "b"]),
+    lambda: guided(Two(), ["a", "b"])(torch.zeros(3, 4), 5), lambda: cosine(3 * 10**7), lambda: linear(10**13),
+    lambda: forward(torch.tensor(1.0), SCHEDULE), lambda: forward(torch.zeros(0, 3), SCHEDULE),
+    lambda: forward(torch.zeros(1, 3), SCHEDULE, None, torch.zeros(1, 2)), lambda: forward(np.zeros((1, 3)), SCHEDULE),
+    lambda: Schedule("mine", SCHEDULE.alpha_bars.flip(0)), lambda: Schedule("mine", torch.ones(5)),
+    lambda: Schedule("mine", [1.5, 0.5]), lambda: Schedule("mine", [0.5, -0.5]), lambda: Schedule("mine", None),
+    lambda: Schedule("mine", [0.5, float("nan")]), lambda: Schedule("mine", []), lambda: Schedule(5, [0.5]),
+    lambda: replace(SCHEDULE, spacing="trailling"), lambda: replace(SCHEDULE, offset=-5),
+    lambda: replace(SCHEDULE, final=0), lambda: replace(SCHEDULE, final=2), lambda: replace(SCHEDULE, spacing=["x"]),
+    lambda: Step(torch.zeros(1), torch.zeros(1), 0.5, "a"), lambda: Step(torch.zeros(1), torch.zeros(1), 10**400, 1),
+    lambda: Step(np.zeros(1), torch.zeros(1), 0.5, 1), lambda: Step(torch.zeros(1), torch.zeros(1), np.nan, 1),
     lambda: add_noise(torch.zeros(2), 0.5, torch.zeros(3)), lambda: add_noise(torch.zeros(2), 1.5, torch.zeros(2)),
 ])
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=";.*came;") as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("walk", [denoise, heun])
+@pytest.mark.parametrize("wrong", [
+    {"timesteps": None}, {"timesteps": [999, "5"]}, {"timesteps": [9, 1j]}, {"timesteps": 5}, {"timesteps": "95"},
+    {"x": np.zeros((2, 3))}, {"x": torch.tensor(1.0)}, {"x": torch.zeros(0, 3)}, {"x": torch.zeros(2, 3).long()},
+    *({kind: lambda *a, value=value: value} for kind in ("predict", "rule") for value in (
+        None, 0.5, (torch.zeros(2, 3), None), torch.zeros(()), torch.zeros(2, 4), torch.zeros(1, 3), np.zeros((2, 3)))),
+    {"predict": lambda x, t: Guess(x, x[:1])}, {"rule": lambda x, *a: Move(x[:1])},
+])  # fmt: skip
+def test_a_loop_takes_only_what_fits_its_x(walk, wrong):
+    how = {"predict": smooth_model, "x": torch.zeros(2, 3), "timesteps": [9, 5], "rule": ddim_step, **wrong}
+    with pytest.raises(LabError, match=";.*came;") as caught:
+        list(walk(how["predict"], SCHEDULE, how["x"], how["timesteps"], how["rule"]))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_schedule_of_one_s_own_may_be_a_list_and_a_sampler_s_eta_any_number():
+    mine = Schedule("mine", [0.9, 0.5, 0.0])
+    assert mine.alpha_bars.dtype == torch.float64 and mine.alpha_bar(1) == 0.5 and mine.timesteps(3) == [2, 1, 0]
+    eta = replace(SAMPLERS["ddpm"], eta=np.float32(0.5)).eta
+    assert (type(eta), eta) == (float, 0.5)
 
 
 def test_leading_timesteps_stay_among_those_there_are():

@@ -13,12 +13,14 @@ from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
 from PIL import Image
 from sd_fixtures import folder, grey_levels_apart, model, untouched
 
+from diffusion_lab import Toy, Trajectory
 from diffusion_lab.errors import LabError
 from diffusion_lab.guidance import guided
 from diffusion_lab.noising import noise
 from diffusion_lab.sampling import denoise
 from diffusion_lab.stable_diffusion import StableDiffusion, record
 from diffusion_lab.stable_diffusion.pictures import fit_to_rgb
+from diffusion_lab.stable_diffusion.recording import save_recording
 from diffusion_lab.stable_diffusion.samplers import SAMPLERS
 from diffusion_lab.stable_diffusion.schedulers import fresh
 
@@ -193,6 +195,7 @@ def test_recorder_on_editing_pipelines(sd, plain, sampler, task):
     assert grey_levels_apart(trajectory.pictures[calls][0], drawn) == 0
     assert grey_levels_apart(sd.decode(trajectory.x0)[0], drawn) <= 1
     pasted = [i for i, step in enumerate(trajectory.steps) if "proposal" in step.extras]
+    assert trajectory.recipe.strength == 0.6
     assert pasted == (list(range(1, calls + 1)) if task is AutoPipelineForInpainting else [])
     for i in pasted[:-1]:  # what was pasted lies on the left; on the right the proposal stands as it was
         step, proposal = trajectory[i], trajectory[i].extras["proposal"]
@@ -249,6 +252,28 @@ def test_recorder_without_a_call_says_so(sd):
         pass
 
 
+def test_only_a_pipeline_is_recorded(sd):
+    for wrong, advice in ((sd, "model.pipeline"), (5, "load"), (None, "load")):
+        with pytest.raises(LabError, match=f"{type(wrong).__name__} came; give .*{advice}"), record(wrong):
+            pass
+
+
+def test_a_recording_needs_a_path_of_its_model(sd, tmp_path):
+    toy, path = Toy.load("icons"), Trajectory.of(sd.steps("a cat", n=1))
+    toy_path = Trajectory.of(toy.steps("", n=1))
+    for trajectory, which, said in ((Trajectory([]), sd, "at least one step"), (None, sd, "None came"),
+                                    (toy_path, sd, r"\(B, 4, any, any\)"), (path, toy, "Toy came")):  # fmt: skip
+        with pytest.raises(LabError, match=said):
+            save_recording(trajectory, which, tmp_path / "run.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("preset", [["fast"], None, 5])
+def test_a_preset_is_a_name(sd, preset):
+    with pytest.raises(LabError, match="a preset is one of"):
+        sd.use(preset)
+
+
 def test_encode_and_decode(sd):
     latent = sd.encode(picture(sd))
     assert latent.shape == (1, *sd.shape) and latent.dtype == torch.float32
@@ -286,6 +311,9 @@ def test_a_folder_may_name_its_own_numbers(tmp_path):
     steps = sd.steps("a cat", n=2)
     assert steps.recipe == steps.recipe.__class__("Tiny", ("a cat",), (0,), "ddim", 2, 2.5, title="DDIM")
     assert torch.equal(sd.to_rgb, torch.tensor(about["to_rgb"])) and sd.guidance_scale == 2.5
+    (path / "diffusion_lab.json").write_text(json.dumps({"to_rgb": [[0.1, 0.2, 0.3]] * 4}))
+    with pytest.raises(LabError, match="a to_rgb of 5 rows was expected.*; 4 came"):
+        StableDiffusion.load(path).steps("a cat", n=2)
     assert model().guidance_scale == 7.5 and model().sampler == "own"
 
 

@@ -81,6 +81,8 @@ FAULTS = {
     "a tensor of the text encoder lost": (
         lose(TEXT, "text_model.encoder.layers.1.mlp.fc1.weight"), "1 are missing, encoder.layers.1.mlp.fc1.weight"),
     "a tensor of the vae lost": (lose(VAE, "decoder.mid_block.attentions.0.query.weight"), "to_q.weight among them"),
+    "a scheduler without numbers": (
+        write("scheduler/scheduler_config.json", "{}"), "num_train_timesteps, .* were expected in .*scheduler_config"),
     "own numbers that are no JSON": (write("diffusion_lab.json", "{"), "a file of settings was expected"),
 }  # fmt: skip
 

@@ -6,11 +6,14 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from ..errors import LabError
 from ..files import expanded, whole
+from ..protocol import check_samples
+from ..recipe import as_text, as_whole
 from ..templates import as_json, fill, marked
-from ..trajectory import Trajectory
+from ..trajectory import Step, Trajectory
 from . import frames, paths
 from .decoding import decoded
 from .still import still
@@ -56,10 +59,10 @@ class Player:
     def __init__(self, trajectory: Trajectory, other: Trajectory | None = None, *, ask: str = "",
                  views: Sequence[str] | None = None, caption: str = "", index: int = 0):  # fmt: skip
         self.trajectories = [trajectory] if other is None else [trajectory, other]
-        self.ask, self.caption, self.index = ask, caption, index
+        self.ask, self.caption = as_text(ask, "ask, a question,"), as_text(caption, "a caption")
         asked = known(views)
         for each in self.trajectories:
-            drawable(each, index)
+            self.index = index = drawable(each, index)
             check(asked or (), each)
         if other is not None and trajectory.direction != other.direction:
             raise LabError("two forward or two reverse paths were expected; one of each came; compare like with like")
@@ -176,12 +179,23 @@ def _alike(packed: list[dict]) -> bool:
     return sizes[0] == sizes[1] and bool(a["pictures"]) == bool(b["pictures"])
 
 
-def drawable(trajectory: Trajectory, index: int) -> None:
-    """Raises LabError where a path, or that one of its batch, cannot be shown."""
+def drawable(trajectory: Trajectory, index: int) -> int:
+    """The index as an int; raises LabError where a path, or that one of its batch, cannot be shown."""
     if not isinstance(trajectory, Trajectory) or not len(trajectory):
         raise LabError(f"a Trajectory with at least one step was expected; {type(trajectory).__name__} came; "
                        "make one with watch(model.steps(...)) or forward(...)")  # fmt: skip
+    for step in trajectory.steps[:1] if trajectory.fixed else trajectory.steps:
+        if not isinstance(step, Step):
+            raise LabError(f"a path of Steps was expected; {type(step).__name__} came; take them from model.steps(...)")
+        check_samples(step.x_t, trajectory[0].x_t.shape[1:], "a path keeps the shape that it begins with")
+        if len(step.x_t) != len(trajectory[0].x_t):
+            raise LabError(f"{len(trajectory[0].x_t)} pictures at every step were expected; {len(step.x_t)} came; give "
+                           "one path at a time")
     frames.is_points(trajectory)
     B = len(trajectory[0].x_t)
-    if not 0 <= index < B:
-        raise LabError(f"index picks one of {B} pictures, from 0 to {B - 1}; {index} came")
+    for i, pictures in trajectory.pictures.items():
+        told = tuple(pictures.shape) if isinstance(pictures, Tensor) else type(pictures).__name__
+        if not isinstance(pictures, Tensor) or pictures.ndim != 4 or len(pictures) != B:
+            raise LabError(f"decoded pictures ({B}, H, W, 3), one for each of the batch, were expected at step {i}; "
+                           f"{told} came; make them with model.decode(x0)")
+    return as_whole(index, f"index, which of {B} pictures,", "count from 0", 0, B - 1)

@@ -1,6 +1,6 @@
 """What a panel of the player can show: one row of one table for each thing. Python packs, the page draws by it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,10 +99,13 @@ def table() -> dict[str, dict]:
 def known(asked: Sequence[str] | str | None) -> list[str] | None:
     """The names that were asked for, as a list; raises LabError for one that is no view."""
     asked = [asked] if isinstance(asked, str) else asked
+    if not isinstance(asked, Iterable | None):
+        raise LabError(f"views are a list of {', '.join(VIEWS)}; {asked!r} came; choose among these")
+    asked = None if asked is None else list(asked)
     for key in asked or ():
-        if key not in VIEWS:
+        if not isinstance(key, str) or key not in VIEWS:
             raise LabError(f"views are {', '.join(VIEWS)}; {key!r} came; choose among these")
-    return None if asked is None else list(asked)
+    return asked
 
 
 def had(trajectory: Trajectory) -> list[str]:

@@ -10,7 +10,8 @@ from IPython.display import HTML, display
 from torch import Tensor
 
 from ..errors import LabError
-from ..trajectory import Recipe, Step, Trajectory
+from ..recipe import Recipe, as_text
+from ..trajectory import Step, Trajectory
 from . import frames, paths
 from .decoding import keep
 from .player import Player, drawable
@@ -31,6 +32,7 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     """
     if not isinstance(steps, Iterable):
         raise LabError(f"an iterator of Steps was expected; {type(steps).__name__} came; give model.steps(...)")
+    ask, caption = as_text(ask, "ask, a question,"), as_text(caption, "a caption")
     asked = [key for key in known(views) or () if VIEWS[key].beside]  # what the first step has, or none
     recipe = getattr(steps, "recipe", Recipe())
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))

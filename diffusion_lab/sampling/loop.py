@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..protocol import Move, Predict, Rule, as_guess, as_move
+from ..protocol import Move, Predict, Rule, as_guess, as_move, check_samples
 from ..schedules import Schedule
 from ..trajectory import Step, arrived
 from .rules import ddim_step
@@ -20,13 +20,14 @@ def denoise(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence
     begins at static; falling `timesteps` (a slice of them resumes a path); `rule(x_t, eps, alpha_bar,
     alpha_bar_next)` returns the next x, or a Move whose extras the next Step carries. Yields one Step for each call of
     predict, then the Step of arrival. A Step is yielded before the path goes on, so who stops has not paid for the
-    next one. Raises LabError for timesteps that do not fall.
+    next one. Raises LabError for timesteps that do not fall, and where a guess or a move has another shape than x.
     """
+    check_samples(x)
     here = Move(x)
     for t, alpha_bar, alpha_bar_next in schedule.times(timesteps):
-        x, guess = here.x, as_guess(predict(here.x, t))
+        x, guess = here.x, as_guess(predict(here.x, t), here.x)
         yield Step(x, guess.eps, alpha_bar, t, guess.eps_uncond, extras=here.extras)
-        here = as_move(rule(x, guess.eps, alpha_bar, alpha_bar_next))
+        here = as_move(rule(x, guess.eps, alpha_bar, alpha_bar_next), x)
     yield arrived(*here)
 
 
@@ -43,15 +44,16 @@ def heun(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[in
     as picture) the first step is too long for the mean of two guesses. Karras et al. begin at 80 and crowd their times
     near the picture; diffusers' Heun at the same times gives the same as this one.
     """
+    check_samples(x)
     times, here = schedule.times(timesteps), Move(x)
     for i, (t, alpha_bar, alpha_bar_next) in enumerate(times):
-        x, guess = here.x, as_guess(predict(here.x, t))
+        x, guess = here.x, as_guess(predict(here.x, t), here.x)
         yield Step(x, guess.eps, alpha_bar, t, guess.eps_uncond, extras=here.extras)
         eps = guess.eps
         if i + 1 < len(times):
-            trial, t_next = as_move(rule(x, eps, alpha_bar, alpha_bar_next)), times[i + 1][0]
-            again = as_guess(predict(trial.x, t_next))
+            trial, t_next = as_move(rule(x, eps, alpha_bar, alpha_bar_next), x), times[i + 1][0]
+            again = as_guess(predict(trial.x, t_next), trial.x)
             yield Step(trial.x, again.eps, alpha_bar_next, t_next, again.eps_uncond, "correction", trial.extras)
             eps = (eps + again.eps) / 2
-        here = as_move(rule(x, eps, alpha_bar, alpha_bar_next))
+        here = as_move(rule(x, eps, alpha_bar, alpha_bar_next), x)
     yield arrived(*here)

@@ -10,11 +10,11 @@ from ..errors import LabError
 from ..guidance import guided
 from ..noising import generators, randn
 from ..protocol import Model, Rule
-from ..recipe import Recipe
+from ..recipe import Recipe, as_eta
 from ..schedules import Schedule
 from ..trajectory import Step, Steps
 from .loop import denoise, heun
-from .rules import ancestral, check_eta, ddim_step, dpmpp_2m
+from .rules import ancestral, ddim_step, dpmpp_2m
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,15 @@ class Sampler:
     eta: float | None = None
     calls: Callable[[int], int] = lambda n: n
 
+    def __post_init__(self):
+        object.__setattr__(self, "eta", None if self.eta is None else as_eta(self.eta))
+
     def with_eta(self, eta: float) -> "Sampler":
         """The same sampler with another share of fresh noise, 0 to 1; raises LabError where it has none."""
         if self.eta is None:
             raise LabError(f'a sampler that shakes was expected; {self.title} came; it has no eta; try "ddpm"')
-        check_eta(eta)
-        return replace(self, title=f"{self.title}, eta {eta:g}", eta=float(eta))
+        eta = as_eta(eta)
+        return replace(self, title=f"{self.title}, eta {eta:g}", eta=eta)
 
 
 SAMPLERS: dict[str, Sampler] = {

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from ..errors import LabError
 from ..mixing import add_noise, predicted_eps, predicted_x0
 from ..noising import fresh_like
 from ..protocol import Rule
+from ..recipe import as_eta, shortened
 
 
 def ddim_step(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float) -> Tensor:
@@ -31,8 +31,11 @@ def ancestral(source: torch.Generator | Sequence[torch.Generator], eta: float = 
     Arguments: `source`, one generator for each picture; `eta` from 0 (DDIM) to 1 (DDPM with its smaller variance).
     Raises LabError for another eta; the rule does where generators and pictures are not as many.
     """
-    sources = [source] if isinstance(source, torch.Generator) else list(source)
-    check_eta(eta)
+    sources = [source] if isinstance(source, torch.Generator) else source
+    if not isinstance(sources, Sequence) or not all(isinstance(one, torch.Generator) for one in sources):
+        raise LabError(f"a random generator for each picture was expected; {shortened(source)} came; make them with "
+                       "noising.generators(seeds), one seed a picture")
+    eta = as_eta(eta)
 
     def rule(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float) -> Tensor:
         share = (1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)
@@ -43,12 +46,6 @@ def ancestral(source: torch.Generator | Sequence[torch.Generator], eta: float = 
         return mean + sigma * fresh_like(x_t, sources) if sigma > 0 else mean
 
     return rule
-
-
-def check_eta(eta: float) -> None:
-    """Raises LabError for an eta that is no share of fresh noise."""
-    if not isinstance(eta, Real) or isinstance(eta, bool) or not 0 <= eta <= 1:
-        raise LabError(f"eta is a share of fresh noise from 0 to 1; {eta!r} came; 0 is DDIM, 1 is DDPM")
 
 
 def dpmpp_2m(final: float = 1.0) -> Rule:

@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..editing import Edit
+from ..editing import Edit, check_edit
 from ..errors import LabError
 from ..guidance import guide
 from ..noising import generators, randn
 from ..places import Habits
-from ..recipe import Recipe, as_scale
+from ..protocol import check_samples, one_each
+from ..recipe import Recipe, as_asked, as_scale
 from ..trajectory import Step, Steps, arrived
 from . import pictures
 from .loading.devices import memory_edge
@@ -61,7 +62,7 @@ class StableDiffusion:
         """
         text = self.pipeline.text_encoder
         longest = min(self.pipeline.tokenizer.model_max_length, text.config.max_position_embeddings)
-        ids = token_ids(self.pipeline.tokenizer, prompts, longest, self.name)     # (B, tokens)
+        ids = token_ids(self.pipeline.tokenizer, as_asked(prompts), longest, self.name)     # (B, tokens)
         with torch.no_grad():
             return text(ids.to(self.device))[0]                                   # (B, tokens, width)
 
@@ -78,9 +79,8 @@ class StableDiffusion:
         not fit.
         """
         alpha_bar = self.schedule.alpha_bar(t)
-        if x_t.ndim != 4 or x_t.shape[1] != self.shape[0]:
-            raise LabError(f"latents of shape (B, {self.shape[0]}, h, w) were expected; {tuple(x_t.shape)} came; "
-                           "make them with encode(image) or noise(model.shape, seed)")  # fmt: skip
+        self._check_latents(x_t)
+        condition = one_each(condition, len(x_t))
         unet = self.pipeline.unet
         x = x_t.to(self.device, unet.dtype)
         with memory_edge():
@@ -99,7 +99,9 @@ class StableDiffusion:
         changed instead, in latents. On a CPU its latents are those of `pipeline(...)` bit for bit, its pictures those
         within one grey level. Raises LabError at once for what it cannot draw.
         """
-        scheduler = fresh(self.pipeline.scheduler, sampler or self.sampler)
+        if edit is not None:
+            check_edit(edit)
+        scheduler = fresh(self.pipeline.scheduler, self.sampler if sampler is None else sampler)
         recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt,
                            strength=1.0 if edit is None else edit.strength, **told(scheduler))  # fmt: skip
         set_timesteps(scheduler, recipe.n, self.device)
@@ -136,6 +138,7 @@ class StableDiffusion:
 
     def decode(self, x0: Tensor) -> Tensor:
         """The pictures uint8 (B, H, W, 3), on the CPU, of latents x0 (B, C, h, w), as the pipeline would show them."""
+        self._check_latents(x0)
         return pictures.decode(self.pipeline, x0)
 
     def picture(self, x: Tensor) -> list[Image.Image]:
@@ -148,7 +151,7 @@ class StableDiffusion:
         `preset` is a name in presets.PRESETS. Returns the sentence on what that changes. Raises LabError for another
         name, and for turbo with a model that was not taught it.
         """
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             raise LabError(f"a preset is one of {', '.join(PRESETS)}; {preset!r} came; choose one of these")
         chosen = PRESETS[preset]
         if chosen.guidance_scale is not None and self.guidance_scale != chosen.guidance_scale:
@@ -163,6 +166,9 @@ class StableDiffusion:
         """One sentence about a black picture of latents x (B, C, h, w): numbers that overflowed, or the safety
         checker's doing; "" where it is neither."""
         return pictures.why_black(self.pipeline, x)
+
+    def _check_latents(self, x: Tensor) -> None:
+        check_samples(x, (self.shape[0], None, None), "make latents with encode(image) or noise(model.shape, seed)")
 
     @functools.cached_property
     def to_rgb(self) -> Tensor:

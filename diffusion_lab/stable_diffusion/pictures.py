@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ..errors import LabError
 from ..pixels import as_rgb
 from .loading.devices import memory_edge
 
@@ -84,6 +85,10 @@ def to_rgb(pipeline, stated: Sequence | None = None) -> Tensor:
 
     The one `stated` beside the weights, or published (Stable Diffusion 1.x), or fitted on random blots of colour.
     """
+    channels = pipeline.vae.config.latent_channels
+    if stated is not None and len(stated) != channels + 1:
+        raise LabError(f"a to_rgb of {channels + 1} rows was expected, one for each channel and the bias; "
+                       f"{len(stated)} came; remove it from diffusion_lab.json, and it is fitted")  # fmt: skip
     if stated is not None:
         return torch.tensor(stated, dtype=torch.float32)
     if list(pipeline.vae.config.block_out_channels) == _SD1_CHANNELS:

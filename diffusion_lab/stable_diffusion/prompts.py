@@ -15,8 +15,6 @@ _WORD = re.compile(r"[^\W\d_]+|\d")
 def token_ids(tokenizer, prompts: Sequence[str], longest: int, name: str) -> Tensor:
     """The tokens of each prompt (B, longest), padded; raises LabError for unknown words or a prompt too long."""
     for prompt in prompts:
-        if not isinstance(prompt, str):
-            raise LabError(f"a prompt is text; {prompt!r} came; write it in quotes")
         _check_words(tokenizer, prompt, name)
         _check_length(tokenizer, prompt, longest, name)
     padded = tokenizer(list(prompts), padding="max_length", max_length=longest, truncation=True, return_tensors="pt")

@@ -28,12 +28,19 @@ def record(pipeline) -> Iterator[Trajectory]:
     something is pasted between two steps (inpainting), the Step after it holds in extras["proposal"] what the
     scheduler had proposed. Raises LabError where nothing was drawn in the block.
     """
+    parts = ("unet", "vae", "scheduler", "encode_prompt")
+    if not all(hasattr(pipeline, part) for part in parts):
+        inside = "its own, model.pipeline" if hasattr(pipeline, "pipeline") else "StableDiffusion.load().pipeline"
+        raise LabError("a Stable Diffusion pipeline of diffusers was expected; "
+                       f"{type(pipeline).__name__} came; give {inside}")  # fmt: skip
     trajectory, tape, finished = Trajectory([]), _Tape(pipeline.scheduler, _habits(pipeline)), False
     with contextlib.ExitStack() as listening:
         listening.enter_context(_listen_to_network(pipeline.unet, tape.hear_network))
         listening.enter_context(_listen(pipeline, "encode_prompt", tape.hear_prompt))
         listening.enter_context(_listen(pipeline.vae, "decode", tape.hear_vae))
         listening.enter_context(_listen(pipeline.scheduler, "step", tape.hear_step))
+        if hasattr(pipeline, "get_timesteps"):  # of those that begin at a picture
+            listening.enter_context(_listen(pipeline, "get_timesteps", tape.hear_strength))
         try:
             yield trajectory
             finished = True
@@ -114,6 +121,7 @@ class _Tape:
     latest: Tensor | None = None
     decoded: tuple[Tensor, Tensor] | None = None
     prompt: dict = field(default_factory=dict)
+    strength: float = 1.0
 
     def hear_network(self, network, args: tuple, kwargs: dict, output) -> None:
         self.seen = args[0] if args else kwargs["sample"]
@@ -121,6 +129,10 @@ class _Tape:
 
     def hear_prompt(self, given: dict, call: Callable):
         self.prompt = given
+        return call()
+
+    def hear_strength(self, given: dict, call: Callable):
+        self.strength = given["strength"]
         return call()
 
     def hear_vae(self, given: dict, call: Callable):
@@ -191,6 +203,7 @@ def _recipe(tape: _Tape, pipeline) -> Recipe:
         n=tape.scheduler.num_inference_steps,
         guidance_scale=scale,
         negative_prompt=" | ".join(dict.fromkeys(words("negative_prompt"))),
+        strength=tape.strength,
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import LabError
 from ..files import expanded, whole
+from ..protocol import check_samples
 from ..trajectory import Step, Trajectory, with_pictures
 
 LIMIT = 600_000  # bytes
@@ -24,6 +25,13 @@ def save_recording(trajectory: Trajectory, model, path: str | Path) -> Path:
     strength, their picture its place). The recipe names the machine. Raises LabError where the path is too long; a file
     that was there before then stays.
     """
+    if not hasattr(model, "pipeline"):
+        raise LabError(f"the Stable Diffusion that drew the path was expected; {type(model).__name__} came; "
+                       "a toy's path is small: save it with Trajectory.save")  # fmt: skip
+    if not isinstance(trajectory, Trajectory) or not len(trajectory):
+        raise LabError("a Trajectory with at least one step was expected; "
+                       f"{trajectory!r} came; make one with watch(model.steps(...))")  # fmt: skip
+    check_samples(trajectory[0].x_t, (model.shape[0], None, None), "give the model that drew the path")
     near = {min(range(len(trajectory)), key=lambda i: abs(trajectory[i].alpha_bar - share)) for share in MOMENTS}
     rich = with_pictures(trajectory, {i: model.decode(trajectory[i].x0[:1]) for i in sorted(near)})
     recipe = replace(trajectory.recipe, model=f"{model.name} on {machine(model)}", seed=trajectory.recipe.seed[:1],

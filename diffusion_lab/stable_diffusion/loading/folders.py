@@ -8,6 +8,7 @@ from ...errors import LabError
 from ...places import Habits
 
 NETWORKS = ("text_encoder", "unet", "vae")
+NUMBERS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
 AGAIN = "copy or download the folder again"
 ABOUT = "diffusion_lab.json"
 
@@ -17,7 +18,10 @@ def check_folder(folder: Path) -> None:
     kind = read_json(folder / "model_index.json").get("_class_name")
     if kind != "StableDiffusionPipeline":
         raise LabError(f"a Stable Diffusion 1.x or 2.x was expected in {folder}; a {kind} lies there; give another")
-    read_json(folder / "scheduler/scheduler_config.json")
+    scheduler = folder / "scheduler/scheduler_config.json"
+    stated = read_json(scheduler)
+    if missing := [name for name in NUMBERS if name not in stated]:  # diffusers would take numbers of its own
+        raise LabError(f"{', '.join(NUMBERS)} were expected in {scheduler}; {', '.join(missing)} came not; {AGAIN}")
     tokenizer = folder / "tokenizer"
     if not (tokenizer / "tokenizer.json").is_file():
         for name in ("vocab.json", "merges.txt"):
