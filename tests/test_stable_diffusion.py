@@ -331,7 +331,7 @@ def test_a_folder_may_name_its_own_numbers(tmp_path):
     ({"prompt": "a cat", "n": 400, "sampler": "lcm"}, "LCMScheduler takes other numbers of steps; 400 came"),
     ({"prompt": "a cat", "guidance_scale": "much"}, "guidance_scale is a number; 'much' came"),
     ({"prompt": "a cat", "guidance_scale": float("nan")}, "guidance_scale is a number"),
-    ({"prompt": "a cat", "sampler": "magic"}, "the sampler is one of ddim, .*'magic' came"),
+    ({"prompt": "a cat", "sampler": "magic"}, "the sampler is .* ddim, .*'magic' came"),
 ])  # fmt: skip
 def test_what_cannot_be_drawn_is_refused_at_once_in_one_sentence(sd, arguments, expected):
     with pytest.raises(LabError, match=expected) as caught:
