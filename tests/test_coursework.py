@@ -260,7 +260,7 @@ def test_a_number_is_told_on_which_side_of_the_truth_it_lies():
         assert verdict.box.head == f"Not right: {words}" and verdict.slip == "unrecognised"
 
 
-@pytest.mark.parametrize(("name", "told"), [("08.loop", True), ("01.q_sample", False)])
+@pytest.mark.parametrize(("name", "told"), [("08.loop", True), ("01.q_sample", False)], ids=["given", "not given"])
 def test_only_who_was_given_predict_hears_of_a_guess(name, told):
     def wrong(*given):
         raise TypeError("unsupported operand type(s) for *: 'float' and 'Guess'")
