@@ -76,6 +76,13 @@ def test_notebook_says_what_its_text_says(text):
     assert {name: stored.metadata[name] for name in wanted.metadata} == wanted.metadata
 
 
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+def test_what_is_stored_was_built_from_what_is_here(text):
+    stored = read(build.notebook_path(text))
+    assert build.changed(build.cells_from(text), stored) == [], "run make lessons"
+    assert build.seal_of(stored) == stored.metadata.built.seal, "changed since it was built: run make lessons"
+
+
 @each_notebook
 def test_every_code_cell_has_run_in_order(path):
     counts = [cell.execution_count for cell in code_cells(path)]
