@@ -19,9 +19,11 @@ BREAKS = {  # file: (what stands there, what a careless author would write), and
                                                        "test_right_answers_pass"),
 }  # fmt: skip
 STORE = """import sys; sys.path.insert(0, "lessons/text")
-import build, nbformat
+import build, nbformat, origins
 for text in build.texts(["98", "99"]):  # with the outputs of the lesson that it is a copy of
-    book, _ = build.renewed(build.cells_from(text), nbformat.read(build.notebook_path(build.texts(["01"])[0]), 4))
+    fresh = build.cells_from(text)
+    book, _ = build.renewed(fresh, nbformat.read(build.notebook_path(build.texts(["01"])[0]), 4))
+    book.metadata["built"]["from"]["its code"] = origins.code_print(fresh)  # as if it had been run
     build.store(build.notebook_path(text), build.sealed(book))
 build.tell_readme()"""
 
