@@ -273,13 +273,12 @@ def test_the_report_asks_for_what_it_says():
 
 def test_what_is_asked_of_the_wider_world_and_whether_it_is_there():
     """Real windows of the words asked for are read as right; those of other words are not."""
-    for kind in asked.NEW:
+    for kind in ("where", "looks", "two"):
         windows = asked.new_words(kind, 30)
         truth = scenes.labels(windows)
         assert asked.obeyed(kind, truth, windows) == 1
         wrong = {name: np.roll(words, 1) for name, words in truth.items()}
-        share = asked.obeyed(kind, wrong, windows)
-        assert share == 1 if kind == "nobody" else 0 <= share < 0.7
+        assert asked.obeyed(kind, wrong, windows) < 0.7
     two = scenes.labels(asked.new_words("two", 30))
     changed = {name: two[name[:-2] if name.endswith("_2") else f"{name}_2"] if f"{name}_2" in two or name.endswith("_2")
                else words for name, words in two.items()}  # fmt: skip
