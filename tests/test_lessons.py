@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ import nbformat
 import pytest
 
 from diffusion_lab.commands import lab
+from diffusion_lab.evaluation import load_reader
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "lessons"
@@ -179,8 +181,8 @@ print(6 * 7)
 
 
 @pytest.fixture
-def workshop(tmp_path):
-    """The builder with a lesson of its own, away from the course's lessons."""
+def workshop(tmp_path, monkeypatch, capsys):
+    """The builder with a lesson of its own, away from the course's lessons; it runs in this process."""
     text = tmp_path / "lessons" / "text" / "99_trial.md"
     text.parent.mkdir(parents=True)
     text.write_text(TRIAL)
@@ -188,12 +190,19 @@ def workshop(tmp_path):
         (text.parent / name).write_text((LESSONS / "text" / name).read_text())
     (tmp_path / "constraints.txt").write_text("")
     (tmp_path / "diffusion_lab" / "weights" / "small").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.syspath_prepend(text.parent)
 
     def run(*options: str) -> tuple[int, str, str]:
-        command = [sys.executable, str(text.parent / "build.py"), *options]
-        env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
-        return done.returncode, done.stdout.strip(), done.stderr.strip()
+        monkeypatch.delitem(sys.modules, "origins", raising=False)  # its own one, not the course's
+        monkeypatch.setattr(sys, "argv", ["build.py", *options])
+        end = 0
+        try:
+            runpy.run_path(str(text.parent / "build.py"), run_name="__main__")
+        except SystemExit as left:  # with words for stderr, or with None
+            end = left.code or 0
+        said = capsys.readouterr()
+        return int(bool(end)), said.out.strip(), f"{said.err}{end or ''}".strip()
 
     return text, tmp_path / "lessons" / "99_trial.ipynb", run
 
@@ -281,10 +290,12 @@ def test_what_code_does_is_told_from_how_it_is_laid_out():
     assert len({code_of(text) for text in [LONG, *OTHER]}) == 6
 
 
-def test_weights_that_only_safetensors_reads_are_seen():
-    code = f"{build.WATCH}\nfrom diffusion_lab.evaluation import load_reader\nload_reader()\n{build.TELL}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    read = json.loads(done.stdout)["read"]
+def test_weights_that_only_safetensors_reads_are_seen(capsys):
+    names = {}
+    exec(build.WATCH, names)  # its hook stays in this process, and notes a name for each file that is opened
+    load_reader()
+    exec(build.TELL, names)
+    read = json.loads(capsys.readouterr().out)["read"]
     assert str(ROOT / "diffusion_lab/weights/reader_scenes/reader.safetensors") in read
 
 
@@ -350,8 +361,11 @@ def test_a_broken_lesson_does_not_stop_the_others_and_force_mends_it(workshop):
     second.write_text(TRIAL)
     (notebook.parent / "97_conflict.ipynb").write_text(CONFLICT)
     bad.write_bytes(b"\xff\xfe# A title")
-    code, out, told = run()
-    assert (code, out) == (1, "99_trial: run again (it is new)") and "Traceback" not in told
+    script = [sys.executable, str(text.parent / "build.py")]  # as `make lessons` starts it
+    done = subprocess.run(script, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (1, "99_trial: run again (it is new)\n")
+    told = done.stderr
+    assert "Traceback" not in told
     assert "98_bad: 98_bad.md cannot be read" in told and "97_conflict: 97_conflict.ipynb cannot be read" in told
     assert (notebook.parent / "97_conflict.ipynb").read_text() == CONFLICT
     bad.unlink()
