@@ -1,5 +1,6 @@
 """What the package offers by name; editors read this list, and so does lazy.py."""
 
+from . import controls as controls
 from . import editing as editing
 from . import errors as errors
 from . import exact as exact
@@ -17,6 +18,7 @@ from . import toy as toy
 from . import training as training
 from . import trajectory as trajectory
 from . import worlds as worlds
+from .controls import live as live
 from .editing import Edit as Edit
 from .errors import LabError as LabError
 from .exact import Exact as Exact

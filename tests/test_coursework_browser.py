@@ -126,13 +126,14 @@ def presenting(course, book: nbformat.NotebookNode, name: str):
 
 @pytest.fixture(scope="module")
 def presented(tmp_path_factory):
-    """The small lesson, with a slider that asks the kernel."""
+    """The small lesson, with a control that asks the kernel."""
     book = small_lesson()
     book.cells.insert(3, new_code_cell(
-        "from IPython.display import display\nfrom ipywidgets import IntSlider, Label, link\n"
-        "slider, label = IntSlider(description='level'), Label('none')\n"
-        "slider.observe(lambda change: setattr(label, 'value', f'asked {change.new}'), 'value')\n"
-        "display(slider, label)"))
+        "import numpy as np; from diffusion_lab import figures, live\n"
+        "def grey(level=0):\n"
+        "    assert level != 103, 'this one breaks'\n"
+        "    return figures.strip([np.full((8, 8, 3), level, np.uint8)], f'grey {level}', f'asked {level}')\n"
+        "live(grey, level=(0, 200))"))
     with presenting(tmp_path_factory.mktemp("course"), book, "07_small.ipynb") as found:
         yield found
 
@@ -187,12 +188,13 @@ def test_live_slides(engine, presented, size):
         assert tab.refused == []
 
 
-def test_a_kernel_driven_slider_answers_and_the_way_out_works(engine, presented):
+def test_a_live_control_answers_with_its_last_value_and_the_way_out_works(engine, presented):
+    says = "(words) => document.querySelector('.jp-Deck').innerText.includes(words)"
     with page(engine) as tab:
         started(tab, presented)
         marked = tab.locator(".jp-Deck .jp-Cell.jp-mod-active")
         number = fitted(tab)
-        while "IntSlider" not in marked.inner_text():
+        while "live(grey" not in marked.inner_text():
             tab.keyboard.press("ArrowRight")
             number = fitted(tab, number)
         tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
@@ -200,8 +202,15 @@ def test_a_kernel_driven_slider_answers_and_the_way_out_works(engine, presented)
         handle = tab.locator(".jupyter-widgets [role=slider], .noUi-handle").first
         handle.wait_for()
         handle.focus()
+        for _ in range(102):  # faster than it can draw
+            tab.keyboard.press("ArrowRight")
+        tab.wait_for_function(says, arg="asked 102")
         tab.keyboard.press("ArrowRight")
-        tab.wait_for_function("document.querySelector('.jp-Deck').innerText.includes('asked 1')")
+        tab.wait_for_function(says, arg="AssertionError: this one breaks")
+        assert tab.evaluate(says, "asked 102")  # the picture stays
+        tab.keyboard.press("ArrowRight")
+        tab.wait_for_function(says, arg="asked 104")
+        assert not tab.evaluate(says, "AssertionError")
         tab.get_by_role("button", name="Leave the slides").click()
         tab.wait_for_function("document.body.dataset.jpDeckMode !== 'presenting'")
         until(tab.locator("#jp-menu-panel, #jp-top-panel").first.is_visible)

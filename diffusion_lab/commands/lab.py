@@ -148,6 +148,17 @@ def _sign(path, data):
     NotebookNotary(data_dir=str(data)).sign(nbformat.read(path, as_version=4))
 
 
+def without_controls(model, **_):
+    """Before a notebook is saved: a control is kept by no file (it would be a dead one), the words in its place are."""
+    if model["type"] == "notebook":
+        model["content"]["metadata"].pop("widgets", None)
+        for cell in model["content"]["cells"]:
+            for output in cell.get("outputs", []):
+                data = output.get("data", {})
+                if "text/html" in data:
+                    data.pop("application/vnd.jupyter.widget-view+json", None)
+
+
 def serve(start_page, port, browse):
     """Run JupyterLab until Ctrl-C; once it answers, print the address of `start_page`, a path below the course's
     folder, and open it in a browser where `browse`."""

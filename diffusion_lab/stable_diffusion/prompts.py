@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ..errors import LabError
+from ..worlds import scenes
 
 _CLOSED = 10_000  # a vocabulary below this has no pieces to spell a new word with; CLIP's own has 49,408
 _WORD = re.compile(r"[^\W\d_]+|\d")
@@ -36,11 +37,18 @@ def _check_words(tokenizer, prompt: str, name: str) -> None:
     words = dict.fromkeys(_WORD.findall(prompt.lower()))
     unknown = [word for word in words if not _is_known(tokenizer, word)]
     if unknown:
-        near = list(dict.fromkeys(n for word in unknown for n in difflib.get_close_matches(word, known, n=2)))
-        hint = f"try {' or '.join(near)}; " if near else ""
+        near = [like for word in unknown for like in difflib.get_close_matches(word, known, n=2, cutoff=0.75)]
+        hint = f"try {' or '.join(dict.fromkeys(near))}; " if near else ""
         named = " and ".join(f"'{word}'" for word in unknown)
         verb = "is" if len(unknown) == 1 else "are"
-        raise LabError(f"{named} {verb} not in {name}'s world; {hint}it knows: {', '.join(known)}")
+        raise LabError(f"{named} {verb} not in {name}'s world; {hint}it knows: {', '.join(_to_draw(known))}")
+
+
+def _to_draw(known: list[str]) -> list[str]:
+    """Of the words of a small world those that name what is drawn, so that they can be read at a glance; else all."""
+    colours = (colour for chosen in scenes.SUBJECT_COLOURS.values() for colour in chosen)
+    named = dict.fromkeys((*scenes.SUBJECTS, *scenes.RIDES, *scenes.PLACES, *colours))
+    return [word for word in named if word in known] or known
 
 
 def _is_known(tokenizer, word: str) -> bool:

@@ -30,6 +30,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from origins import ROOT, TELL, WATCH, changed, digest_of, prints
 
+from diffusion_lab.controls import VIEW
 from diffusion_lab.errors import LabError
 from diffusion_lab.files import whole
 
@@ -98,7 +99,8 @@ def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     client = NotebookClient(
         notebook, timeout=SECONDS_A_CELL, kernel_name="python3", record_timing=False, coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=40"], resources={"metadata": {"path": str(LESSONS)}},
+        store_widget_state=False, extra_arguments=["--IPKernelApp.log_level=40"],
+        resources={"metadata": {"path": str(LESSONS)}},
     )  # fmt: skip
     try:
         files = _run(client, notebook)
@@ -135,6 +137,7 @@ def _refuse(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
+            output.get("data", {}).pop(VIEW, None)  # of a control the words stay that stand in its place
             if output.get("name") == "stderr":
                 raise LessonError(f"a learner would see this on stderr:\n{output.text}\nfrom the cell\n\n{cell.source}")
             if found := ADDRESS.search(PICTURE.sub("", json.dumps(output))):

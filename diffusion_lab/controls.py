@@ -1,0 +1,132 @@
+"""`live`: controls before any function that draws; move one, or type, and the picture follows.
+
+The controls are ipywidgets: they need a kernel, and no notebook keeps them. The picture is an output like any other:
+it stays in a saved, untrusted, exported or printed page, beside a sentence that says what brings the controls back.
+"""
+
+import asyncio
+import warnings
+from collections.abc import Callable
+from html import escape
+
+from PIL import Image
+
+from .errors import LabError
+from .figures import Figure
+
+VIEW = "application/vnd.jupyter.widget-view+json"  # what a running notebook shows of a control
+EVERY = 0.1  # seconds from a change to the drawing: what comes meanwhile is passed over, the last value counts
+SAID = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin:0.35em 0;min-height:1.45em"
+
+
+def live(draw: Callable, *, still=None, **controls) -> None:
+    """Show a control for each argument of `draw`, and what it draws for their values, now and at every change.
+
+    Arguments: `draw`, a function of the named arguments that returns what a notebook shows (a Figure, a Slider, a
+    Player) or a PIL picture; `still`, what stands there until a control is moved, for pages without a kernel (without
+    it, what `draw` draws for the first values); `controls`, by name, as in ipywidgets.interact: a text, a number, a
+    (low, high) or (low, high, step) for a slider, a list for a choice, or a widget of your own. A slider starts at the
+    default of `draw`'s argument. An error is a sentence under the picture, and the controls live on. Raises LabError
+    for what cannot become a control.
+    """
+    from IPython.display import HTML, display
+
+    widgets = {name: _control(name, given, draw) for name, given in controls.items()}
+    if not widgets:
+        raise LabError("at least one control was expected; none came; give one by name, as in eta=(0.0, 1.0)")
+    shown = _Shown(draw, widgets, still)
+    display(_panel(widgets), raw=True)
+    shown.handle = display(HTML(shown.page()), display_id=True)
+    for widget in widgets.values():
+        widget.observe(shown.changed, "value")
+
+
+def _control(name: str, given, draw: Callable):
+    """The widget for one argument of `draw`."""
+    import inspect
+
+    from ipywidgets import interactive
+
+    if not callable(draw):
+        raise LabError(f"a function that draws was expected; {type(draw).__name__} came; give the function itself, "
+                       "without brackets behind its name")
+    taken = inspect.signature(draw).parameters
+    if name not in taken and all(p.kind is not p.VAR_KEYWORD for p in taken.values()):
+        raise LabError(f"a control for an argument of {draw.__name__}({', '.join(taken)}) was expected; {name!r} came; "
+                       "name it as the function does")
+    default = taken[name].default if name in taken else inspect.Parameter.empty
+    try:
+        widget = interactive.widget_from_abbrev(given, default) if given != [] else None
+    except Exception:  # a range that falls, or one of words
+        widget = None
+    if widget is None:
+        raise LabError(f"{name}: a text, a number, (low, high), (low, high, step) or a list was expected; "
+                       f"{given!r} came")
+    widget.description = widget.description or name.replace("_", " ")
+    widget.style.description_width = "initial"
+    widget.layout.width = "min(100%, 32em)"
+    return widget
+
+
+def _panel(widgets: dict) -> dict:
+    """The controls as a running notebook shows them, and the words that stand in their place anywhere else."""
+    from ipywidgets import VBox
+
+    names = ", ".join(w.description for w in widgets.values())
+    words = f"Run this cell in a notebook to move the controls ({names}): the picture follows them."
+    return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": VBox(list(widgets.values())).model_id},
+            "text/html": f'<p style="{SAID}">{escape(words)}</p>', "text/plain": words}
+
+
+class _Shown:
+    """The picture of a live control: drawn anew at most every `EVERY` seconds, always for the newest values."""
+
+    def __init__(self, draw: Callable, widgets: dict, still):
+        self.draw, self.widgets, self.handle, self.waiting = draw, widgets, None, False
+        self.said = ""
+        self.html = _html(still, {}) if still is not None else ""
+        if still is None:
+            self.redraw()
+
+    def changed(self, _=None) -> None:
+        """A control has moved: draw soon, once for all that moves until then."""
+        if not self.waiting:
+            self.waiting = True
+            try:
+                asyncio.get_running_loop().call_later(EVERY, self.show)
+            except RuntimeError:  # no kernel's loop: nothing else can move meanwhile
+                self.show()
+
+    def show(self) -> None:
+        from IPython.display import HTML
+
+        self.waiting = False
+        self.redraw()
+        self.handle.update(HTML(self.page()))
+
+    def redraw(self) -> None:
+        """Draw for the values of now; where that fails, keep the picture and say why."""
+        values = {name: widget.value for name, widget in self.widgets.items()}
+        try:
+            with warnings.catch_warnings(record=True) as heard:
+                warnings.simplefilter("always")
+                self.html = _html(self.draw(**values), values)
+            self.said = " ".join(dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, UserWarning)))
+        except LabError as error:
+            self.said = str(error)
+        except Exception as error:  # the function is the learner's own: it may do anything, and the controls live on
+            self.said = f"{type(error).__name__}: {error}"
+
+    def page(self) -> str:
+        return f'{self.html}<p role="status" style="{SAID}">{escape(self.said)}</p>'
+
+
+def _html(drawn, values: dict) -> str:
+    """What was drawn, as HTML; a bare picture gets its values as words."""
+    if isinstance(drawn, Image.Image):
+        words = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in values.items())
+        drawn = Figure(drawn, f"A picture drawn for {words or 'these values'}.", words, width=max(drawn.width, 320))
+    if not hasattr(drawn, "_repr_html_"):
+        raise LabError(f"a picture to show was expected; {type(drawn).__name__} came; "
+                       "let the function return a Figure, a Player, or a picture of PIL")
+    return drawn._repr_html_()

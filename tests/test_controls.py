@@ -1,0 +1,104 @@
+"""Live controls: what stands in a page without a kernel, what a change draws, and what a slip is told."""
+
+import IPython.display
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffusion_lab import LabError, live
+from diffusion_lab.commands.lab import without_controls
+from diffusion_lab.controls import VIEW, _control
+from diffusion_lab.figures import strip
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """What `live` puts into a notebook: .controls (a bundle) and .picture (HTML, as it stands now)."""
+
+    class Page:
+        controls, picture = None, ""
+
+        def display(self, what, raw=False, display_id=None):
+            if raw:
+                self.controls = what
+            else:
+                self.update(what)
+            return self if display_id else None
+
+        def update(self, what):
+            self.picture = what.data
+
+    made = Page()
+    monkeypatch.setattr(IPython.display, "display", made.display)
+    return made
+
+
+def grey(level=10, size=8):
+    if level == 13:
+        raise ZeroDivisionError("thirteen")
+    if level == 14:
+        raise LabError("a lower level was expected")
+    return strip([np.full((size, size, 3), level, np.uint8)], f"grey {level}", f"level {level}, size {size}")
+
+
+def test_a_change_draws_anew_and_an_error_is_a_sentence_under_the_picture(page):
+    level, size = _control("level", (0, 100), grey), _control("size", [8, 16], grey)
+    assert (level.min, level.max, level.value) == (0, 100, 10) and tuple(size.options) == (8, 16)
+    live(grey, level=level, size=size)
+    assert "level 10, size 8" in page.picture and 'alt="grey 10"' in page.picture
+    level.value = 20
+    assert "level 20, size 8" in page.picture
+    for broken, sentence in [(13, "ZeroDivisionError: thirteen"), (14, ">a lower level was expected<")]:
+        level.value = broken
+        assert sentence in page.picture and "level 20, size 8" in page.picture
+    size.value = 16
+    assert "level 20" in page.picture  # still broken: 14
+    level.value = 30
+    assert "level 30, size 16" in page.picture and "expected" not in page.picture
+
+
+def test_what_stands_without_a_kernel(page):
+    level = _control("level", (0, 100), grey)
+    live(grey, level=level, still=strip([np.zeros((8, 8, 3), np.uint8)], "black", "all levels"))
+    assert "all levels" in page.picture and "level 10" not in page.picture
+    assert "Run this cell" in page.controls["text/html"] and "(level)" in page.controls["text/plain"]
+    level.value = 11
+    assert "level 11" in page.picture
+
+
+def test_a_bare_picture_is_told_in_words(page):
+    live(lambda prompt: Image.new("RGB", (4, 4)), prompt="a <cat>")
+    assert 'alt="A picture drawn for prompt: a &lt;cat&gt;."' in page.picture and "<cat>" not in page.picture
+    assert "width:320px" in page.picture
+
+
+@pytest.mark.parametrize(("call", "sentence"), [
+    (lambda: live(grey), "at least one control was expected; none came"),
+    (lambda: live(grey(), level=3), "a function that draws was expected; Figure came"),
+    (lambda: live(grey, eta=(0, 1)), r"an argument of grey\(level, size\) was expected; 'eta' came"),
+    (lambda: live(grey, level=(5, 1)), r"level: .*expected; \(5, 1\) came"),
+    (lambda: live(grey, level=[]), r"level: .*expected; \[\] came"),
+    (lambda: live(grey, level=None), "level: .*expected; None came"),
+    (lambda: live(grey, level=3, still="a picture"), "a picture to show was expected; str came"),
+])  # fmt: skip
+def test_slips(page, call, sentence):
+    with pytest.raises(LabError, match=sentence):
+        call()
+    assert page.controls is None
+
+
+def test_a_function_that_returns_nothing_says_so(page):
+    live(lambda level: None, level=3)
+    assert "a picture to show was expected; NoneType came" in page.picture
+
+
+def test_a_saved_notebook_keeps_the_words_and_no_widget():
+    made = nbformat.v4.new_output("display_data", {VIEW: {"model_id": "7"}, "text/html": "words"})
+    other = nbformat.v4.new_output("display_data", {VIEW: {"model_id": "8"}, "text/plain": "somebody's own"})
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[made, other])])
+    book.metadata["widgets"] = {"state": {}}
+    without_controls({"type": "notebook", "content": book}, path="x", contents_manager=None)
+    assert [list(output.data) for output in book.cells[0].outputs] == [["text/html"], [VIEW, "text/plain"]]
+    assert "widgets" not in book.metadata
+    without_controls({"type": "file", "content": "text"})
