@@ -8,10 +8,11 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import psutil
 from safetensors import SafetensorError, safe_open
 
 from .errors import LabError
@@ -82,20 +83,8 @@ def _sweep(folder: Path, mine: str) -> None:
     """Remove the places of a file that processes of this machine left when they were killed."""
     for left in folder.glob(f"{glob.escape(mine)}*.part"):
         process = left.name.removeprefix(mine).split("-")[0]
-        if process.isdigit() and not _alive(int(process)):
+        if process.isdigit() and not psutil.pid_exists(int(process)):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(process: int) -> bool:
-    if os.name == "nt":  # where asking would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True
 
 
 @contextmanager
@@ -121,7 +110,10 @@ def alone(path: str | Path, what: str) -> Iterator[None]:
         try:
             yield
         finally:
-            lock.unlink(missing_ok=True)
+            if os.name == "nt":  # where nothing can be removed while it is open, by whomever
+                file.close()
+            with suppress(OSError):
+                lock.unlink()
 
 
 def _hold(file) -> None:
@@ -167,10 +159,14 @@ def read_json(path: str | Path, what: str, remedy: str) -> dict:
 
 
 def read_tensors(path: str | Path, what: str, remedy: str) -> tuple[dict, dict[str, str]]:
-    """The tensors in a safetensors file by name, and its metadata; raises LabError as `read_json` does."""
+    """The tensors in a safetensors file by name, and its metadata; raises LabError as `read_json` does.
+
+    They are copies: safetensors' own lie in the open file, which then changes them when it changes, and on Windows can
+    be neither replaced nor removed while one of them lives.
+    """
     path = expanded(path)
     with read_as(path, what, remedy), _seen(path), safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+        return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}
 
 
 def tensor_names(path: str | Path, what: str, remedy: str) -> list[str]:

@@ -239,6 +239,13 @@ def test_what_was_written_is_read(tmp_path):
     assert sorted(tensor_names(tmp_path / "t", "a thing", "")) == ["x", "y"]
 
 
+def test_what_was_read_stays_what_it_was_when_the_file_changes(tmp_path):
+    save_file({"x": torch.ones(9)}, tmp_path / "t")
+    tensors, _ = read_tensors(tmp_path / "t", "a thing", "")
+    (tmp_path / "t").write_bytes(bytes((tmp_path / "t").stat().st_size))
+    assert tensors["x"].tolist() == [1] * 9
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux") or os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(tmp_path):
     (tmp_path / "a.json").write_text("{}")

@@ -136,6 +136,18 @@ def test_every_module_is_short():
     assert not long
 
 
+def test_every_text_names_its_encoding():
+    """Windows has another one than UTF-8: what is read or written as text says so, unless it is binary."""
+    unnamed = []
+    for name, path in {**modules(), "lessons/text": ROOT / "lessons/text/build.py"}.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            said, called = (ast.unparse(node), ast.unparse(node.func)) if isinstance(node, ast.Call) else ("", "")
+            text = called.endswith((".read_text", ".write_text")) or called == "open" and not re.search(r"'\w*b", said)
+            if text and "encoding=" not in said:
+                unnamed.append(f"{name}: {said}")
+    assert not unnamed
+
+
 @pytest.mark.parametrize("name", OLD_PYTHON)
 def test_an_old_python_can_read_what_tells_it_that_it_is_old(name):
     ast.parse((PACKAGE / name).read_text(encoding="utf-8"), feature_version=(3, 7))

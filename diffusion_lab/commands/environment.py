@@ -76,7 +76,7 @@ def _key():
 
 def _read_stamp():
     try:
-        return json.loads(STAMP.read_text())
+        return json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 
@@ -93,7 +93,7 @@ def _install(extras):
          "--progress-bar", "off", "--retries", "2", "--constraint", "constraints.txt", "--editable", what],
         "the course's packages could not be installed",
     )  # fmt: skip
-    STAMP.write_text(json.dumps({"key": _key(), "extras": extras}))
+    STAMP.write_text(json.dumps({"key": _key(), "extras": extras}), encoding="utf-8")
     print("The environment is ready.")
 
 
@@ -124,7 +124,7 @@ def _call(command, failure):
     env = dict(os.environ, PYTHONUNBUFFERED="1")
     env.pop("PYTHONHOME", None)
     lines = []
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "universal_newlines": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "universal_newlines": True, "errors": "replace"}
     with subprocess.Popen(command, cwd=str(ROOT), env=env, **pipes) as process:
         for line in process.stdout:
             lines.append(line)

@@ -130,7 +130,7 @@ def _trust(state):
             tried.pop(path.name, None)
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(tried))
+        record.write_text(json.dumps(tried), encoding="utf-8")
     except OSError:
         pass  # they are tried again at the next start
 

@@ -81,7 +81,8 @@ def draw(folder: Path, n: int, kind: Kind, workers: int = 1) -> Iterator[tuple[i
     for done in _all(tasks, workers):
         if done == n or done // CHUNK % 20 == 0:
             with whole(about) as part:
-                part.write_text(json.dumps({"n": n, "done": done, "split": kind.split, "seed": kind.seed}))
+                known = {"n": n, "done": done, "split": kind.split, "seed": kind.seed}
+                part.write_text(json.dumps(known), encoding="utf-8")
         yield done, n
 
 

@@ -54,15 +54,16 @@ def export(network: TinySD, vae: AutoencoderKL, folder: Path) -> None:
     pipe = pipeline(network, vae, folder)
     pipe.save_pretrained(folder)
     save_tokenizer(folder / "tokenizer")  # again, for the library adds where it had found it
-    (folder / "diffusion_lab.json").write_text(json.dumps(habits(pipe), indent=2) + "\n")
+    (folder / "diffusion_lab.json").write_text(json.dumps(habits(pipe), indent=2) + "\n", encoding="utf-8")
     for path in folder.glob("*/*.safetensors"):
         tensors = {name: tensor.half().contiguous() for name, tensor in read_tensors(path, *SAVED)[0].items()}
         save_file(tensors, path, metadata={"format": "pt"})
     config = folder / "text_encoder" / "config.json"
-    config.write_text(json.dumps(read_json(config, *SAVED) | {"dtype": "float32"}, indent=2))
+    config.write_text(json.dumps(read_json(config, *SAVED) | {"dtype": "float32"}, indent=2), encoding="utf-8")
     for path in (folder / "unet" / "config.json", folder / "vae" / "config.json"):
         about = read_json(path, *SAVED)
-        path.write_text(json.dumps({k: v for k, v in about.items() if k != "_name_or_path"}, indent=2))
+        about.pop("_name_or_path", None)
+        path.write_text(json.dumps(about, indent=2), encoding="utf-8")
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ class Settings:
         note = self.out / stage / "plan.json"
         if self.steps is not None and together.first():
             note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(json.dumps({"steps": self.steps}))
+            note.write_text(json.dumps({"steps": self.steps}), encoding="utf-8")
         together.wait()
         if not note.exists():
             return default

@@ -52,12 +52,13 @@ def save_tokenizer(folder: Path) -> CLIPTokenizer:
     """Writes the tokenizer in the standard layout and loads it back."""
     folder.mkdir(parents=True, exist_ok=True)
     vocab, merges = vocabulary()
-    (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
+    pairs = "#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges)
+    (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False), encoding="utf-8")
+    (folder / "merges.txt").write_text(pairs, encoding="utf-8", newline="\n")
     special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
     config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, **special}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2))
-    (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=2))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    (folder / "special_tokens_map.json").write_text(json.dumps(special, indent=2), encoding="utf-8")
     return CLIPTokenizer.from_pretrained(folder)
 
 
