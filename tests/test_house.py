@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "diffusion_lab"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 FLOORS = {
     "": 0, "errors": 0, "lazy": 0, "files": 0, "places": 0, "trajectory": 0, "schedules": 0, "mixing": 0,
@@ -132,7 +132,7 @@ def test_every_library_is_declared():
 
 def test_every_module_is_short():
     """A module fits on a few screens: about 250 lines, and 300 is the end."""
-    long = {name: n for name, path in modules().items() if (n := path.read_text().count("\n")) > 300}
+    long = {name: n for name, path in modules().items() if (n := path.read_text("utf-8").count("\n")) > 300}
     assert not long
 
 
@@ -181,7 +181,7 @@ def test_lazy_names_exist():
 
 
 def constraints() -> dict[str, str]:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[a-z0-9.-]+==[\w.]+", pin) for pin in pins)
     return dict(pin.split("==") for pin in pins)
@@ -219,7 +219,7 @@ def test_what_is_installed_is_what_is_pinned():
 
 
 def test_environment_yml_says_what_pyproject_says():
-    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
     assert conda["name"] == PROJECT["name"]
     plain = [Requirement(line) for line in conda["dependencies"] if isinstance(line, str)]
     python = next(need for need in plain if need.name == "python")
@@ -242,7 +242,7 @@ def test_the_network_is_out_of_reach():
 
 def test_every_file_of_the_package_is_installed_with_it():
     """Whatever is no Python matches a pattern of package-data, or an ordinary install would lack it."""
-    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"]
     wanted = {path for pattern in told["diffusion_lab"] for path in PACKAGE.glob(pattern)}
     files = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
     assert sorted(files - wanted) == []
@@ -253,11 +253,11 @@ def test_readme_names_every_lesson_and_every_verb():
     links = {name for name in re.findall(r"\]\(([^)#]+)\)", told) if "//" not in name}
     assert {f"lessons/{path.name}" for path in (ROOT / "lessons").glob("*.ipynb")} <= links
     assert [name for name in links if not (ROOT / name).exists()] == []
-    verbs = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    verbs = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
     assert [verb for verb in verbs if f"`{verb}" not in told and verb not in {"help", "ready"}] == []
 
 
 def test_version_and_licences():
-    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
-    assert "CC BY 4.0" in (ROOT / "LICENSE-content").read_text()
+    assert (ROOT / "LICENSE").read_text("utf-8").startswith("MIT License")
+    assert "CC BY 4.0" in (ROOT / "LICENSE-content").read_text("utf-8")
     assert PROJECT["license"] == "MIT AND CC-BY-4.0"

@@ -187,7 +187,7 @@ def workshop(tmp_path, monkeypatch, capsys):
     text.parent.mkdir(parents=True)
     text.write_text(TRIAL)
     for name in ("build.py", "origins.py"):
-        (text.parent / name).write_text((LESSONS / "text" / name).read_text())
+        (text.parent / name).write_bytes((LESSONS / "text" / name).read_bytes())
     (tmp_path / "constraints.txt").write_text("")
     (tmp_path / "diffusion_lab" / "weights" / "small").mkdir(parents=True)
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")

@@ -266,14 +266,14 @@ def test_bad_input_is_answered_in_one_sentence(call, words):
 
 
 def test_the_palette_is_the_house_s():
-    css = (HERE / "player.css").read_text()
+    css = (HERE / "player.css").read_text("utf-8")
     for name, colour in PALETTE.items():
         assert f"--{name}: {colour};" in css
 
 
 def test_the_page_is_whole(tmp_path):
     page = Player(made.reverse()).save(tmp_path / "new" / "player.html")
-    text = Path(page).read_text()
+    text = Path(page).read_text("utf-8")
     assert text.startswith("<!doctype html>") and '<meta charset="utf-8">' in text and text.count("<figure") == 1
 
 
