@@ -3,8 +3,8 @@
 `make mutants` tries every room, `make mutants ROOM=mixing` one, `make mutants ROOM=worlds SAMPLE=200` a fair part.
 The mistakes are mutmut's, wherever they stand but in what is said to people: errors, documentation, sentences. A mutant
 is a fork of a process that has imported and collected all, so it costs no import of torch: the fork's functions get the
-mistaken code, and it runs the tests that reached the line while nothing was planted, until one fails. A mistake outside
-of functions, and one that lives, is tried again on a package that is imported anew.
+mistaken code, and it runs the tests that reached the line while nothing was planted, until one fails. A mistake in what
+runs when it is imported is tried on a package that is imported anew.
 """
 
 import argparse
@@ -132,15 +132,19 @@ class Bench:
         few = min(sample or len(found), len(found))
         self.mutants = [found[i] for i in sorted(random.Random(0).sample(range(len(found)), few))]
         self.lived = 0
+        self.importing = coverage.Coverage(data_file=None, source=[str(PACKAGE)])
+        self.importing.start()
 
     def pytest_runtestloop(self, session) -> bool:
+        self.importing.stop()
+        self.at_import = {path: set(self.importing.get_data().lines(str(path)) or ()) for path in self.paths}
         memories()
         self.functions = [f for f in gc.get_objects() if type(f) is types.FunctionType and f.__module__
                           and f.__module__.startswith("diffusion_lab")]  # fmt: skip
         self.items = {item.nodeid: item for item in session.items}
         failed, self.lines, self.seconds, modules = forked(self.plain, 900) or ["all", {}, {}, []]
         if failed:
-            sys.exit(f"{self.room}: its tests fail with nothing planted: {failed}")
+            pytest.exit(f"{self.room}: its tests fail with nothing planted: {failed}", returncode=1)
         for name in modules:  # what tests import late, no mutant has to import again
             if not name.startswith((*OURS, "conftest")):
                 with contextlib.suppress(Exception):
@@ -149,9 +153,12 @@ class Bench:
         self.control()
         for path, line, made in self.mutants:
             text, tests = made(), self.lines[str(path)][line - 1]
-            if not self.noticed(path, text, tests):
+            if not self.noticed(path, line, text, tests):
                 self.lived += 1
                 show(path, text, bool(tests))
+        n = len(self.mutants)
+        print(f"{self.room}: {n} mutants, {n - self.lived} killed ({1 - self.lived / n:.1%}), {self.lived} survivors",
+              flush=True)  # fmt: skip
         return True
 
     def plain(self, tell):
@@ -171,17 +178,18 @@ class Bench:
         """A mutant without a mistake lives, or the bench itself is broken."""
         path = self.paths[0]
         text = path.read_text(encoding="utf-8")
-        jobs = functools.partial(self.swapped, {}, list(self.items)), functools.partial(anew, path, text, self.files)
+        quick = sorted(self.items, key=self.seconds.get)[:9]
+        jobs = functools.partial(self.swapped, {}, quick), functools.partial(anew, path, text, quick)
         if any(forked(job, 900) is not False for job in jobs):
-            sys.exit(f"{self.room}: what is no mistake is noticed")
+            pytest.exit(f"{self.room}: what is no mistake is noticed", returncode=1)
 
-    def noticed(self, path: Path, text: str, tests: list[str]) -> bool:
+    def noticed(self, path: Path, line: int, text: str, tests: list[str]) -> bool:
         """Whether a test fails, or hangs, where `path` holds `text`."""
         tests = sorted(tests or self.items, key=lambda name: (name.partition("::")[0], self.seconds[name]))
         limit = 20 + 10 * sum(self.seconds[name] for name in tests)
         codes = swaps(path, text)
-        if codes and forked(functools.partial(self.swapped, codes, tests), limit) is not False:
-            return True
+        if codes and line not in self.at_import[path]:
+            return forked(functools.partial(self.swapped, codes, tests), limit) is not False
         return forked(functools.partial(anew, path, text, tests), limit + 30) is not False
 
     def swapped(self, codes: dict, tests: list[str], tell):
@@ -304,12 +312,11 @@ def main():
     asked = parser.parse_args()
     os.chdir(ROOT)
     for room in asked.rooms:
-        bench = Bench(room, asked.sample)
-        if pytest.main([*PYTEST, *bench.files], plugins=[bench]) or bench.lived is None:
+        if not os.fork():  # each room imports for itself: what an import runs belongs to that room
+            bench = Bench(room, asked.sample)
+            os._exit(pytest.main([*PYTEST, *bench.files], plugins=[bench]))
+        if os.wait()[1]:
             sys.exit(1)
-        n = len(bench.mutants)
-        print(f"{room}: {n} mutants, {n - bench.lived} killed ({1 - bench.lived / n:.1%}), {bench.lived} survivors",
-              flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -108,6 +108,15 @@ def test_the_frechet_distance_of_gaussians():
     assert evaluation.frechet_distance(a, b) == pytest.approx(evaluation.frechet_distance(b, a), rel=1e-6)
 
 
+def test_fidelity_counts_what_is_right_together():
+    """Four pictures: all right; one word of the three wrong; one colour wrong; the other colour wrong."""
+    asked = {name: np.array(["a"] * 4) for name in ("subject", "ride", "place", "colour", "ride_colour")}
+    for wrong in ("subject", "ride", "place"):
+        read = {**asked, wrong: np.array(["a", "b", "a", "a"]), "colour": np.array(["a", "a", "b", "a"]),
+                "ride_colour": np.array(["a", "a", "a", "b"])}  # fmt: skip
+        assert evaluation.fidelity(read, asked) == {"all three": 0.75, "colours": 0.5}
+
+
 def test_the_nearest_picture_is_found():
     images, _, _ = scenes.sample(6, 4)
     index, gap = evaluation.nearest(images[[4, 1]], images)

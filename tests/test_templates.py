@@ -20,7 +20,8 @@ def test_a_template_and_its_values_have_the_same_names(values):
 
 def test_json_cannot_end_its_element():
     said = {"a": "</script><!-- <script>", "b": [1, "ä"]}
-    assert "<" not in as_json(said) and json.loads(as_json(said)) == said
+    assert json.loads(as_json(said)) == said
+    assert as_json(said) == '{"a":"\\u003c/script>\\u003c!-- \\u003cscript>","b":[1,"ä"]}'
 
 
 def test_a_stored_page_takes_todays_script_and_keeps_its_data():
@@ -30,6 +31,7 @@ def test_a_stored_page_takes_todays_script_and_keeps_its_data():
     assert renew(page.format(old, other), [new, other]) == (page.format(new, other), [])
     assert renew(page.format(old, other), [new]) == (page.format(new, other), ["b.css, edition 2"])
     assert renew(page.format(old, ""), [marked("script", "a.js", "", 2)]) == (page.format(old, ""), ["a.js, edition 1"])
+    assert 'data-print="cf2f3b658959"' in marked("style", "b.css", "b {}", 2)
     assert old != new and old.split(">")[0] != new.split(">")[0]  # the print in the mark tells them apart
 
 
