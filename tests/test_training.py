@@ -147,29 +147,33 @@ def test_a_loss_that_changes_with_the_time_hears_of_it_before_each_step():
 
 
 SCRIPT = """
-    import sys
+    import os, sys
     sys.path.insert(0, sys.argv[1])
     from pathlib import Path
     from test_training import Guess, loss, two_optimisers
     from diffusion_lab.training import Checkpoint, train
-    for progress in train(Guess(), loss, 4000, optimizer=two_optimisers,
-                          checkpoint=Checkpoint(Path(sys.argv[2]), every_seconds=0)):
-        print(progress.step, flush=True)
+    for life in range(3):
+        if not (child := os.fork()):
+            for progress in train(Guess(), loss, 4000, optimizer=two_optimisers,
+                                  checkpoint=Checkpoint(Path(sys.argv[2]), every_seconds=0)):
+                print(life, os.getpid(), progress.step, flush=True)
+        os.waitpid(child, 0)
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="forks as POSIX has them")
 def test_a_kill_loses_nothing_that_was_saved(tmp_path):
     """kill -9 at a moment that the training does not choose, three times; then go on and compare."""
     path = tmp_path / "run.safetensors"
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT), os.path.dirname(__file__), str(path)]
-    for last in (15, 40, 70):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for line in process.stdout:
-                if int(line) >= last:
-                    process.send_signal(signal.SIGKILL)
-                    break
-            process.stdout.close()
-            process.wait()
+    lasts = [15, 40, 70]  # of each life, the step after which it is killed
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            life, child, step = map(int, line.split())
+            if step >= lasts[life]:  # what it had said before it died is read, too
+                lasts[life] = np.inf
+                os.kill(child, signal.SIGKILL)
+    assert process.returncode == 0 and lasts == [np.inf] * 3
     saved = load_file(path)["average.n_averaged"].item()
     assert 70 <= saved < 4000
     network, average = Guess(), None
@@ -491,7 +495,7 @@ def test_each_process_takes_its_own_gpu_before_it_meets_the_others(monkeypatch, 
 
 
 TOGETHER = """
-    import sys
+    import os, sys
     sys.path.insert(0, sys.argv[1])
     import torch
     from pathlib import Path
@@ -499,37 +503,33 @@ TOGETHER = """
     from safetensors.torch import save_file
     from test_training import Guess, loss, two_optimisers
     from diffusion_lab.training import Checkpoint, train
-    distributed.init_process_group("gloo")
-    rank, network = distributed.get_rank(), Guess()
-    if rank:
-        torch.nn.init.zeros_(network.net[0].weight)
-    keep = Checkpoint(Path(sys.argv[2]) / "run.safetensors", 1e9)
-    for progress in train(network, loss, 12, optimizer=two_optimisers, checkpoint=keep):
-        if progress.step == int(sys.argv[3]):
-            break
-    distributed.barrier()
-    save_file(network.state_dict(), Path(sys.argv[2]) / f"rank{rank}.safetensors")
+    folder, child = Path(sys.argv[2]), os.fork()  # from here on there are two processes
+    rank = int(not child)
+    distributed.init_process_group("gloo", init_method=(folder / "meet").as_uri(), rank=rank, world_size=2)
+    for name, where, stop in (("whole", "whole", 12), ("cut", "cut", 5), ("resumed", "cut", 12)):
+        network = Guess()
+        if rank:
+            torch.nn.init.zeros_(network.net[0].weight)
+        keep = Checkpoint(folder / f"{where}.safetensors", 1e9)
+        for progress in train(network, loss, 12, optimizer=two_optimisers, checkpoint=keep):
+            if progress.step == stop:
+                break
+        distributed.barrier()
+        save_file(network.state_dict(), folder / f"{name}{rank}.safetensors")
     distributed.destroy_process_group()
+    sys.exit(os.waitpid(child, 0)[1] if child else 0)
 """
 
 
-def two_processes(folder, stop: int) -> dict[str, torch.Tensor]:
-    script = folder / "together.py"
-    script.write_text(textwrap.dedent(TOGETHER))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script),
-               os.path.dirname(__file__), str(folder), str(stop)]  # fmt: skip
-    subprocess.run(command, check=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    first, second = (load_file(folder / f"rank{rank}.safetensors") for rank in (0, 1))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    return first
-
-
+@pytest.mark.skipif(os.name == "nt", reason="forks as POSIX has them")
 def test_two_processes_train_one_network_and_resume_exactly(tmp_path):
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "cut").mkdir()
-    whole = two_processes(tmp_path / "whole", 12)
-    two_processes(tmp_path / "cut", 5)
-    resumed = two_processes(tmp_path / "cut", 12)
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    command = [sys.executable, "-c", textwrap.dedent(TOGETHER), os.path.dirname(__file__), str(tmp_path)]
+    subprocess.run(command, check=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    ends = [[load_file(tmp_path / f"{name}{rank}.safetensors") for rank in (0, 1)]
+            for name in ("whole", "cut", "resumed")]  # fmt: skip
+    for first, second in ends:
+        assert all(torch.equal(first[name], second[name]) for name in first)
+    (whole, _), (cut, _), (resumed, _) = ends
+    assert all(torch.equal(whole[name], resumed[name]) and not torch.equal(cut[name], whole[name]) for name in whole)
     alone, _ = run(12, optimizer=two_optimisers)
     assert not torch.equal(alone.net[0].weight, whole["net.0.weight"])  # the other process's pictures count
