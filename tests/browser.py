@@ -43,29 +43,47 @@ def browser():
 
     with sync_playwright() as playwright:
         engine = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        engine.idle = []
         yield engine
         engine.close()
 
 
 @contextmanager
 def page(engine, width: int = 1280, height: int = 720, **context):
-    """A page whose `refused` lists every address outside this machine that it asked for, and `errors` its mistakes."""
-    opened = engine.new_context(viewport={"width": width, "height": height}, **context)
-    refused, errors = [], []
+    """A page whose `refused` lists every address outside this machine that it asked for, and `errors` its mistakes.
+
+    One that showed a file is used again: a new one costs Chromium more than most tests do with it.
+    """
+    tab = engine.idle.pop() if engine.idle and not context else _tab(engine, context)
+    tab.set_viewport_size({"width": width, "height": height})
+    tab.refused, tab.errors = [], []
+    yield tab
+    if context or not tab.url.startswith("file:"):
+        return tab.context.close()
+    for other in tab.context.pages:
+        if other is not tab:
+            other.close()
+    tab.goto("about:blank")
+    tab.mouse.move(0, 0)
+    tab.emulate_media(media="null", color_scheme="light")
+    tab.set_default_timeout(30_000)
+    engine.idle.append(tab)
+
+
+def _tab(engine, context: dict):
+    opened = engine.new_context(**context)
+    tab = opened.new_page()
 
     def guard(route):
         address = urlsplit(route.request.url)
         if address.scheme in ("file", "data", "blob", "about") or address.hostname in ("localhost", "127.0.0.1", "::1"):
             return route.continue_()
-        refused.append(route.request.url)
+        tab.refused.append(route.request.url)
         return route.abort()
 
     opened.route("**/*", guard)
-    tab = opened.new_page()
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.refused, tab.errors = refused, errors
-    yield tab
-    opened.close()
+    tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+    return tab
 
 
 def live(tab, place: str = ".dl-player") -> None:

@@ -176,7 +176,7 @@ def walk(tab, width):
         tab.wait_for_function(THERE, arg=[k, width])
         painted(tab)
         found.append(tab.evaluate(MEASURE))
-        press(tab, "ArrowRight")
+        tab.keyboard.press("ArrowRight")
     return found
 
 
