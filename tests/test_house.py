@@ -156,27 +156,22 @@ def test_an_old_python_can_read_what_tells_it_that_it_is_old(name):
 def test_import_is_light():
     code = """
 import sys, time
-start = time.perf_counter()
+start = time.process_time()
 import diffusion_lab
-took = time.perf_counter() - start
+took = time.process_time() - start
 print(took, *sorted({"torch", "numpy", "diffusers", "transformers", "matplotlib"} & set(sys.modules)))
 """
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
-    assert all(len(run.stdout.split()) == 1 for run in runs), runs[0].stdout
-    assert min(float(run.stdout) for run in runs) < 0.3
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    took, *heavy = run.stdout.split()
+    assert heavy == [] and float(took) < 0.3  # seconds of work, however busy the machine is
 
 
-def test_diffusers_is_quiet_for_whoever_imports_it_after_us():
+def test_diffusers_is_quiet_for_whoever_imports_it_after_us_and_lazy_names_exist():
     quiet = {name: value for name, value in os.environ.items() if not name.endswith("_VERBOSITY")}
-    code = "import diffusion_lab; from diffusers import StableDiffusionPipeline"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=quiet)
-    assert (run.returncode, run.stderr) == (0, "")
-
-
-def test_lazy_names_exist():
-    code = "import diffusion_lab as d; print([n for n in d.__all__ if getattr(d, n) is None])"
+    code = ("import diffusion_lab as d; from diffusers import StableDiffusionPipeline\n"
+            "print([n for n in d.__all__ if getattr(d, n) is None])")  # fmt: skip
     run = subprocess.run([sys.executable, "-W", "error::DeprecationWarning:diffusion_lab", "-c", code],
-                         capture_output=True, text=True)  # fmt: skip
+                         capture_output=True, text=True, env=quiet)  # fmt: skip
     assert (run.returncode, run.stdout.strip(), run.stderr) == (0, "[]", "")
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from sd_fixtures import build, folder, grey_levels_apart, half, model, untouched
 from test_hub import HOME, OLD, run
 
+from diffusion_lab.__main__ import main
 from diffusion_lab.errors import LabError
 from diffusion_lab.noising import add_noise, noise
 from diffusion_lab.places import ROLES, WEIGHTS, role_of
@@ -247,14 +248,14 @@ def test_tiny_sd_is_recorded_while_it_edits(tiny, task):
     assert plain.tobytes() == again.tobytes() == trajectory.pictures[3][0].numpy().tobytes()
 
 
-def test_the_draw_command(tmp_path):
-    words = ["draw", "a cat on mars", "--model", folder("v1-5"), "--steps", "3", "--device", "cpu", "--preset", "fast"]
+def test_the_draw_command(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    words = ["draw", "a cat on mars", "--model", str(folder("v1-5")), "--steps", "3", "--device", "cpu"]
     files = ["--out", "cat.png", "--player", "steps.html", "--record", "run.safetensors"]
-    command = [sys.executable, "-m", "diffusion_lab", *words, *files]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    assert "'a cat on mars' drawn by v1-5-epsilon on CPU, float32 in 3 steps, seed 0" in done.stdout
-    assert "fast changes another sampler in 20 steps" in done.stdout
+    assert main([*words, "--preset", "fast", *files]) == 0
+    said = capfd.readouterr()
+    assert said.err == "" and "fast changes another sampler in 20 steps" in said.out
+    assert "'a cat on mars' drawn by v1-5-epsilon on CPU, float32 in 3 steps, seed 0" in said.out
     again = Trajectory.load(tmp_path / "run.safetensors")
     assert len(again) == 4 and again.recipe.sampler == "dpmpp_2m_karras"
     assert Image.open(tmp_path / "cat.png").size == (256, 256) and (tmp_path / "steps.html").stat().st_size > 10_000
