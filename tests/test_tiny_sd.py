@@ -4,15 +4,14 @@ resume."""
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from browser import free_port
 from clock import Clock
 from PIL import Image
 from safetensors import safe_open
@@ -70,24 +69,25 @@ def test_the_quick_look_up_gives_the_tokenizers_own_tokens(tokens):
     assert torch.equal(tokenizer.WordTokens()(texts), expected)
 
 
-def test_pictures_go_on_where_drawing_stopped(tmp_path):
-    """By two processes, stopped after the first hundred: pictures, masks, captions and labels are those of one call."""
+def test_pictures_go_on_where_drawing_stopped(tmp_path, monkeypatch):
+    """Stopped after the first forty, gone on with by two processes: all are those of one call."""
+    monkeypatch.setattr(data, "CHUNK", 2)  # what is done is written down every twenty of them
     kind = data.Kind("train", 3)
-    for done, _ in data.draw(tmp_path / "a", 230, kind):
-        if done == 100:
+    for done, _ in data.draw(tmp_path / "a", 60, kind):
+        if done == 40:
             break
-    assert not data.complete(tmp_path / "a", 230)
-    assert [done for done, _ in data.draw(tmp_path / "a", 230, kind, workers=2)][-1] == 230
-    assert data.complete(tmp_path / "a", 230) and not data.complete(tmp_path / "a", 231)
-    pictures, whole = data.load(tmp_path / "a"), scenes.windows(230, 3, "train")
-    for k in (0, 99, 100, 229):
+    assert not data.complete(tmp_path / "a", 60)
+    assert [done for done, _ in data.draw(tmp_path / "a", 60, kind, workers=2)] == list(range(42, 61, 2))
+    assert data.complete(tmp_path / "a", 60) and not data.complete(tmp_path / "a", 61)
+    pictures, whole = data.load(tmp_path / "a"), scenes.windows(60, 3, "train")
+    for k in (0, 39, 40, 59):
         assert np.array_equal(pictures.images[k], whole.images[k]) and np.array_equal(pictures.masks[k], whole.masks[k])
     labels = scenes.labels(whole.scenes)
     read = {name: np.array(words)[pictures.labels[:, i].long()] for i, (name, words) in
             enumerate(evaluation.WORDS.items())}  # fmt: skip
     assert all(np.array_equal(read[name], labels[name]) for name in evaluation.WORDS)
     vocab = {number: token for token, number in tokenizer.WordTokens().vocab.items()}
-    said = [[vocab[int(token)] for token in row] for row in pictures.tokens[100]]
+    said = [[vocab[int(token)] for token in row] for row in pictures.tokens[40]]
     assert len({tuple(row) for row in said}) > 4 and all(row[0] == tokenizer.START for row in said)
     pixels, masks = pictures.batch(torch.tensor([7, 2, 7]))
     assert torch.equal(pixels[0], pixels[2]) and torch.equal(pixels[0], evaluation.to_pixels(whole.images[[7]])[0])
@@ -300,27 +300,40 @@ def test_a_seam_is_a_jump_among_its_neighbours():
     assert probes.seam(flat) == pytest.approx(1) and probes.seam(ramp) == pytest.approx(2, rel=0.05)
 
 
-def _train(out, *more):
-    command = [sys.executable, "-m", "diffusion_lab", "train", "tiny-sd", "--stage", "reader", "--drawn", "90",
-               "--steps", "12", "--batch", "16", "--workers", "1", "--every", "0", "--out", str(out),
-               *more]  # fmt: skip
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                            env=os.environ | {"OMP_NUM_THREADS": "1"})  # fmt: skip
+WORDS = "train tiny-sd --stage reader --drawn 90 --batch 16 --workers 1 --out".split()
+KILLED = """
+import os, signal, sys
+from diffusion_lab.__main__ import main
+from diffusion_lab.recipes.tiny_sd import stages
+from diffusion_lab.training.checkpoint import State
+whole, killed, *words = sys.argv[1:]
+save = State.save
+def save_and_die(self, path):
+    save(self, path)
+    if self.step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+if not (child := os.fork()):
+    State.save = save_and_die
+    main([*words, killed])
+    os._exit(0)  # not killed
+assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+sys.exit(main([*words, whole]) or main([*words, killed, "--resume"]))
+"""
 
 
+def on_one_thread(command: list[str]) -> tuple[int, str]:
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=600, env=alone)
+    return ran.returncode, ran.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="forks as POSIX has them")
 def test_a_killed_training_goes_on_exactly(tmp_path):
-    whole = _train(tmp_path / "whole")
-    killed = _train(tmp_path / "killed")
-    checkpoint, deadline = tmp_path / "killed" / "reader" / "checkpoint.safetensors", time.monotonic() + 180
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    with safe_open(checkpoint, "pt") as file:
-        assert json.loads(file.metadata()["about"])["step"] < 12
-    assert whole.wait(180) == 0, whole.stderr.read()
-    again = _train(tmp_path / "killed", "--resume")
-    assert again.wait(180) == 0, again.stderr.read()
+    """kill -9 when five of twelve steps are saved (any other moment: test_training.py)."""
+    outs = [str(tmp_path / name) for name in ("whole", "killed")]
+    command = [sys.executable, "-c", KILLED, *outs, "train", "tiny-sd", "--steps", "12", "--every", "0", *WORDS[2:]]
+    code, told = on_one_thread(command)
+    assert code == 0, told
     one, other = (load_file(tmp_path / name / "reader" / "weights.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
@@ -329,12 +342,9 @@ def test_two_processes_train_together(toy, tmp_path):
     # --multi_gpu is the way to several processes, also where there is no GPU; --cpu would start a single one
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
                "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port",
-               "29611", "-m", "diffusion_lab",
-               "train", "tiny-sd", "--stage", "reader", "--drawn", "90", "--steps", "2", "--batch", "16",
-               "--workers", "1", "--out", str(tmp_path)]  # fmt: skip
-    alone = os.environ | {"OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, env=alone)
-    assert ran.returncode == 0, ran.stderr
+               str(free_port()), "-m", "diffusion_lab", *WORDS, str(tmp_path), "--steps", "2"]  # fmt: skip
+    code, told = on_one_thread(command)
+    assert code == 0, told
     with safe_open(tmp_path / "reader" / "checkpoint.safetensors", "pt") as file:
         assert json.loads(file.metadata()["about"])["step"] == 2
     one, two = (load_file(out / "reader" / "weights.safetensors") for out in (toy.out, tmp_path))
