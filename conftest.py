@@ -19,7 +19,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files first, so that two workers end together: notebooks, then browsers, then those with most tests.
+    """The longest files first, so that two workers end together: notebooks, browsers, what starts processes, the rest.
 
     (xdist hands out files in this order with --no-loadscope-reorder; on its own it counts tests, and a notebook of a
     minute, or a Lab that starts, would come last and alone.)
@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(items):
 
     def rank(path):
         browser = any(item.get_closest_marker("browser") for item in files[path])
-        return path.suffix != ".ipynb", not browser, -len(files[path])
+        starts = path.suffix == ".py" and "subprocess" in path.read_text(encoding="utf-8")
+        return path.suffix != ".ipynb", not browser, not starts, -len(files[path])
 
     items[:] = [item for path in sorted(files, key=rank) for item in files[path]]
 
