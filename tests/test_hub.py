@@ -22,6 +22,7 @@ from diffusion_lab.stable_diffusion.loading.fetch import wanted
 ROLE = "stable-diffusion-v1-5"
 HOME, SECOND = ROLES[ROLE].homes
 OLD = ROLES[ROLE].old_homes[0]
+SOON = 60  # seconds: of 15 in which no byte came, and of a busy machine; left alone, a stalled download never ends
 # Find the weights; where that fails, say why and when, have the fault cured, and try again.
 FIND = """
 import sys, time, urllib.request
@@ -80,7 +81,7 @@ def test_a_fault_is_one_sentence_and_leaves_nothing_behind(fault, tmp_path):
         out, err = run(FIND, ROLE, "main", hub.url + "/cure", cache=tmp_path, url=hub.url)
         sentence, at, left, *said, found = [line for line in out.splitlines() if "comes from" not in line]
         waited = float(at.removeprefix("AT ")) - (began if fault == "silent" else hub.last_byte)
-    assert re.search("^SENTENCE .*" + FAULTS[fault], sentence) and waited < 20
+    assert re.search("^SENTENCE .*" + FAULTS[fault], sentence) and waited < SOON
     assert left == "HALF-WRITTEN []" and found.startswith("FOUND ") and not said
     assert "Traceback" not in err
 
@@ -89,7 +90,7 @@ def test_nobody_listens(tmp_path):
     began = time.monotonic()
     out, err = run(FIND, ROLE, "main", "", cache=tmp_path, url="http://127.0.0.1:9")
     assert f"SENTENCE {HOME} cannot be reached; check the network connection" in out and err == ""
-    assert float(re.search(r"AT (\S+)", out)[1]) - began < 20
+    assert float(re.search(r"AT (\S+)", out)[1]) - began < SOON
 
 
 def test_a_wrong_revision_is_named(tmp_path):
@@ -131,7 +132,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
         while not list(tmp_path.rglob("*.incomplete")):
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(SOON)
     assert not list(tmp_path.rglob("*.incomplete")) and process.returncode != 0
 
 
