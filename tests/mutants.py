@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import signal
 import sys
 import tempfile
@@ -43,7 +44,7 @@ ROOMS = {  # a room: its files, and its tests
     "trajectory": ("trajectory.py", "trajectory sampling"),
     "files": ("files.py", "files"),
     "places": ("places.py", "places"),
-    "pixels": ("pixels.py", "pixels worlds"),
+    "pixels": ("pixels.py", "pixels editing"),
     "templates": ("templates.py", "templates"),
     "schedules": ("schedules.py", "sampling"),
     "networks": ("networks.py", "networks"),
@@ -99,10 +100,10 @@ class Reached:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
         forget()  # what one test keeps for the next would hide who needs a line
-        begun = time.perf_counter()
+        begun = time.process_time()
         self.coverage.switch_context(item.nodeid)
         result = yield
-        self.seconds[item.nodeid] = time.perf_counter() - begun
+        self.seconds[item.nodeid] = time.process_time() - begun
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -186,11 +187,11 @@ class Bench:
     def noticed(self, path: Path, line: int, text: str, tests: list[str]) -> bool:
         """Whether a test fails, or hangs, where `path` holds `text`."""
         tests = sorted(tests or self.items, key=lambda name: (name.partition("::")[0], self.seconds[name]))
-        limit = 20 + 10 * sum(self.seconds[name] for name in tests)
+        limit = 5 + int(10 * sum(self.seconds[name] for name in tests))
         codes = swaps(path, text)
         if codes and line not in self.at_import[path]:
             return forked(functools.partial(self.swapped, codes, tests), limit) is not False
-        return forked(functools.partial(anew, path, text, tests), limit + 30) is not False
+        return forked(functools.partial(anew, path, text, tests), limit + 10) is not False
 
     def swapped(self, codes: dict, tests: list[str], tell):
         for function in self.functions:
@@ -273,13 +274,14 @@ def anew(path: Path, text: str, tests: list[str], tell):
     tell(bool(pytest.main([*PYTEST, *tests], plugins=[Verdict(lambda name: tell(True))])))
 
 
-def forked(job, limit: float):
-    """What `job(tell)` tells from a fork of this process; None where it dies or takes too long."""
+def forked(job, limit: int):
+    """What `job(tell)` tells from a fork of this process; None where it dies, or takes more than `limit` seconds."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer"
         child = os.fork()
         if not child:
             os.setpgid(0, 0)
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))  # computed, however busy the machine is
             null = os.open(os.devnull, os.O_RDWR)
             for stream in () if os.environ.get("LOUD") else (0, 1, 2):
                 os.dup2(null, stream)
@@ -288,13 +290,12 @@ def forked(job, limit: float):
                 job(lambda value: (answer.write_text(json.dumps(value)), os._exit(0)))
             finally:
                 os._exit(1)
-        ends = time.monotonic() + limit
-        while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < ends:
-            time.sleep(0.002)
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
+        signal.alarm(60 + 10 * limit)  # slept
+        os.waitpid(child, 0)
+        signal.alarm(0)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # with all that it started
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(child, 0)
         return json.loads(answer.read_text()) if answer.exists() else None
 
 

@@ -1,5 +1,7 @@
 """Figures carry words, keep pixels square, and say the same thing every time."""
 
+import base64
+import io
 import json
 import re
 
@@ -9,7 +11,8 @@ import torch
 from PIL import Image
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.figures import PALETTE, Figure, Slider, as_image, axes, shares, strip
+from diffusion_lab.figures import PALETTE, WORDS, Figure, Slider, as_image, axes, schedule_curves, shares, strip
+from diffusion_lab.schedules import cosine, linear
 
 RED = np.full((4, 4, 3), [200, 0, 0], np.uint8)
 
@@ -64,3 +67,115 @@ def test_a_slider_holds_all_pictures_and_escapes_its_words():
     assert setting["labels"] == ["</script>", "black"] and len(set(setting["frames"])) == 2
     with pytest.raises(LabError, match="one label for each of 2 pictures"):
         Slider([RED, RED], ["only one"], "squares", title="colour")
+
+
+def inner(html: str) -> Image.Image:
+    """The first picture of a piece of HTML."""
+    return Image.open(io.BytesIO(base64.b64decode(re.search(r'src="data:image/\w+;base64,([^"]+)"', html)[1])))
+
+
+def test_a_figure_is_as_wide_as_told_and_has_a_caption_where_there_is_one():
+    bare, told = Figure(Image.fromarray(RED), "a square"), Figure(Image.fromarray(RED), "a square", "Red.", width=300)
+    assert re.findall(r"width:\d+px", bare._repr_html_()) == [] and "figcaption" not in bare._repr_html_()
+    assert "width:300px;max-width:100%" in told._repr_html_() and ">Red.</figcaption>" in told._repr_html_()
+    assert repr(told) == "<Figure: a square>" and (told.alt, told.caption, told.width) == ("a square", "Red.", 300)
+    assert told._repr_html_().startswith("<figure ") and told._repr_html_().endswith("</figure>")
+
+
+def test_a_picture_of_static_is_stored_as_webp_and_others_bit_for_bit():
+    static = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    large, small = (Figure(Image.fromarray(p), "static")._repr_html_() for p in (static, static[:64]))
+    assert "data:image/webp;base64," in large and len(large) < 60_000
+    assert "data:image/png;base64," in small and np.array_equal(np.asarray(inner(small).convert("RGB")), static[:64])
+    assert inner(large).size == (160, 160)
+
+
+def test_a_drawing_has_one_and_a_half_pixels_for_each_css_pixel():
+    figure, panel = axes(4, 2)
+    panel.plot([0, 1], [0, 1], color=PALETTE["signal"])
+    image = Figure(figure, "a rising line").image
+    assert image.size == (576, 288) and image.mode == "P" and len(image.getcolors()) <= 128
+    pixels = np.asarray(image.convert("RGB")).astype(int)
+    assert (np.abs(pixels - [0, 0x72, 0xB2]).max(axis=2) < 40).sum() > 300
+    figure, panels = axes(6, 3, columns=2, sharey=True)
+    assert panels.shape == (2,) and figure.get_size_inches().tolist() == [6, 3]
+    assert not panels[0].spines["top"].get_visible() and not panels[1].spines["right"].get_visible()
+    assert len(panels[0].get_xticks()) <= 7 and panels[0].get_ylim() == panels[1].get_ylim()
+    Figure(figure, "two plots")
+    from matplotlib import pyplot
+
+    assert pyplot.get_fignums() == []
+
+
+def written(picture: Image.Image, x: float, y: float) -> bool:
+    """Whether something is written about here: x in the middle, y above."""
+    return bool((np.asarray(picture)[round(y) : round(y) + 18, round(x) - 12 : round(x) + 12] < 100).any())
+
+
+def test_labels_stand_under_their_pictures():
+    column = strip([RED] * 4, "squares", labels=["MM", "WW"], rows=2, size=40).image
+    each = strip([RED] * 4, "squares", labels=["MM", "WW", "AA", "VV"], rows=2, size=40).image
+    assert column.size == (88, 40 + 8 + 40 + 30) and each.size == (88, 2 * 70 + 8)
+    assert [written(column, x, 88 + 4) for x in (20, 68)] == [True, True]
+    assert (np.asarray(column)[40:48] == 255).all()
+    assert [written(each, x, y) for y in (44, 122) for x in (20, 68)] == [True] * 4
+    different = [np.asarray(each)[y : y + 24, x : x + 40] for y in (44, 122) for x in (0, 48)]
+    assert not any(np.array_equal(a, b) for i, a in enumerate(different) for b in different[:i])
+    three = strip([RED] * 3, "squares", "Three.", size=10)
+    assert three.image.size == (3 * 8 + 2 * 8, 8) and (three.width, three.caption) == (40, "Three.")
+    assert strip([RED] * 3, "squares", rows=2, size=1).image.size == (16, 16)
+    with pytest.raises(LabError, match="at least one picture was expected"):
+        strip([], "nothing")
+
+
+def test_one_channel_is_grey():
+    assert np.asarray(as_image(torch.zeros(1, 2, 2)))[0, 0].tolist() == [128, 128, 128]
+
+
+def test_shares_show_what_it_sees_what_it_guesses_and_each_weight():
+    blue, green, black = ([[c]] * np.ones((4, 4, 1), int) for c in ([0, 0, 250], [0, 250, 0], [0, 0, 0]))
+    data = [np.full((4, 4, 3), [10 * k, 0, 99], np.uint8) for k in range(3)]
+    sheet = shares(blue.astype(np.uint8), green.astype(np.uint8), data, [0.75, 0.25, 0])
+    pixels = np.asarray(sheet)
+    assert sheet.size == (960, 290) and tuple(pixels[5, 5]) == (255, 255, 255)
+    assert (pixels[16:224, :208] == [0, 0, 250]).all() and (pixels[16:224, 232:440] == [0, 250, 0]).all()
+    for k, (x, y) in enumerate([(464, 0), (546, 0), (464, 148)]):
+        assert (pixels[y : y + 72, x : x + 72] == [10 * k, 0, 99]).all()
+        assert tuple(pixels[y + 80, x + 5]) == (0xF0,) * 3 if k else True
+        assert written(sheet, x + 36, y + 114)
+    grey = WORDS["reference"], WORDS["guess"]
+    for x, colour in zip((104, 336), grey, strict=True):
+        wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+        assert (np.abs(pixels[232:252, x - 40 : x + 40].astype(int) - wanted).max(axis=2) < 12).any()
+    with pytest.raises(ValueError):
+        shares(RED, RED, data, [0.5, 0.5])
+
+
+def test_the_curves_of_schedules_say_where_half_is_lost():
+    """cosine's middle is where cos^2 is one half; linear's is told by its own table."""
+    half = int((linear().alpha_bars < 0.5).nonzero()[0])
+    figure = schedule_curves(cosine(), linear())
+    crossed = f"the cosine schedule at timestep 496, the linear schedule at timestep {half}"
+    assert figure.caption == f"Half picture, half noise: {crossed}."
+    assert figure.alt.endswith(f"they cross one half: {crossed}.")
+    pixels = np.asarray(figure.image.convert("RGB")).astype(int)
+    for role in ("signal", "guess"):
+        wanted = [int(PALETTE[role][i : i + 2], 16) for i in (1, 3, 5)]
+        assert (np.abs(pixels - wanted).max(axis=2) < 30).sum() > 500
+
+
+def test_a_slider_of_many_shows_five_where_scripts_are_stripped():
+    pictures = [np.full((4, 4, 3), k, np.uint8) for k in range(0, 90, 10)]
+    slider = Slider(pictures, [f"at {k}" for k in range(9)], "a square", "It brightens.", title="how bright", start=4,
+                    height=99)  # fmt: skip
+    assert repr(slider) == "<Slider: how bright, 9 pictures>"
+    still = np.asarray(slider.still.image)
+    assert still.shape == (5 * 34 + 4 * 8, 4, 3) and (slider.still.alt, slider.still.caption) == (
+        "a square", "It brightens.")  # fmt: skip
+    assert [int(still[k * 42, 0, 0]) for k in range(5)] == [0, 20, 40, 60, 80]
+    setting = json.loads(re.search(r"json\">(\{.*?\})</script>", slider._repr_html_())[1])
+    assert (setting["title"], setting["start"], setting["height"]) == ("how bright", 4, 99)
+    assert len(setting["frames"]) == 9 and setting["labels"][8] == "at 8"
+    resting = json.loads(re.search(r"json\">(\{.*?\})</script>", Slider(
+        pictures, [""] * 9, "a square", title="how bright")._repr_html_())[1])  # fmt: skip
+    assert (resting["start"], resting["height"]) == (0, 256)

@@ -1,8 +1,11 @@
 """The networks keep the shapes they promise, hear what they are told, and lose detail with their skips."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from diffusion_lab.networks import MLP, Attention, ResidualBlock, UNet, time_waves
 
@@ -137,3 +140,78 @@ def test_time_waves_tell_any_two_timesteps_apart():
     far = torch.cdist(waves.double(), waves.double()) + 10 * torch.eye(1000)
     assert far.min() > 0.1
     torch.testing.assert_close(waves[7, 0], torch.tensor(7.0).sin())
+
+
+def test_time_waves_are_the_formula():
+    waves = [math.sin, math.cos]
+    expected = [[wave(t * 10000 ** (-k / 3)) for wave in waves for k in range(3)] for t in (0, 7, 999)]
+    torch.testing.assert_close(time_waves(torch.tensor([0, 7, 999]), 6), torch.tensor(expected), rtol=1e-4, atol=1e-4)
+
+
+def told(P: dict, t, condition, width: int):
+    """The context, written out."""
+    h = F.silu(F.linear(time_waves(t, width), P["context.time.0.weight"], P["context.time.0.bias"]))
+    h = F.linear(h, P["context.time.2.weight"], P["context.time.2.bias"])
+    return F.silu(h + condition @ P["context.words.weight"].T)
+
+
+@torch.no_grad()
+def test_an_mlp_written_out():
+    network = awake(MLP(words=5, width=8, depth=2, waves=2))
+    x, t, condition = inputs(4, 2)
+    P = dict(network.named_parameters())
+    context = told(P, t, condition, 4)
+    waves = [torch.sin(math.pi / 2 * x), torch.cos(math.pi / 2 * x), torch.sin(math.pi * x), torch.cos(math.pi * x)]
+    h = F.linear(torch.cat([x, *waves], 1), P["enter.weight"], P["enter.bias"])
+    for k in range(2):
+        scale, shift = F.linear(context, P[f"tell.{k}.weight"], P[f"tell.{k}.bias"]).chunk(2, 1)
+        h = h + F.linear(F.silu(h * (1 + scale) + shift), P[f"layers.{k}.weight"], P[f"layers.{k}.bias"])
+    guess = F.linear(F.silu(h), P["leave.weight"], P["leave.bias"])
+    torch.testing.assert_close(network(x, t, condition), guess, rtol=1e-4, atol=1e-5)
+    assert "context.words.bias" not in P
+
+
+@pytest.mark.parametrize(("before", "after"), [(16, 8), (8, 8)])
+@torch.no_grad()
+def test_a_block_written_out(before, after):
+    block = awake(ResidualBlock(before, after, 6))
+    x, context = torch.randn(2, before, 4, 4), torch.randn(2, 6)
+    h = F.conv2d(F.silu(F.group_norm(x, 8)), block.conv1.weight, block.conv1.bias, padding=1)
+    scale, shift = F.linear(context, block.tell.weight, block.tell.bias)[..., None, None].chunk(2, 1)
+    h = F.conv2d(F.silu(F.group_norm(h, 8) * (1 + scale) + shift), block.conv2.weight, block.conv2.bias, padding=1)
+    by = x if before == after else F.conv2d(x, block.bypass.weight, block.bypass.bias)
+    torch.testing.assert_close(block(x, context), by + h, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_unet_written_out():
+    network = awake(UNet((8, 16), words=5))
+    x, t, condition = inputs(2, 3, 8, 8)
+    context = told(dict(network.named_parameters()), t, condition, 16)
+    fine = network.first(F.conv2d(x, network.enter.weight, network.enter.bias, padding=1), context)
+    coarse = network.down[0](fine.view(2, 8, 4, 2, 4, 2).mean((3, 5)), context)
+    coarse = network.middle(network.look(coarse), context)
+    wide = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    last = F.silu(F.group_norm(network.up[0](torch.cat([wide, fine], 1), context), 8))
+    guess = F.conv2d(last, network.leave[-1].weight, network.leave[-1].bias, padding=1)
+    torch.testing.assert_close(network(x, t, condition), guess, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_not_said_is_the_size_of_the_course():
+    shapes = [{name: tuple(p.shape) for name, p in network.named_parameters()} for network in (MLP(), UNet())]
+    assert len(MLP().layers) == 3 and shapes[0]["enter.weight"] == (128, 14) and shapes[0]["leave.weight"] == (2, 128)
+    assert shapes[0]["tell.2.weight"] == (256, 64) and shapes[0]["context.time.0.weight"] == (64, 64)
+    assert shapes[1]["enter.weight"] == (16, 3, 3, 3) and shapes[1]["up.1.conv1.weight"] == (32, 88, 3, 3)
+    assert shapes[1]["leave.2.weight"] == (3, 16, 3, 3) and shapes[1]["context.time.2.weight"] == (56, 56)
+    assert not any("words" in name for each in shapes for name in each)  # it knows none
+    x, t, condition = inputs(2, 2)
+    torch.testing.assert_close(MLP().eval()(x, t, condition).shape, x.shape)
+
+
+@torch.no_grad()
+def test_at_its_start_a_unet_says_nothing_and_attention_changes_nothing():
+    x, t, _ = inputs(2, 3, 16, 16)
+    network = UNet()
+    torch.testing.assert_close(network(x, t), network.leave[-1].bias.view(1, 3, 1, 1).expand_as(x))
+    look, here = Attention(16), torch.randn(1, 16, 2, 2)
+    torch.testing.assert_close(look(here), here + look.leave.bias.view(1, 16, 1, 1))

@@ -1,6 +1,7 @@
 """The nouns: what a recipe makes of prompts and seeds, and how a path is told in one line."""
 
 import copy
+import gc
 import json
 import pickle
 from dataclasses import asdict
@@ -108,6 +109,26 @@ def test_a_step_is_copied_pickled_and_labelled_alike_everywhere():
     assert (type(step.alpha_bar), type(step.t), step.t) == (float, int, 999)
     halfway = Step(step.x_t, step.eps, 0.5, torch.tensor(0.5))
     assert (type(halfway.t), halfway.t) == (float, 0.5)
+
+
+def test_the_guess_without_the_prompt_has_an_x0_of_its_own():
+    x, eps = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 4.0]])
+    step = Step(x, eps, 0.36, 7, eps / 2)
+    assert torch.allclose(step.x0, (x - 0.8 * eps) / 0.6) and torch.allclose(step.x0_uncond, (x - 0.4 * eps) / 0.6)
+    assert Step(x, eps, 0.36, 7).x0_uncond is None
+
+
+def test_a_path_decodes_while_its_model_lives():
+    class Decoder:
+        def decode(self, x):
+            return x + 1
+
+    model, steps = Decoder(), [arrived(torch.zeros(1, 2))]
+    path, other = Trajectory(steps, decode=model.decode), Trajectory(steps, decode=torch.neg)
+    assert path.decode(1) == 2 and other.decode is torch.neg and Trajectory(steps).decode is None
+    del model
+    gc.collect()
+    assert path.decode is None and other.decode is torch.neg
 
 
 def test_saved_and_loaded_a_path_is_the_same(tmp_path):
