@@ -15,6 +15,8 @@ COMMANDS = {
     "draw": "a picture from a prompt",
     "train": "train a model of the course from scratch",
     "evaluate": "measure a model",
+    "progress": "what you have done in the lessons, and a certificate of it",
+    "reset": "a lesson as it was, beside your own copy of it",
     "setup": "only set the environment up",
 }
 OLDEST = (3, 11)

@@ -66,7 +66,7 @@ def opened(lab):
 
 @pytest.mark.browser
 def test_lab_opens_on_the_first_lesson(lab, opened):
-    assert f"/lessons/{FIRST.name}" in lab.address
+    assert f"/my-lessons/{FIRST.name}" in lab.address
     assert opened.locator(".jp-NotebookPanel:visible").count() == 1
     assert opened.get_by_role("tab", name=FIRST.name).is_visible()
 
@@ -85,7 +85,8 @@ def test_nothing_stands_before_the_first_cell(opened):
 
 @pytest.mark.browser
 def test_run_all_works(opened):
-    before = FIRST.read_bytes()
+    own = ROOT / "my-lessons" / FIRST.name
+    before = own.read_bytes()
     opened.get_by_role("menuitem", name="Run", exact=True).click()
     opened.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
     waiting = "[...document.querySelectorAll('.jp-InputArea-prompt')].some((e) => e.textContent.includes('*'))"
@@ -96,7 +97,7 @@ def test_run_all_works(opened):
     assert opened.locator(IN_THE_WAY).count() == 0
     assert opened.locator(".jp-OutputArea img:not([alt]), .jp-OutputArea img[alt='']").count() == 0
     assert opened.refused == [] and opened.errors == []
-    assert FIRST.read_bytes() == before, "running a lesson saved it without being asked"
+    assert own.read_bytes() == before, "running a lesson saved it without being asked"
 
 
 @pytest.mark.browser

@@ -39,6 +39,7 @@ def run(args):
     state = Path(sys.prefix) / "diffusion_lab_jupyter"
     keep_apart(state)
     _trust(state)
+    _copy_lessons()
     return serve(_start_page(), port, not args.no_browser)
 
 
@@ -101,10 +102,75 @@ def lessons():
 
 def _start_page():
     """The address of the first lesson below the course's folder that can be opened, 00 where there is one."""
-    found = lessons()
+    found = [opened_from() / path.name for path in lessons()]
     whole = (path for path in found if isinstance(_json(path), dict))
     first = next(whole, found[0] if found else LESSONS)
     return first.relative_to(environment.ROOT).as_posix()
+
+
+def own_lessons():
+    """The folder of a learner's own copies, which no update of the course touches."""
+    return LESSONS.parent / "my-lessons"
+
+
+def opened_from():
+    """The folder whose notebooks a learner opens: their own copies, where there are some."""
+    return own_lessons() if any(own_lessons().glob("[0-9][0-9]_*.ipynb")) else LESSONS
+
+
+def _copy_lessons():
+    """Each lesson that a learner has no copy of is copied to `my-lessons`; a copy that is as it was made follows the
+    course's own; one that was worked in is left alone, and a newer edition of it is told. Best effort, one at a time:
+    where the disk refuses, the lessons are opened where they are."""
+    record = own_lessons() / ".made.json"  # by name, the fingerprint of each copy as it was made
+    found = _json(record)
+    made = found if isinstance(found, dict) else {}
+    newer = []
+    for path in lessons():
+        try:
+            own, today = own_lessons() / path.name, digest(path)
+            if own.exists() and digest(own) not in (today, made.get(path.name)):
+                if made.get(path.name) not in (today, None):
+                    newer.append(path.name[:2])
+                continue
+            if not own.exists() or digest(own) != today:
+                _whole(own, path.read_bytes())
+            made[path.name] = today
+        except Exception:  # unreadable, a full disk, a folder of somebody else's
+            continue
+    try:
+        if made != found:
+            _whole(record, json.dumps(made, indent=1).encode())
+    except Exception:
+        pass  # it is found out again at the next start
+    if newer:
+        print("A newer edition of lesson {} is there; your copy is left as it is. `python -m diffusion_lab reset {}` "
+              "brings it, and keeps yours.".format(", ".join(newer), newer[0]), flush=True)
+
+
+def _whole(path, content):
+    from diffusion_lab.files import whole
+
+    with whole(path) as part:
+        part.write_bytes(content)
+
+
+def bring_back(lesson):
+    """A fresh copy of a lesson in `my-lessons`. Returns the name under which a copy that was worked in is kept beside
+    it, or "" where there was none. Raises LabError where the disk refuses."""
+    own, kept = own_lessons() / lesson.name, ""
+    try:
+        if own.exists() and digest(own) != digest(lesson):
+            kept = time.strftime("{} (mine, until %Y-%m-%d %H.%M.%S).ipynb").format(own.stem)
+            os.replace(own, own.with_name(kept))
+        content = lesson.read_bytes()
+    except OSError as error:
+        raise LabError(f"a fresh copy of {lesson.name} was to be made in {own.parent}; the disk refused "
+                       f"({error.strerror or error}); nothing is lost; make room, or mend the folder's rights") from None
+    _whole(own, content)
+    record = own.with_name(".made.json")
+    _whole(record, json.dumps(dict(_json(record) or {}, **{lesson.name: digest(lesson)}), indent=1).encode())
+    return kept
 
 
 def _json(path):

@@ -5,3 +5,4 @@ from .checks.checking import todo as todo
 from .checks.comparing import compare as compare
 from .checks.hinting import hints as hints
 from .checks.quizzing import quiz as quiz
+from .progress import Progress as Progress

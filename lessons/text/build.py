@@ -96,6 +96,7 @@ def cells_from(text: Path) -> nbformat.NotebookNode:
 def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Run every cell in a fresh kernel, in the lessons' folder; refuse errors and whatever reaches stderr."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    os.environ["DIFFUSION_LAB_PROGRESS"] = os.path.join(os.devnull, "nowhere")  # as before the first lesson
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     client = NotebookClient(
         notebook, timeout=SECONDS_A_CELL, kernel_name="python3", record_timing=False, coalesce_streams=True,

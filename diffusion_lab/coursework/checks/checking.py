@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ...errors import LabError
 from ..lessons import find
+from ..progress import note
 from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
 from .limits import GIGABYTES, SECONDS, Outcome, limited
@@ -48,6 +49,8 @@ def check(name: str, answer: Any) -> Any:
     judge = {Code: judge_code, Value: judge_value, Diagnoses: judge_diagnoses}[type(exercise)]
     verdict = judge(exercise, answer)
     display(verdict.box)
+    if verdict.box.mood != "not yet":
+        note(name, "" if verdict.box.mood == "right" else verdict.slip or verdict.box.head)
     return verdict.goes_on
 
 

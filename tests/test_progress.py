@@ -1,0 +1,179 @@
+"""What a learner has done is kept outside the course, shown, printed and put aside; their own lessons stay theirs."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diffusion_lab.__main__ import main
+from diffusion_lab.commands import environment, lab
+from diffusion_lab.coursework import Progress, check
+from diffusion_lab.coursework.progress import folder, kept, note
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def notes(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFUSION_LAB_PROGRESS", str(tmp_path / "notes"))
+    return tmp_path / "notes"
+
+
+def test_a_check_is_noted_by_name_and_a_stub_is_not(notes, capsys):
+    for answer in (..., "linear", "linear", "cosine", "linear"):
+        check("01.schedule", answer)
+    check("04.ddim", lambda x_t, eps, alpha_bar, alpha_bar_next: x_t)
+    check("04.ddim", lambda x_t: None.missing)
+    done = kept()
+    assert set(done) == {"01.schedule", "04.ddim"} and len(list(notes.iterdir())) == 2
+    assert (done["01.schedule"].passed, done["01.schedule"].tries) == (True, 4)  # once passed, it stays passed
+    assert not done["04.ddim"].passed and done["04.ddim"].slips == {"stays where it is": 1, "raised": 1}
+    assert sum(done["01.schedule"].slips.values()) == 3
+
+
+def test_the_table_says_what_is_done_what_comes_next_and_where_one_stopped(notes):
+    book = ROOT / "lessons"
+    fresh = Progress(book)
+    assert "Nothing is checked yet" in str(fresh) and fresh.next == "01"
+    for name in ("01.q_sample", "01.schedule", "01.root"):
+        note(name, "")
+    stood = Progress(book)
+    assert (stood.rows["01"], stood.next) == ((3, 3), "02") and "01.root (passed). Next: 02 · From noise" in stood.place
+    note("04.ddim", "wrong sign")
+    stood = Progress(book)
+    assert re.search(r"^04 · Sampling, step by step +0 of 3$", str(stood), re.M)
+    assert stood.place == "You stopped at 04.ddim (not right yet). Next: 04 · Sampling, step by step."
+    html = stood._repr_html_()
+    assert '<a href="01_from_image_to_noise.ipynb">01 · From image to noise</a>' in html and "3 of 3 ✓" in html
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"passed": true}', '{"passed": 1, "tries": "x", '
+                                     '"slips": {}, "when": 0}', "\x00\xff", '{"slips": 3, "passed": true, "tries": 1}'])
+def test_a_broken_note_stops_nothing(notes, content):
+    note("01.root", "")
+    (notes / "01.schedule.json").write_bytes(content.encode("latin-1"))
+    (notes / "02.reverse.json").mkdir()
+    assert list(kept()) == ["01.root"] and Progress(ROOT / "lessons").rows["01"] == (1, 3)
+    note("01.schedule", "linear")
+    assert kept()["01.schedule"].slips == {"linear": 1}
+
+
+def test_where_nothing_can_be_kept_a_check_goes_on(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("DIFFUSION_LAB_PROGRESS", str(tmp_path / "file" / "notes"))
+    assert check("01.schedule", "cosine") == "cosine" and kept() == {}
+    monkeypatch.delenv("DIFFUSION_LAB_PROGRESS")
+    assert folder().parent.name == "diffusion_lab" and ROOT not in folder().parents
+
+
+def test_export_certificate_and_reset(notes, tmp_path, capsys):
+    assert main(["progress", "--certificate", str(tmp_path / "none.html")]) == 2
+    assert "at least one check that was passed was expected" in capsys.readouterr().err
+    note("01.root", "")
+    note("01.root", "no root")
+    note("04.ddim", "wrong sign")
+    out = tmp_path / "p.json"
+    assert main(["progress", "--export", str(out)]) == 0
+    assert json.loads(out.read_text()) == {"exercises": {
+        "01.root": {"passed": True, "tries": 2, "slips": {"no root": 1}},
+        "04.ddim": {"passed": False, "tries": 1, "slips": {"wrong sign": 1}}}}  # fmt: skip
+    assert main(["progress", "--export", str(out), "--name", "Ada"]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main(["progress", "--export", str(out), "--name", "Ada", "--force"]) == 0
+    assert json.loads(out.read_text())["name"] == "Ada"
+    page = tmp_path / "c.html"
+    assert main(["progress", "--certificate", str(page), "--name", "Ada <Lovelace>"]) == 0
+    text = page.read_text()
+    assert "Ada &lt;Lovelace&gt;" in text and ">01.root<" in text
+    assert re.findall(r"scope='row'>(\d\d)", text) == ["01"]
+    assert main(["progress", "--reset"]) == 0 and kept() == {}
+    (aside,) = [path for path in notes.parent.iterdir() if path.name.startswith("notes until")]
+    assert len(list(aside.iterdir())) == 2
+    assert main(["progress", "--reset"]) == 0
+
+
+def test_a_kill_leaves_every_note_whole(notes):
+    code = ("from diffusion_lab.coursework.progress import note\nprint('up', flush=True)\n"
+            "while True: note('01.root', 'again')")
+    seen = 0
+    process = None
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
+        process.stdout.readline()
+        until = seen
+        while until < seen + 3:
+            until = kept()["01.root"].tries if kept() else 0
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert kept()["01.root"].tries >= until
+        seen = kept()["01.root"].tries
+    note("01.root", "")
+    assert kept()["01.root"].tries == seen + 1 and [p.name for p in notes.iterdir()] == ["01.root.json"]
+
+
+# --- a learner's own lessons -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    lessons = tmp_path / "lessons"
+    (lessons / "text").mkdir(parents=True)
+    for name in ("00_start", "01_one"):
+        (lessons / "text" / f"{name}.md").touch()
+        (lessons / f"{name}.ipynb").write_text(json.dumps({"cells": [], "edition": 1}))
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(lab, "LESSONS", lessons)
+    return tmp_path
+
+
+def renew(course, name, edition):
+    (course / "lessons" / name).write_text(json.dumps({"cells": [], "edition": edition}))
+
+
+def test_lessons_are_opened_as_copies_and_an_update_touches_no_work(course, capsys):
+    assert lab._start_page() == "lessons/00_start.ipynb"
+    lab._copy_lessons()
+    assert lab._start_page() == "my-lessons/00_start.ipynb"
+    own = course / "my-lessons"
+    assert sorted(p.name for p in own.glob("*.ipynb")) == ["00_start.ipynb", "01_one.ipynb"]
+    (own / "01_one.ipynb").write_text('{"cells": [], "mine": true}')
+    lab._copy_lessons()
+    assert capsys.readouterr().out == ""  # the same edition: nothing to tell
+    for name in ("00_start.ipynb", "01_one.ipynb"):
+        renew(course, name, 2)
+    lab._copy_lessons()
+    assert json.loads((own / "00_start.ipynb").read_text())["edition"] == 2
+    assert json.loads((own / "01_one.ipynb").read_text())["mine"]
+    assert "A newer edition of lesson 01 is there" in capsys.readouterr().out
+
+
+def test_a_lesson_is_brought_back_and_yours_is_kept(course, capsys):
+    lab._copy_lessons()
+    own = course / "my-lessons" / "01_one.ipynb"
+    own.write_text('{"mine": true}')
+    assert main(["reset", "01"]) == 0
+    assert json.loads(own.read_text())["edition"] == 1
+    (mine,) = own.parent.glob("01_one (mine*.ipynb")
+    assert mine.read_text() == '{"mine": true}' and mine.name in capsys.readouterr().out
+    assert main(["reset", "01"]) == 0 and len(list(own.parent.glob("*.ipynb"))) == 3  # nothing of yours to keep
+    renew(course, "01_one.ipynb", 2)
+    lab._copy_lessons()
+    assert json.loads(own.read_text())["edition"] == 2
+    assert main(["reset", "07"]) == 2 and "07 came; there are: 00, 01" in capsys.readouterr().err
+
+
+def test_what_lies_in_the_way_of_the_copies_stops_nothing(course, capsys):
+    (course / "my-lessons").write_text("a file")
+    lab._copy_lessons()
+    assert lab._start_page() == "lessons/00_start.ipynb"
+    assert main(["reset", "01"]) == 2 and "the disk refused" in capsys.readouterr().err
+    (course / "my-lessons").unlink()
+    (course / "my-lessons" / "00_start.ipynb").mkdir(parents=True)
+    (course / "my-lessons" / ".made.json").write_text("[")
+    lab._copy_lessons()
+    assert (course / "my-lessons" / "01_one.ipynb").is_file()
+    assert (course / "my-lessons" / "00_start.ipynb").is_dir()
