@@ -166,7 +166,7 @@ def bring_back(lesson):
         content = lesson.read_bytes()
     except OSError as error:
         raise LabError(f"a fresh copy of {lesson.name} was to be made in {own.parent}; the disk refused "
-                       f"({error.strerror or error}); nothing is lost; make room, or mend the folder's rights") from None
+                       f"({error.strerror or error}); nothing is lost; mend the folder's rights") from None
     _whole(own, content)
     record = own.with_name(".made.json")
     _whole(record, json.dumps(dict(_json(record) or {}, **{lesson.name: digest(lesson)}), indent=1).encode())

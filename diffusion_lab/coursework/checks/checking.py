@@ -17,6 +17,7 @@ from torch import Tensor
 from ...errors import LabError
 from ..lessons import find
 from ..progress import note
+from .beginners import repaired
 from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
 from .limits import GIGABYTES, SECONDS, Outcome, limited
@@ -85,6 +86,29 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
     """The verdict on a function: not yet, stopped, raised, unusable, right, a slip by name, or unrecognised."""
     if not callable(answer):
         return _unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came.")
+    verdict = _judge_function(exercise, answer)
+    if verdict.slip not in ("raised", "unusable", "unrecognised"):
+        return verdict
+    found = limited(lambda: repaired(answer, functools.partial(_is_right, exercise))).value
+    if found is None:
+        return verdict
+    came = verdict.box.lines[: 1 if verdict.slip == "raised" else 0]
+    lines = (*came, found.says, verdict.box.lines[-1])
+    return Verdict(Box("wrong", f"Not right: {found.name}", lines), verdict.goes_on, found.name)
+
+
+def _is_right(exercise: Code, answer: Callable) -> bool:
+    """Does a mended function give the right numbers? One that raises does not."""
+    try:
+        results, _ = _results(exercise, answer)
+        expected, _ = _results(exercise, exercise.reference)
+        return not any(map(misfit, results, expected)) and worst(list(map(flat, results)),
+                                                                 list(map(flat, expected))) <= RIGHT
+    except Exception:
+        return False
+
+
+def _judge_function(exercise: Code, answer: Callable) -> Verdict:
     outcome = limited(lambda: _results(exercise, answer))
     if isinstance(outcome.error, NotYet):
         lines = (f"Write `{exercise.call}` in the cell above, then run it again. {GO_ON}",)
@@ -237,6 +261,11 @@ def judge_value(exercise: Value, answer: Any) -> Verdict:
 
 def _judge_choice(exercise: Value, answer: Any) -> Verdict:
     said = answer.strip().lower() if isinstance(answer, str) else None
+    named = getattr(answer, "__name__", None)
+    if isinstance(named, str) and named in (exercise.truth, *exercise.wrong):
+        kind = kind_of(answer).removeprefix("a ")
+        return _unusable(exercise, f"`{named}` without quotes is the {kind} of that name; "
+                                   f'the word is written "{named}".')
     if said == exercise.truth:
         return Verdict(Box("right", "Right", (exercise.right,)), answer)
     if said in exercise.wrong:
@@ -255,8 +284,11 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
         lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
         return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")
     lines, right, open_ = [], 0, 0
+    names = {name.lower(): name for name in exercise.signs}
     for patient, truth in exercise.truth.items():
         said = answer[patient]
+        if isinstance(said, str):
+            said = names.get(said.strip().lower(), said)
         if said is ...:
             open_ += 1
         elif isinstance(said, str) and said == truth:
