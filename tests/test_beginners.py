@@ -56,8 +56,10 @@ def written(code: str, **names):
     ("01.q_sample", Q + "return np.sqrt(alpha_bar) * x0.numpy() + np.sqrt(1 - alpha_bar) * eps.numpy()", "no tensor",
      "torch.as_tensor"),
     ("04.ddim", D + "x0 = x_t - (1 - alpha_bar)**0.5 * eps / alpha_bar**0.5\n    "
-     "return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next)**0.5 * eps", "brackets are missing", "all that is divided"),
-    ("04.ddim", D + GOOD + "alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next)**0.5 * eps", "no return", "`return` before"),
+     "return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next)**0.5 * eps", "brackets are missing",
+     "all that is divided"),
+    ("04.ddim", D + GOOD + "alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next)**0.5 * eps", "no return",
+     "`return` before"),
     ("02.posterior", P +
      "e = [torch.exp(-((x_t - alpha_bar**.5 * p)**2).sum(1) / 2 * (1 - alpha_bar)) for p in (a, b)]\n"
      "    w = (e[0] / (e[0] + e[1]))[:, None]\n    return w * a + (1 - w) * b", "brackets are missing",
