@@ -13,6 +13,7 @@ import torch
 
 from diffusion_lab import StableDiffusion, Trajectory, ddim_step, guided, noise
 from diffusion_lab.coursework.checks import checking, limits
+from diffusion_lab.coursework.checks.answers import judge_diagnoses, judge_value
 from diffusion_lab.coursework.checks.checking import (
     NEAR,
     RIGHT,
@@ -20,8 +21,6 @@ from diffusion_lab.coursework.checks.checking import (
     check,
     flat,
     judge_code,
-    judge_diagnoses,
-    judge_value,
     todo,
     worst,
 )

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from diffusion_lab.coursework.checks.checking import judge_diagnoses
+from diffusion_lab.coursework.checks.answers import judge_diagnoses
 from diffusion_lab.coursework.lessons import find
 from diffusion_lab.coursework.lessons.clinic import PATIENTS, WARDS, patient
 from diffusion_lab.errors import LabError

@@ -4,10 +4,8 @@ import contextlib
 import functools
 import inspect
 import linecache
-import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,16 +15,16 @@ from torch import Tensor
 from ...errors import LabError
 from ..lessons import find
 from ..progress import note
+from .answers import judge_diagnoses, judge_value
 from .beginners import repaired
 from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
-from .limits import GIGABYTES, SECONDS, Outcome, limited
+from .limits import limited
 from .measuring import distance, flat, kind_of, misfit, worst
+from .verdicts import GO_ON, YOURS, Verdict, on_the_leash, stopped, unusable
 
 RIGHT = 1e-4  # relative difference from the reference that still is right: another order of float32 operations
 NEAR = 1e-3  # relative difference from a known mistake that still is that mistake
-GO_ON = "The lesson goes on with the course's own version."
-YOURS = "The lesson goes on with your version: watch what it does to the pictures."
 
 
 class NotYet(LabError):
@@ -55,37 +53,13 @@ def check(name: str, answer: Any) -> Any:
     return verdict.goes_on
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found: the box to show, what goes on, and the name of the slip (empty where there is none)."""
-
-    box: Box
-    goes_on: Any
-    slip: str = ""
-
-
-def on_the_leash(judge: Callable) -> Callable:
-    """The judge, run as a learner's function is: it meets their objects, whose `==`, `__float__` or `__str__` may raise
-    or never end. Then the verdict is that the answer cannot be used yet, and the course's own goes on."""
-    @functools.wraps(judge)
-    def held(exercise: Code | Value | Diagnoses, *came: Any) -> Verdict:
-        outcome = limited(lambda: judge(exercise, *came))
-        if outcome.stopped:
-            return _stopped(exercise, outcome)
-        if outcome.error is not None:
-            kind, said = type(outcome.error).__name__, spoken(outcome.error, str)
-            return _unusable(exercise, f"What came cannot be compared with the right answer: `{kind}`: {said}.")
-        return outcome.value
-    return held
-
-
 # --- functions ---------------------------------------------------------------------------------------------------
 
 
 def judge_code(exercise: Code, answer: Any) -> Verdict:
     """The verdict on a function: not yet, stopped, raised, unusable, right, a slip by name, or unrecognised."""
     if not callable(answer):
-        return _unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came.")
+        return unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came.")
     verdict = _judge_function(exercise, answer)
     if verdict.slip not in ("raised", "unusable", "unrecognised"):
         return verdict
@@ -114,7 +88,7 @@ def _judge_function(exercise: Code, answer: Callable) -> Verdict:
         lines = (f"Write `{exercise.call}` in the cell above, then run it again. {GO_ON}",)
         return Verdict(Box("not yet", "Not yet", lines), exercise.reference, "not yet")
     if outcome.stopped:
-        return _stopped(exercise, outcome)
+        return stopped(exercise, outcome)
     if outcome.error is not None:
         return _raised(exercise, answer, outcome.error)
     results, changed = outcome.value
@@ -130,7 +104,7 @@ def _plain(exercise: Code, results: list, expected: list) -> list[list[Tensor]] 
     """The results as plain numbers, or the verdict that they are none."""
     complaints = map(misfit, results, expected)
     complaint = next(filter(None, complaints), "")
-    return _unusable(exercise, complaint) if complaint else list(map(flat, results))
+    return unusable(exercise, complaint) if complaint else list(map(flat, results))
 
 
 def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, changed: bool) -> Verdict:
@@ -173,30 +147,6 @@ def _seeded(call: Callable) -> Any:
         return call()
 
 
-def _own(exercise: Code | Value | Diagnoses) -> Any:
-    """What the lesson goes on with where the learner's answer cannot be used."""
-    if isinstance(exercise, Code):
-        return exercise.reference
-    return dict(exercise.truth) if isinstance(exercise, Diagnoses) else exercise.truth
-
-
-def _unusable(exercise: Code | Value | Diagnoses, complaint: str) -> Verdict:
-    return Verdict(Box("wrong", "It cannot be used yet", (complaint, GO_ON)), _own(exercise), "unusable")
-
-
-def _stopped(exercise: Code | Value | Diagnoses, outcome: Outcome) -> Verdict:
-    if outcome.stopped == "time":
-        head = "Stopped: it did not come to an end"
-        line = (f"After {SECONDS:.0f} seconds it was still running; it should take a blink. Look for a loop whose end "
-                "never comes.")
-    else:
-        head = "Stopped: it asked for too much memory"
-        line = (f"It wanted more than {GIGABYTES} GB for a few numbers. Look for a list or a tensor that grows, or for "
-                "a shape with a factor too many.")
-    last = "A part of it still runs in the background: restart the kernel to be rid of it. " if outcome.running else ""
-    return Verdict(Box("stopped", head, (line, last + GO_ON)), _own(exercise), "stopped")
-
-
 @on_the_leash
 def _raised(exercise: Code, answer: Callable, error: BaseException) -> Verdict:
     message = spoken(error, lambda error: next(iter(str(error).strip().splitlines()), ""))
@@ -230,76 +180,3 @@ def _advice(exercise: Code, error: BaseException) -> str:
     if "size of tensor" in said or "shape" in said:
         return "Two tensors do not fit together: print their shapes just before that line."
     return ""
-
-
-# --- numbers, choices, diagnoses ---------------------------------------------------------------------------------
-
-
-@on_the_leash
-def judge_value(exercise: Value, answer: Any) -> Verdict:
-    """The verdict on a number or a choice; a wrong one that is known is answered by its own sentence."""
-    if answer is ...:
-        lines = ("Put your answer in the place of `...` and run the cell again.",)
-        return Verdict(Box("not yet", "Not yet", lines), exercise.truth, "not yet")
-    if exercise.is_choice:
-        return _judge_choice(exercise, answer)
-    try:
-        number = float(answer)
-    except Exception:  # an answer may be anything, and its __float__ raise anything
-        return _unusable(exercise, f"A number was expected; {kind_of(answer)} came.")
-    if math.isnan(number):
-        return _unusable(exercise, "A number was expected; nan came, which is what 0 / 0 gives. Look at how you found "
-                                   "it.")
-    if abs(number - exercise.truth) <= exercise.tolerance:
-        return Verdict(Box("right", "Right", (exercise.right,)), answer)
-    for value, says in exercise.wrong.items():
-        if abs(number - value) <= exercise.tolerance:
-            return Verdict(Box("wrong", "Not right", (says,)), answer, str(value))
-    side = "too large" if number > exercise.truth else "too small"
-    return Verdict(Box("wrong", f"Not right: {side}", ("Open the first hint.",)), answer, "unrecognised")
-
-
-def _judge_choice(exercise: Value, answer: Any) -> Verdict:
-    said = answer.strip().lower() if isinstance(answer, str) else None
-    named = getattr(answer, "__name__", None)
-    if isinstance(named, str) and named in (exercise.truth, *exercise.wrong):
-        kind = kind_of(answer).removeprefix("a ")
-        return _unusable(exercise, f"`{named}` without quotes is the {kind} of that name; "
-                                   f'the word is written "{named}".')
-    if said == exercise.truth:
-        return Verdict(Box("right", "Right", (exercise.right,)), answer)
-    if said in exercise.wrong:
-        return Verdict(Box("wrong", f"Not {said}", (exercise.wrong[said],)), answer, said)
-    options = ", ".join(f'"{option}"' for option in sorted([exercise.truth, *exercise.wrong]))
-    return _unusable(exercise, f"One of {options} was expected; {kind_of(answer)} came.")
-
-
-@on_the_leash
-def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
-    """The verdict on a dict of diagnoses, one line for each patient."""
-    if not isinstance(answer, Mapping) or set(answer) != set(exercise.truth):
-        patients = ", ".join(map(str, exercise.truth))
-        return _unusable(exercise, f"A dict with the patients {patients} was expected; {kind_of(answer)} came.")
-    if all(said is ... for said in answer.values()):
-        lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
-        return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")
-    lines, right, open_ = [], 0, 0
-    names = {name.lower(): name for name in exercise.signs}
-    for patient, truth in exercise.truth.items():
-        said = answer[patient]
-        if isinstance(said, str):
-            said = names.get(said.strip().lower(), said)
-        if said is ...:
-            open_ += 1
-        elif isinstance(said, str) and said == truth:
-            right += 1
-            lines.append(f"✓ {patient}: {said}. {exercise.signs[truth]}")
-        elif isinstance(said, str) and said in exercise.signs:
-            lines.append(f"✗ {patient}: not {said!r}. That would show like this: {exercise.signs[said]}")
-        else:
-            lines.append(f"✗ {patient}: {spoken(said)} is none of the names in the list.")
-    if right == len(exercise.truth):
-        return Verdict(Box("right", "All of them right", (*lines, exercise.right)), answer)
-    wrong = len(exercise.truth) - right - open_
-    head = f"{right} right, {wrong} not right, {open_} still open"
-    return Verdict(Box("wrong" if wrong else "not yet", head, tuple(lines)), answer, "unrecognised" if wrong else "")

@@ -1,0 +1,80 @@
+"""The judges of what is no function: a number, a choice, or a diagnosis for each patient."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from .box import Box, spoken
+from .exercises import Diagnoses, Value
+from .measuring import kind_of
+from .verdicts import Verdict, on_the_leash, unusable
+
+
+@on_the_leash
+def judge_value(exercise: Value, answer: Any) -> Verdict:
+    """The verdict on a number or a choice; a wrong one that is known is answered by its own sentence."""
+    if answer is ...:
+        lines = ("Put your answer in the place of `...` and run the cell again.",)
+        return Verdict(Box("not yet", "Not yet", lines), exercise.truth, "not yet")
+    if exercise.is_choice:
+        return _judge_choice(exercise, answer)
+    try:
+        number = float(answer)
+    except Exception:  # an answer may be anything, and its __float__ raise anything
+        return unusable(exercise, f"A number was expected; {kind_of(answer)} came.")
+    if math.isnan(number):
+        return unusable(exercise, "A number was expected; nan came, which is what 0 / 0 gives. Look at how you found "
+                                   "it.")
+    if abs(number - exercise.truth) <= exercise.tolerance:
+        return Verdict(Box("right", "Right", (exercise.right,)), answer)
+    for value, says in exercise.wrong.items():
+        if abs(number - value) <= exercise.tolerance:
+            return Verdict(Box("wrong", "Not right", (says,)), answer, str(value))
+    side = "too large" if number > exercise.truth else "too small"
+    return Verdict(Box("wrong", f"Not right: {side}", ("Open the first hint.",)), answer, "unrecognised")
+
+
+def _judge_choice(exercise: Value, answer: Any) -> Verdict:
+    said = answer.strip().lower() if isinstance(answer, str) else None
+    named = getattr(answer, "__name__", None)
+    if isinstance(named, str) and named in (exercise.truth, *exercise.wrong):
+        kind = kind_of(answer).removeprefix("a ")
+        return unusable(exercise, f"`{named}` without quotes is the {kind} of that name; "
+                                   f'the word is written "{named}".')
+    if said == exercise.truth:
+        return Verdict(Box("right", "Right", (exercise.right,)), answer)
+    if said in exercise.wrong:
+        return Verdict(Box("wrong", f"Not {said}", (exercise.wrong[said],)), answer, said)
+    options = ", ".join(f'"{option}"' for option in sorted([exercise.truth, *exercise.wrong]))
+    return unusable(exercise, f"One of {options} was expected; {kind_of(answer)} came.")
+
+
+@on_the_leash
+def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
+    """The verdict on a dict of diagnoses, one line for each patient."""
+    if not isinstance(answer, Mapping) or set(answer) != set(exercise.truth):
+        patients = ", ".join(map(str, exercise.truth))
+        return unusable(exercise, f"A dict with the patients {patients} was expected; {kind_of(answer)} came.")
+    if all(said is ... for said in answer.values()):
+        lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
+        return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")
+    lines, right, open_ = [], 0, 0
+    names = {name.lower(): name for name in exercise.signs}
+    for patient, truth in exercise.truth.items():
+        said = answer[patient]
+        if isinstance(said, str):
+            said = names.get(said.strip().lower(), said)
+        if said is ...:
+            open_ += 1
+        elif isinstance(said, str) and said == truth:
+            right += 1
+            lines.append(f"✓ {patient}: {said}. {exercise.signs[truth]}")
+        elif isinstance(said, str) and said in exercise.signs:
+            lines.append(f"✗ {patient}: not {said!r}. That would show like this: {exercise.signs[said]}")
+        else:
+            lines.append(f"✗ {patient}: {spoken(said)} is none of the names in the list.")
+    if right == len(exercise.truth):
+        return Verdict(Box("right", "All of them right", (*lines, exercise.right)), answer)
+    wrong = len(exercise.truth) - right - open_
+    head = f"{right} right, {wrong} not right, {open_} still open"
+    return Verdict(Box("wrong" if wrong else "not yet", head, tuple(lines)), answer, "unrecognised" if wrong else "")
