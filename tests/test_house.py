@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -250,6 +251,12 @@ def test_readme_names_every_lesson_and_every_verb():
     assert [name for name in links if not (ROOT / name).exists()] == []
     verbs = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
     assert [verb for verb in verbs if f"`{verb}" not in told and verb not in {"help", "ready"}] == []
+
+
+@pytest.mark.parametrize("verb", ["lab", "present", "doctor", "ready"])
+def test_a_path_with_a_space_is_one_word_for_make(verb):
+    said = subprocess.run(["make", "-n", verb, "PYTHON=/a b/python"], cwd=ROOT, capture_output=True, text=True)
+    assert shlex.split(said.stdout)[:3] == ["/a b/python", "-m", "diffusion_lab"]
 
 
 def test_version_and_licences():
