@@ -39,9 +39,9 @@ PYTEST = ["-qs", "--assert=plain", "-p", "no:cacheprovider", "-m", "not slow and
 
 ROOMS = {  # a room: its files, and its tests
     "mixing": ("mixing.py", "mixing"),
-    "protocol": ("protocol.py", "protocol sampling"),
-    "recipe": ("recipe.py", "trajectory protocol sampling"),
-    "trajectory": ("trajectory.py", "trajectory sampling"),
+    "protocol": ("protocol.py", "sampling"),
+    "recipe": ("recipe.py", "trajectory"),
+    "trajectory": ("trajectory.py", "trajectory"),
     "files": ("files.py", "files"),
     "places": ("places.py", "places"),
     "pixels": ("pixels.py", "pixels editing"),
@@ -50,7 +50,7 @@ ROOMS = {  # a room: its files, and its tests
     "networks": ("networks.py", "networks"),
     "worlds": ("worlds/*.py", "worlds scenes"),
     "noising": ("noising.py", "sampling"),
-    "guidance": ("guidance.py", "sampling protocol"),
+    "guidance": ("guidance.py", "sampling"),
     "exact": ("exact.py", "exact"),
     "objectives": ("objectives.py", "objectives"),
     "sampling": ("sampling/*.py", "sampling"),
@@ -281,6 +281,7 @@ def forked(job, limit: int):
         child = os.fork()
         if not child:
             os.setpgid(0, 0)
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))  # computed, however busy the machine is
             null = os.open(os.devnull, os.O_RDWR)
             for stream in () if os.environ.get("LOUD") else (0, 1, 2):

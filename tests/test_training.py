@@ -450,9 +450,59 @@ def test_muon_moves_by_an_orthogonal_update_scaled_by_the_root_of_its_height():
             p.grad = p.grad.flip(0)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 8), (1, 8, 3)])
+@pytest.mark.parametrize("rounds", [1, 5])
+def test_newton_and_schulz_written_out(shape, rounds):
+    given = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    X = given if shape[1] < shape[2] else given.mT
+    X = X / X.norm(dim=(1, 2), keepdim=True)
+    for _ in range(rounds):
+        A = X @ X.mT
+        X = 3.4445 * X + (-4.7750 * A + 2.0315 * A @ A) @ X
+    expected = X if shape[1] < shape[2] else X.mT
+    torch.testing.assert_close(orthogonal(given, rounds), expected, atol=1e-5, rtol=1e-4)
+    if rounds == 5:
+        assert torch.equal(orthogonal(given), orthogonal(given, 5)) and not orthogonal(0 * given).any()
+
+
 def test_a_horizon_looks_back_over_its_share():
-    decay = horizon(0.05)
-    assert decay(1) == 0 and decay(2000) == pytest.approx(1 - 1 / 100)
+    for decay in (horizon(0.05), horizon()):
+        assert decay(1) == 0 and decay(2000) == pytest.approx(1 - 1 / 100)
+
+
+def test_what_is_not_said_is_what_the_papers_and_the_course_take():
+    plain, mixed = adamw()(Guess()), muon_and_adamw(0.02, 1e-3, lambda name: False, 0.5)(Matrices())
+    (moved,) = plain.optimisers
+    told = {key: moved.defaults[key] for key in ("lr", "betas", "weight_decay")}
+    assert isinstance(moved, torch.optim.AdamW) and told == {"lr": 2e-3, "betas": (0.9, 0.99), "weight_decay": 0.0}
+    assert [mixed.optimisers[1].defaults[key] for key in ("betas", "weight_decay")] == [(0.9, 0.98), 0.0]
+    assert [group.get("momentum") for group in mixed.groups()] == [0.95, None]
+    assert (plain.clip, mixed.clip, adamw(clip=None)(Guess()).clip, Optimisers([], None).clip) == (1.0, 1.0, None, 1.0)
+    assert [plain.rate(step, 200) for step in (0, 24, 49, 100, 150, 199)] == [0.02, 0.5, 1.0, 1.0, 0.5, 0.01]
+    assert [mixed.rate(step, 400) for step in (0, 29, 59, 200, 300)] == [1 / 60, 0.5, 1.0, 1.0, 0.5]
+    assert adamw(0.5, rate=max)(Guess()).rate is max and adamw(0.5)(Guess()).groups()[0]["lr"] == 0.5
+    assert Checkpoint("a").every_seconds == 120 and len(list(looks(train(Guess(), loss, 30)))) == 10
+
+
+@pytest.mark.parametrize(("ema", "decays"), [({}, [2 / 11, 3 / 12, 4 / 13]), ({"ema": 0.2}, [2 / 11, 0.2, 0.2])])
+def test_a_constant_average_looks_back_less_at_first(ema, decays):
+    network, weights, seen = Guess(), [], []
+    for progress in train(network, loss, 4, **ema):
+        weights.append(network.net[0].weight.detach().clone())
+        seen.append(progress.ema.net[0].weight.clone())
+        assert not progress.ema.training and not any(p.requires_grad for p in progress.ema.parameters())
+    average = weights[0]
+    for now, mine, decay in zip(weights[1:], seen[1:], decays, strict=True):
+        average = decay * average + (1 - decay) * now
+        torch.testing.assert_close(mine, average)
+
+
+def test_each_seed_step_and_process_draws_numbers_of_its_own():
+    """The seeds themselves: of others, a training that was stopped would go on with other pictures."""
+    named = {(0, 0, 0): 7896617691693857887, (1, 0, 0): 3717377837946358015, (0, 1, 0): 2918264622725855778,
+             (0, 0, 1): 4324601099084218337}  # fmt: skip
+    assert {name: _generator(*name).initial_seed() for name in named} == named
+    assert not torch.equal(run(1)[0].net[0].weight, run(1, seed=1)[0].net[0].weight)
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])

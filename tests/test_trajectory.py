@@ -15,9 +15,20 @@ import torch
 from safetensors.torch import save_file
 
 from diffusion_lab.errors import LabError
+from diffusion_lab.mixing import add_noise
 from diffusion_lab.noising import forward
 from diffusion_lab.schedules import linear
-from diffusion_lab.trajectory import FORMAT, Recipe, Step, Trajectory, arrived
+from diffusion_lab.trajectory import (
+    FORMAT,
+    ForwardSteps,
+    Recipe,
+    Step,
+    Steps,
+    Trajectory,
+    arrived,
+    in_float16,
+    with_pictures,
+)
 
 MODEL = SimpleNamespace(name="a model", guidance_scale=2.0)
 
@@ -143,6 +154,40 @@ def test_saved_and_loaded_a_path_is_the_same(tmp_path):
         assert torch.equal(kept.nan_to_num(3), was.nan_to_num(3))
 
 
+def test_saved_and_loaded_a_forward_path_is_the_same(tmp_path):
+    x0, eps = torch.tensor([[1.0, -0.5]]), torch.tensor([[0.25, 2.0]])
+    steps, to_rgb = ForwardSteps(x0, eps, [np.float64(0.81), 0.36, 0.04], range(3)), torch.arange(9.0).view(3, 3)
+    loaded = Trajectory.load(Trajectory(steps, Recipe("m"), to_rgb).save(tmp_path / "path.safetensors"))
+    for path in (loaded, Trajectory(steps[:], Recipe("m"), to_rgb)):
+        assert (path.fixed, path.direction, len(path), path.alpha_bars) == (True, "forward", 3, [0.81, 0.36, 0.04])
+        assert path.steps.ts == [0, 1, 2] and torch.equal(path.to_rgb, to_rgb) and path.recipe == Recipe("m")
+        assert torch.equal(path[1].x_t, add_noise(x0, 0.36, eps)) and torch.equal(path[1].eps, eps) and path[1].t == 1
+        assert torch.allclose(path.x0, x0) and [type(a) for a in path.alpha_bars] == [float] * 3
+    assert (steps[1:].alpha_bars, steps[1:].ts) == ([0.36, 0.04], [1, 2])
+
+
+def test_a_path_keeps_what_its_steps_know():
+    known = Steps([arrived(torch.ones(1, 2))], Recipe("m"), torch.ones(3, 3), torch.neg)
+    path = Trajectory.of(known)
+    assert (path.recipe, path.decode) == (Recipe("m"), torch.neg) and torch.equal(path.to_rgb, torch.ones(3, 3))
+    one, two = (torch.full((1, 2, 2, 3), value, dtype=torch.uint8) for value in (1, 2))
+    more = with_pictures(with_pictures(path, {5: one, 2: one}), {3: two, 5: two})
+    assert [(k, int(more.pictures[k].max())) for k in more.pictures] == [(2, 1), (3, 2), (5, 2)] and not path.pictures
+
+
+@pytest.mark.parametrize(("values", "kind"), [
+    ([0.0, 65504.0], torch.float16), ([0.0, 65505.0], torch.float32), ([0.0, -0.0], torch.float16),
+    ([2.0**-14, 0.0], torch.float16), ([2.0**-15, 0.0], torch.float32), ([float("nan")], torch.float16),
+    ([float("inf"), 1e6], torch.float32), ([float("inf"), 1.0], torch.float16), ([], torch.float16),
+])  # fmt: skip
+def test_samples_are_stored_in_half_where_that_holds_them(values, kind):
+    given = torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    kept = in_float16(given)
+    assert kept.dtype == kind and torch.equal(kept.nan_to_num(7), given.detach().to(kind).nan_to_num(7))
+    assert not kept.requires_grad
+    assert in_float16(torch.arange(3)).dtype == torch.int64
+
+
 def test_a_path_that_cannot_be_written_is_told_and_leaves_what_was_there(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(LabError, match="the disk refused"):
@@ -155,6 +200,9 @@ def test_a_forward_path_is_told_apart_by_what_holds_its_steps():
     walked = Trajectory(list(fixed))
     assert (fixed.fixed, walked.fixed) == (True, False)
     assert fixed.direction == walked.direction == "forward" and fixed.alpha_bars == walked.alpha_bars
+    clear, static = (Step(torch.full((1, 2), x), torch.zeros(1, 2), a, 0) for x, a in ((1.0, 0.81), (2.0, 0.16)))
+    assert torch.equal(Trajectory([clear, static]).x0, clear.x0)  # what a walk began with
+    assert torch.equal(Trajectory([static, clear]).x0, clear.x0)
 
 
 def test_a_plain_generator_of_steps_is_a_path_too():
@@ -205,6 +253,7 @@ def test_what_is_saved_can_be_loaded(tmp_path):
     assert sorted(loaded[0].extras) == ["0.picture", "picture"]
     assert loaded[0].extras["picture"].tolist() == [[1.0, 1.0]]
     assert torch.equal(loaded.pictures[1], pictures)
+    assert loaded[0].x_t.dtype == loaded.x0.dtype == loaded[0].extras["picture"].dtype == torch.float32
 
 
 @pytest.mark.parametrize("value", [5, None, np.ones(2), torch.eye(2).to_sparse(), torch.ones(2, device="meta")])
