@@ -69,16 +69,19 @@ class Mutations(cst.CSTVisitor):
     METADATA_DEPENDENCIES = (PositionProvider,)
 
     def __init__(self):
-        self.found = []
+        self.found, self.said = [], set()
 
     def on_visit(self, node) -> bool:
-        said = isinstance(node, cst.SimpleString) and " " in node.value
-        asks = isinstance(node, cst.Call) and getattr(node.func, "value", "") in {"len", "isinstance"}
-        if isinstance(node, SILENT) or said or asks:
+        called = str(getattr(node.func, "value", "")) if isinstance(node, cst.Call) else ""
+        words = isinstance(node, cst.SimpleString) and " " in node.value
+        if isinstance(node, SILENT) or words or node in self.said or called in {"len", "isinstance"}:
             return False
+        said = node.args[1:3] if called.startswith(("as_", "read_")) else ()  # what an error would say
+        self.said |= set(said)
         for kind, operator in mutation_operators:
             for other in operator(node) if isinstance(node, kind) else ():
-                self.found.append((self.get_metadata(PositionProvider, node).start.line, node, other))
+                if not said or tuple(other.args[1:3]) == tuple(said):
+                    self.found.append((self.get_metadata(PositionProvider, node).start.line, node, other))
         return True
 
 

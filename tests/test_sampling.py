@@ -303,6 +303,10 @@ def test_a_schedule_has_no_more_timesteps_than_a_machine_counts_at_once(make):
 
 
 def test_timesteps_may_come_as_numbers_of_any_kind():
+    assert SCHEDULE.labels(np.array([999, 0])) == [999, 0] == SCHEDULE.labels(iter([999, 0]))
+    for wrong in ([1000], [-1]):
+        with pytest.raises(LabError, match="t is a whole number from 0 to 999"):
+            SCHEDULE.labels(wrong)
     times = SCHEDULE.times([800, 300])
     assert SCHEDULE.times(torch.tensor([800, 300])) == SCHEDULE.times([torch.tensor(800), torch.tensor(300)]) == times
     assert straight(1).times([0]) == [(0, pytest.approx(0.5), 1.0)]

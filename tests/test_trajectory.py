@@ -17,6 +17,16 @@ from safetensors.torch import save_file
 from diffusion_lab.errors import LabError
 from diffusion_lab.mixing import add_noise
 from diffusion_lab.noising import forward
+from diffusion_lab.recipe import (
+    as_asked,
+    as_prompts,
+    as_scale,
+    as_seeds,
+    as_share,
+    as_strength,
+    as_whole,
+    shortened,
+)
 from diffusion_lab.schedules import linear
 from diffusion_lab.trajectory import (
     FORMAT,
@@ -74,12 +84,27 @@ def test_a_recipe_holds_plain_values():
     assert Recipe.of(MODEL, "a cat", torch.tensor([4, 5])).seed == (4, 5)
 
 
+def test_the_largest_numbers_are_numbers_and_the_longest_words_are_cut():
+    assert as_seeds([0, 2**63 - 1]) == (0, 2**63 - 1)
+    assert [as_scale(most) for most in (-10_000, 10_000)] == [-10_000, 10_000]
+    assert shortened("x" * 78) == repr("x" * 78) and shortened("x" * 79) == "'" + "x" * 76 + "..."
+    assert shortened(np.array([[1], [2]])) == "array([[1], [2]])"
+    assert (as_share(0, "", ""), as_share(1, "", ""), as_strength(1)) == (0, 1, 1)
+    assert (as_whole(3, "", "", 3, 3), as_prompts(("a", "b")), as_asked(["a"])) == (3, ("a", "b"), ("a",))
+    for wrong in (lambda: as_scale(10_001), lambda: as_whole(2, "", "", 3), lambda: as_whole(4, "", "", 3, 3),
+                  lambda: as_share(1.01, "", ""), lambda: as_asked([]), lambda: as_seeds(b"7")):  # fmt: skip
+        with pytest.raises(LabError):
+            wrong()
+
+
 def test_a_recipe_tells_only_what_took_effect():
     asked = dict(prompt="a cat", seed=0, negative_prompt="snow")
     assert Recipe.of(MODEL, **asked, guidance_scale=1).negative_prompt == ""
     assert Recipe.of(MODEL, **asked, guidance_scale=3) == Recipe("a model", ("a cat",), (0,), "", 0, 3.0, "snow")
     assert Recipe.of(MODEL, "a cat", 0, guidance_scale=0).guidance_scale == 0
-    assert Recipe.of(MODEL, "a cat", 0, negative_prompt=None).negative_prompt == ""
+    assert Recipe.of(MODEL, "a cat", 0, negative_prompt=None).negative_prompt == Recipe().title == ""
+    ten = SimpleNamespace(name="ten", n=10, guidance_scale=1.0)
+    assert [Recipe.of(ten, "a cat", 0, n=n).n for n in (None, 5)] == [10, 5] and Recipe.of(ten, "a cat", 0).n == 0
 
 
 @pytest.mark.parametrize("wrong", [
