@@ -7,7 +7,7 @@ help:    ; @echo "make lab | test | test-slow | lessons | present LESSON=01 | sl
 lab:     ; @"$(PYTHON)" -m diffusion_lab lab $(WINDOW)
 present: ; @"$(PYTHON)" -m diffusion_lab present $(LESSON) $(WINDOW)
 slides:  ready ; @$(VENV) -m diffusion_lab slides $(LESSON)
-test:    lint ; @tests/offline $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test:    lint ; @OMP_NUM_THREADS=1 tests/offline $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test-slow: ready ; @tests/offline $(VENV) -m pytest -m slow
 lint:    ready ; @$(VENV) -m ruff check .
 lessons: ready ; @$(VENV) lessons/text/build.py $(LESSON)

@@ -1,101 +1,26 @@
-"""A learner in JupyterLab: answers wrongly, then rightly, opens hints, takes the quiz by keyboard; live slides."""
+"""A lesson as live slides in JupyterLab: every cell in its place, code that runs, players and controls that answer."""
 
 import os
 import re
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import nbformat
 import pytest
-from browser import browser, free_port, jupyter_lab, page, press, run_cell, trust, until
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from test_decks import LESSONS, shown, small_lesson
+from browser import PATIENCE, browser, free_port, page, press, until
+from nbformat.v4 import new_code_cell
+from test_decks import LESSONS, small_lesson
 
 from diffusion_lab.commands import environment
-from diffusion_lab.coursework import hints, quiz
-from diffusion_lab.coursework.lessons import find
 
 pytestmark = pytest.mark.browser
-PATIENCE = 120_000  # milliseconds; a busy machine starts a Lab slowly
-KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-STUB = """from diffusion_lab.coursework import check, todo
-
-def q_sample(x0, alpha_bar, eps):
-    return {}
-
-q_sample = check("01.q_sample", q_sample)"""
 
 
 @pytest.fixture(scope="module")
 def engine():
     with browser() as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """A Lab with an exercise, and a quiz and hints in a trusted and in an untrusted notebook."""
-    folder = tmp_path_factory.mktemp("learner") / "lessons"
-    folder.mkdir()
-    answers = ["todo()", "alpha_bar * x0 + (1 - alpha_bar) * eps", "alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps"]
-    exercise = new_notebook(cells=[new_code_cell(STUB.format(answer)) for answer in answers], metadata=KERNEL)
-    nbformat.write(exercise, folder / "exercise.ipynb")
-    for name in ("trusted", "untrusted"):
-        book = new_notebook(metadata=KERNEL, cells=[
-            new_markdown_cell("# Saved, no kernel"), shown(hints("01.q_sample")._repr_html_()),
-            shown(quiz("01")._repr_html_())])
-        nbformat.write(book, folder / f"{name}.ipynb")
-        if name == "trusted":
-            trust(nbformat.read(folder / f"{name}.ipynb", as_version=4), folder)
-    with jupyter_lab(folder) as base:
-        yield base
-
-
-def outputs(tab, count):
-    boxes = tab.locator(".jp-OutputArea-output .dl-box")
-    boxes.nth(count - 1).wait_for()
-    return boxes.all_inner_texts()
-
-
-def test_a_stub_a_wrong_and_a_right_answer(engine, lab):
-    with page(engine) as tab:
-        tab.set_default_timeout(PATIENCE)
-        tab.goto(f"{lab}/lab/tree/exercise.ipynb?reset")
-        for count in (1, 2, 3):
-            run_cell(tab, count - 1)
-            said = outputs(tab, count)
-        assert "Not yet" in said[0] and "the course's own version" in said[0]
-        assert "no square root" in said[1] and "your version" in said[1]
-        assert said[2].strip().startswith("✓ Right")
-        assert tab.locator(".dl-box[role=status]").count() == 3
-        assert tab.refused == []
-
-
-@pytest.mark.parametrize("name", ["trusted", "untrusted"])
-def test_hints_and_quiz_by_keyboard_in_a_saved_notebook(engine, lab, name):
-    with page(engine, height=1000) as tab:
-        tab.set_default_timeout(PATIENCE)
-        tab.goto(f"{lab}/lab/tree/{name}.ipynb?reset")  # without the notebook of the test before
-        tab.wait_for_selector(".dl-quiz, .jp-RenderedHTML ol")
-        folds = tab.locator(".jp-OutputArea-output details")
-        assert folds.first.locator("summary").first.inner_text() == "Hint 1 of 3"
-        for depth in range(4):  # each hint lies in the one before
-            summary = folds.nth(depth).locator("> summary")
-            summary.focus()
-            press(tab, "Enter")
-        assert find("01.q_sample").hints[2][:30] in tab.locator(".jp-OutputArea-output").first.inner_text()
-        assert "alpha_bar**0.5" in tab.locator(".jp-OutputArea-output pre").first.inner_text()
-        answer = folds.nth(4).locator("> summary")
-        answer.focus()
-        press(tab, "Enter")
-        assert folds.nth(4).evaluate("e => e.open") and "Not this one" in folds.nth(4).inner_text()
-        press(tab, "Tab", "Enter")
-        assert folds.nth(5).evaluate("e => e.open") and "Right" in folds.nth(5).inner_text()
-
-
-# --- live slides -------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -115,13 +40,11 @@ def presenting(course, book: nbformat.NotebookNode, name: str):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=out, stderr=out, cwd=course,
                                    env={**os.environ, "PYTHONPATH": str(environment.ROOT)})
     try:
-        end = time.monotonic() + PATIENCE / 1000
-        while not (found := re.search(r"http://\S+", log.read_text())) and time.monotonic() < end:
-            time.sleep(0.3)
-        yield found[0] if found else pytest.fail(log.read_text())
+        said = until(log.read_text, lambda told: re.search(r"http://\S+", told) or process.poll() is not None)
+        yield (re.search(r"http://\S+", said) or pytest.fail(said))[0]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +63,6 @@ def presented(tmp_path_factory):
 
 def started(tab, where):
     """Wait until the slides stand and keys reach them."""
-    tab.set_default_timeout(PATIENCE)
     tab.goto(where)
     tab.wait_for_selector("body[data-jp-deck-mode=presenting] .dl-stage")
     tab.wait_for_selector('.dl-player[data-live="yes"]', state="attached")  # perhaps on a later slide
@@ -160,7 +82,7 @@ TITLE = ".jp-Deck .jp-deck-mod-visible :is(h1, h2)"
 def fitted(tab, before=None):
     """Wait until another cell than `before` is marked and its slide fits the screen for a while; return its number."""
     tab.evaluate("window.fitted = 0")
-    return tab.wait_for_function(FITTED, arg=before, polling=40, timeout=30_000).json_value()
+    return tab.wait_for_function(FITTED, arg=before, polling=40).json_value()
 
 
 @pytest.mark.parametrize("size", [(1280, 720), pytest.param((1920, 1080), marks=pytest.mark.slow)])

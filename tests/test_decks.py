@@ -141,7 +141,7 @@ def small(tmp_path_factory):
 
 def open_deck(tab, path):
     tab.goto(address(path))
-    tab.wait_for_selector("body[data-ready]", timeout=60_000)
+    tab.wait_for_selector("body[data-ready]")
 
 
 def place(tab) -> int:

@@ -7,11 +7,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
-from browser import browser, free_port, live, page
+from browser import PATIENCE, browser, free_port, live, page, until
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = sorted((ROOT / "lessons").glob("[0-9][0-9]_*.ipynb"))[0]
@@ -27,13 +26,11 @@ class Lab:
                  f"PORT={free_port()}"]
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(words, cwd=ROOT, stdout=self.log, stderr=self.log, start_new_session=True)
-        until = time.monotonic() + 90
-        while not (found := re.search(r"http://\S+token=\w+", self.said())):
-            if time.monotonic() > until or self.process.poll() is not None:
-                self.stop(signal.SIGTERM)
-                pytest.fail(f"make lab gave no address: {self.said()}")
-            time.sleep(0.1)
-        self.address = found.group()
+
+    @property
+    def address(self) -> str:
+        found = re.search(r"http://\S+token=\w+", self.said())
+        return found.group() if found else ""
 
     def said(self) -> str:
         self.log.seek(0)
@@ -42,14 +39,17 @@ class Lab:
     def stop(self, how: signal.Signals) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, how)
-            self.process.wait(timeout=60)
+            self.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def lab():
     running = Lab()
-    yield running
-    running.stop(signal.SIGTERM)
+    try:
+        until(lambda: running.address or running.process.poll() is not None, bool)
+        yield running if running.address else pytest.fail(f"make lab gave no address: {running.said()}")
+    finally:
+        running.stop(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,9 @@ def opened(lab):
     """The start page in a workspace of the test's own, so that a learner's open tabs stay as they are."""
     with browser() as engine, page(engine, 1280, 900) as tab:
         tab.goto(lab.address.replace("/lab/tree/", "/lab/workspaces/tests/tree/") + "&reset")
-        tab.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
-        tab.wait_for_selector(".jp-Dialog, .jp-Toolbar-kernelName:has-text('Python 3')", timeout=90_000)
-        tab.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", timeout=90_000)
+        tab.wait_for_selector(".jp-Notebook .jp-Cell")
+        tab.wait_for_selector(".jp-Dialog, .jp-Toolbar-kernelName:has-text('Python 3')")
+        tab.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]")
         tab.wait_for_load_state("networkidle")  # it has asked for all that it wants to know
         yield tab
 
@@ -74,13 +74,13 @@ def test_lab_opens_on_the_first_lesson(lab, opened):
 @pytest.mark.browser
 def test_nothing_stands_before_the_first_cell(opened):
     """No question about news, trust or a kernel, no toast, no warning; shipped pictures are described and alive."""
-    assert opened.locator(IN_THE_WAY).count() == 0
+    assert opened.locator(IN_THE_WAY).all_inner_texts() == []
     assert opened.locator(".jp-Toolbar-kernelName").inner_text().startswith("Python 3")
     shown = opened.locator(".jp-OutputArea img[alt]")
     assert shown.count() > 0
     if opened.locator(".dl-player").count():
         live(opened)
-    assert opened.locator(TROUBLE).count() == 0
+    assert opened.locator(TROUBLE).all_inner_texts() == []
 
 
 @pytest.mark.browser
@@ -93,8 +93,8 @@ def test_run_all_works(opened):
     idle = "document.querySelector('.jp-NotebookPanel-toolbar [data-status=idle]')"
     opened.wait_for_function(f"() => {waiting}")
     opened.wait_for_function(f"() => !{waiting} && {idle}", timeout=240_000)
-    assert opened.locator(TROUBLE).count() == 0
-    assert opened.locator(IN_THE_WAY).count() == 0
+    assert opened.locator(TROUBLE).all_inner_texts() == []
+    assert opened.locator(IN_THE_WAY).all_inner_texts() == []
     assert opened.locator(".jp-OutputArea img:not([alt]), .jp-OutputArea img[alt='']").count() == 0
     assert opened.refused == [] and opened.errors == []
     assert own.read_bytes() == before, "running a lesson saved it without being asked"
@@ -106,11 +106,11 @@ def test_the_terminal_shows_the_address_and_nothing_else(lab, opened):
     assert len(lines) == 2, lab.said()
 
 
-def test_ctrl_c_closes_it_quietly():
-    running = Lab()
-    running.stop(signal.SIGINT)
-    said = running.said()
+def test_ctrl_c_closes_it_quietly(lab):
+    """Also where a page is open and a lesson has run, as after the tests above."""
+    lab.stop(signal.SIGINT)
+    said = lab.said()
     assert "Traceback" not in said and len(said.splitlines()) < 9, said
     with socket.socket() as probe:
         probe.settimeout(5)
-        assert probe.connect_ex(("127.0.0.1", int(re.search(r":(\d+)/", running.address).group(1)))) != 0
+        assert probe.connect_ex(("127.0.0.1", int(re.search(r":(\d+)/", lab.address).group(1)))) != 0

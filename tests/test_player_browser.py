@@ -2,11 +2,9 @@
 
 import base64
 import io
-import json
 import re
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import browser
@@ -253,24 +251,41 @@ SEEN = """() => { const range = document.querySelector(".dl-player input");
   new MutationObserver(look).observe(range, { attributes: true }); }"""  # each step that is shown, and when
 
 
-def test_play_is_driven_by_the_clock_and_stops_at_the_end(visit):
-    tab = visit("forward")
+def at_a_clock(tab) -> None:
+    """From here on the page's time goes by when it is told to (`tab.clock.run_for`), and the path plays from its start.
+
+    (For a page of its own: the clock stays with it.)
+    """
     focus(tab)
+    tab.clock.install(time=0)
+    tab.clock.pause_at(1000)
     tab.evaluate(SEEN)
-    browser.press(tab, " ")
-    browser.until(lambda: tab.inner_text("[data-do=play]").strip(), "Play")
-    seen = tab.evaluate("seen")
-    assert seen[0][0] == 0 and seen[-1][0] == 1000 and all(place == int(place) for place, _ in seen)
-    assert 5.9 < (seen[-1][1] - seen[1][1]) / 1000 < 8
+    tab.keyboard.press(" ")
+    assert step(tab) == 0 and tab.inner_text("[data-do=play]").strip() == "Pause"
+
+
+def test_play_is_driven_by_the_clock_and_stops_at_the_end(visit):
+    """A thousand steps in six seconds, however few frames are drawn (one in 16 ms, by this clock)."""
+    tab = visit("forward", color_scheme="light")
+    at_a_clock(tab)
+    tab.clock.run_for(3000)
+    assert 1000 * 2.95 / 6 < step(tab) <= 1000 * 3 / 6
+    tab.clock.run_for(2990)
+    assert 990 < step(tab) < 1000 and tab.inner_text("[data-do=play]").strip() == "Pause"
+    tab.clock.run_for(30)
+    assert step(tab) == 1000 and tab.inner_text("[data-do=play]").strip() == "Play"
+    assert all(place == int(place) for place, _ in tab.evaluate("seen"))
 
 
 def test_reduced_motion_makes_five_stops(visit):
     tab = visit("plain", reduced_motion="reduce")
-    focus(tab)
-    tab.evaluate(SEEN)
-    browser.press(tab, " ")
-    browser.until(lambda: tab.inner_text("[data-do=play]").strip(), "Play")
-    assert len(tab.evaluate("seen")) == 5 and step(tab) == 12
+    at_a_clock(tab)
+    for stop in range(1, 5):
+        tab.clock.run_for(1199)
+        assert len(tab.evaluate("seen")) == stop
+        tab.clock.run_for(1)
+        assert len(tab.evaluate("seen")) == stop + 1
+    assert step(tab) == 12 and tab.inner_text("[data-do=play]").strip() == "Play"
 
 
 def test_play_pauses_off_screen(visit):
@@ -518,170 +533,12 @@ def test_slides_keep_their_keys_and_get_right_back_at_the_last_step(engine, tmp_
         assert tab.evaluate("turned") == ["ArrowRight", "ArrowRight"]
 
 
-# ---- Jupyter --------------------------------------------------------------------------------------------------------
-
-CODE = """import sys
-sys.path[:0] = {path!r}
-import player_paths
-from diffusion_lab.player import Player, watch
-from diffusion_lab.trajectory import Steps
-made = player_paths.guided()
-path = watch(Steps(iter(made.steps), made.recipe, made.to_rgb))"""
-
-
-def book(html: str = "") -> nbformat.NotebookNode:
-    made_book = v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
-    made_book.cells = [v4.new_markdown_cell(f"cell {k}", id=f"m{k}") for k in range(3)]
-    outputs = [v4.new_output("display_data", {"text/html": html, "text/plain": "player"})] if html else []
-    source = CODE.format(path=[str(ROOT / "tests"), str(ROOT)])
-    made_book.cells.insert(1, v4.new_code_cell(source, id="c", execution_count=1 if html else None, outputs=outputs))
-    return made_book
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    if browser.chromium() is None:
-        browser.missing("a Chromium (Debian: apt-get install chromium)")
-    folder = tmp_path_factory.mktemp("lab") / "books"
-    folder.mkdir()
-    html = Player(made.guided()).html
-    nbformat.write(book(), folder / "live.ipynb")
-    trusted = book(html)
-    browser.trust(trusted, folder)
-    nbformat.write(trusted, folder / "trusted.ipynb")
-    nbformat.write(book(html + "<!-- a stranger's -->"), folder / "untrusted.ipynb")
-    with browser.jupyter_lab(folder) as address:
-        yield address, folder
-
-
-def active_cell(tab) -> int:
-    return tab.evaluate("[...document.querySelectorAll('.jp-Notebook .jp-Cell')]"
-                        ".findIndex((cell) => cell.classList.contains('jp-mod-active'))")  # fmt: skip
-
-
-def use_in_lab(tab) -> None:
-    """Clicks and keys reach the player, the notebook keeps its selection, and Escape gives it back."""
-    tab.locator(".dl-band").scroll_into_view_if_needed()
-    box = tab.locator(".dl-band").bounding_box()
-    tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
-    browser.until(lambda: step(tab), 6)
-    cell = active_cell(tab)
-    for key, place in [
-        ("ArrowRight", 7),
-        ("ArrowDown", 6),
-        ("ArrowUp", 7),
-        ("Home", 0),
-        ("End", 12),
-        ("ArrowRight", 12),
-    ]:
-        browser.press(tab, key)
-        browser.until(lambda: step(tab), place)
-        assert active_cell(tab) == cell, key
-        assert tab.evaluate("document.activeElement.type") == "range", key
-    for key in ("d", "d", "Enter"):
-        browser.press(tab, key)
-    assert tab.locator(".jp-Notebook .jp-Cell").count() == 4 and active_cell(tab) == cell
-    box = tab.locator(".dl-band").bounding_box()
-    tab.mouse.click(box["x"] + 3, box["y"] + 20)
-    browser.until(lambda: step(tab), 0)
-    browser.press(tab, "Escape", "ArrowDown")
-    browser.until(lambda: active_cell(tab), cell + 1)
-    assert step(tab) == 0
-
-
-def opened(engine, lab, name):
-    address, _ = lab
-    manager = browser.page(engine, 1280, 900)
-    tab = manager.__enter__()
-    tab.set_default_timeout(120_000)
-    tab.goto(f"{address}/lab/tree/{name}.ipynb?reset")
-    tab.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    return manager, tab
-
-
-def ask(lab, what, method="GET"):
-    """What Lab's server answers."""
-    request = urllib.request.Request(f"{lab[0]}/api/{what}", method=method)
-    with urllib.request.urlopen(request) as answer:
-        text = answer.read()
-    return json.loads(text) if text else None
-
-
-def kept(path) -> str:
-    """What the file holds once a save has ended; nothing while it is being written.
-
-    Read from the disk: asked for a half-written notebook, Jupyter's server takes the copy from before the save for
-    the rescue of a crash and puts it back, and the save is lost.
-    """
-    text = path.read_text("utf-8")
-    return "" if path.with_name(f".~{path.name}").exists() else text
-
-
-def test_live_in_jupyterlab_then_saved_and_reopened_without_a_kernel(engine, lab):
-    _, folder = lab
-    manager, tab = opened(engine, lab, "live")
-    browser.run_cell(tab, 0)
-    tab.wait_for_selector('.dl-player[data-live="yes"]', timeout=180_000)
-    assert tab.locator("progress").count() == 0
-    use_in_lab(tab)
-    assert tab.refused == []
-    browser.press(tab, "Control+s")
-    browser.until(lambda: kept(folder / "live.ipynb"), lambda text: "dl-player" in text)
-    manager.__exit__(None, None, None)
-    manager, tab = opened(engine, lab, "live")
-    tab.wait_for_selector('.dl-player[data-live="yes"]')
-    for session in ask(lab, "sessions"):
-        ask(lab, f"sessions/{session['id']}", "DELETE")
-    use_in_lab(tab)
-    manager.__exit__(None, None, None)
-
-
-def test_trusted_outputs_live_at_once_and_follow_the_theme(engine, lab):
-    manager, tab = opened(engine, lab, "trusted")
-    tab.wait_for_selector('.dl-player[data-live="yes"]')
-    use_in_lab(tab)
-    tab.evaluate("document.body.dataset.jpThemeLight = 'false'")
-    tab.wait_for_selector(".dl-player[data-dark]")
-    assert tab.refused == []
-    manager.__exit__(None, None, None)
-
-
-def test_the_collapser_does_not_swallow_clicks(engine, lab):
-    """Without prompts (as in decks) Lab's invisible collapser lies over the left edge of every output."""
-    manager, tab = opened(engine, lab, "trusted")
-    tab.wait_for_selector('.dl-player[data-live="yes"]')
-    tab.add_style_tag(content=".jp-OutputPrompt { display: none } .jp-OutputArea-output { margin-left: 0 }")
-    browser.painted(tab)
-    tab.locator(".dl-band").scroll_into_view_if_needed()
-    box = tab.locator(".dl-band").bounding_box()
-    overlay = tab.locator(".jp-OutputArea-promptOverlay").bounding_box()
-    assert overlay["x"] <= box["x"] + 5 < overlay["x"] + overlay["width"]
-    tab.mouse.click(box["x"] + 5, box["y"] + 20)
-    browser.until(lambda: step(tab), 0)
-    manager.__exit__(None, None, None)
-
-
-def test_untrusted_outputs_keep_the_strip_and_its_words(engine, lab):
-    manager, tab = opened(engine, lab, "untrusted")
-    tab.wait_for_function("""() => { const shown = [...document.querySelectorAll(".jp-OutputArea-output img")];
-        return shown.length && shown.every((image) => image.complete); }""")
-    browser.painted(tab)
-    assert tab.locator(".dl-live").count() == 0 and tab.locator(".jp-OutputArea-output script").count() == 0
-    images = tab.evaluate(
-        "[...document.querySelectorAll('.jp-OutputArea-output img')].map((i) => [i.alt, i.naturalWidth])"
-    )
-    assert len(images) == 11 and all(alt and width for alt, width in images)
-    text = tab.inner_text(".jp-OutputArea-output")
-    assert "“red disc”" in text and "seed 3" in text and "{" not in text
-    assert tab.refused == []
-    manager.__exit__(None, None, None)
-
+# ---- Jupyter ---------------------------------------------------------------------------------------------------------
 
 def test_exported_by_nbconvert(engine, tmp_path):
     path = tmp_path / "book.ipynb"
-    nbformat.write(book(Player(made.guided()).html), path)
+    output = v4.new_output("display_data", {"text/html": Player(made.guided()).html, "text/plain": "player"})
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell("player", outputs=[output])]), path)
     subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", str(path), "--log-level=ERROR"], check=True)
     with browser.page(engine) as tab:
         tab.goto(browser.address(tmp_path / "book.html"), wait_until="domcontentloaded")
