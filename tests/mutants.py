@@ -57,7 +57,7 @@ ROOMS = {  # a room: its files, and its tests
     "editing": ("editing.py", "editing"),
     "figures": ("figures.py", "figures"),
     "training": ("training/*.py", "training"),
-    "checks": ("coursework/checks/*.py", "coursework coursework_pages coursework_clinic"),
+    "checks": ("coursework/checks/*.py", "coursework beginners coursework_pages coursework_clinic"),
     "stable_diffusion": ("stable_diffusion/*.py", "stable_diffusion stable_diffusion_editing stable_diffusion_rooms"),
 }  # fmt: skip
 DRAWN = {"_scenes_draw.py", "_scenes_figures.py", "_scenes_things.py", "_scenes_wide.py"}  # looked at, not computed

@@ -24,8 +24,9 @@ from diffusion_lab.coursework.checks.checking import (
     todo,
     worst,
 )
-from diffusion_lab.coursework.checks.exercises import Code, Slip, Value
+from diffusion_lab.coursework.checks.exercises import Code, Diagnoses, Slip, Value
 from diffusion_lab.coursework.checks.limits import limited
+from diffusion_lab.coursework.checks.measuring import distance, misfit
 from diffusion_lab.coursework.lessons import exercises, find, numbers
 from diffusion_lab.errors import LabError
 
@@ -446,3 +447,82 @@ def test_boxes_escape_what_the_learner_wrote():
     html = judge_value(ALL["01.schedule"], "<script>alert(1)</script>").box._repr_html_()
     assert "<script>" not in html and "&lt;script&gt;" in html
     assert 'role="status"' in html and "var(--jp-content-font-color0" in html
+
+
+def rows(*values) -> list:
+    return [torch.tensor(value, dtype=torch.float64) for value in values]
+
+
+def test_a_distance_is_relative_and_that_of_the_worst_part():
+    nan, inf = float("nan"), float("inf")
+    assert distance(rows([3.0, 4.0]), rows([0.0, 0.0])) == pytest.approx(5 / 0.01)
+    assert distance(rows([1.0], [6.0, 8.0]), rows([1.0], [3.0, 4.0])) == pytest.approx(5 / 5.01)
+    assert distance(rows([nan, 2.0]), rows([nan, 2.0])) == 0 == distance(rows([1.0]), rows([1.0]))
+    assert distance(rows([nan, 2.0]), rows([1.0, 2.0])) == distance(rows([1.0]), rows([inf])) == inf
+    assert worst([rows([1.0]), rows([2.0])], [rows([1.0]), rows([1.0])]) == pytest.approx(1 / 1.01)
+    assert [part.tolist() for part in flat((torch.ones(2, 1), 3, True))] == [[1.0, 1.0], [3.0], [1.0]]
+    assert flat(2.5)[0].dtype == torch.float64
+
+
+@pytest.mark.parametrize(("came", "wanted", "said"), [
+    (None, 1.0, "returns nothing"), ((1, 2), (1, 2, 3), "3 things; a tuple of 2 came"), (5, (1, 2), "2 things; 5 came"),
+    ((torch.ones(2), 1), (torch.ones(2), 1), ""), ([1, "x"], (1, 2), "One number was expected; 'x' came"),
+    (torch.ones(1), 1.0, ""), (torch.ones(2), 1.0, "One number was expected; a tensor of shape (2,)"),
+    (torch.ones(1) * 1j, 1.0, "One number"), (3, torch.ones(2), "a tensor of shape (2,); 3 came"),
+    (..., torch.ones(2), "`...` came"), (torch.ones(2), torch.ones(3), "drops or adds a dimension"),
+    (torch.ones(2, device="meta"), torch.ones(2), "torch.strided on meta came"),
+    (torch.eye(2).to_sparse(), torch.eye(2), "torch.sparse_coo on cpu came"),
+    (torch.ones(2).double(), torch.ones(2), "torch.float32 values like its arguments; torch.float64"),
+    (torch.ones(2), torch.ones(2), ""), ({}, torch.ones(2), "a dict came"),
+])  # fmt: skip
+def test_what_does_not_fit_is_told(came, wanted, said):
+    told = misfit(came, wanted)
+    assert said in told and bool(said) == bool(told)
+
+
+HINTS = ("one", "two", "three")
+NUMBER = Value(2.0, {5.0: "five is the other one", -1: "no sign"}, "two it is", HINTS, "2", tolerance=0.25)
+CHOICE = Value("noise", {"picture": "not the picture"}, "noise it is", HINTS, "noise")
+WARD = Diagnoses({"Ann": "no noise", "Bob": "wrong sign"}, {"no noise": "smooth.", "wrong sign": "grey.", "x": "y."},
+                 "well done", HINTS, "...")  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "slip", "mood", "head"), [
+    (2, "", "right", "Right"), (2.25, "", "right", "Right"), (1.75, "", "right", "Right"),
+    (2.3, "unrecognised", "wrong", "Not right: too large"), (1.7, "unrecognised", "wrong", "Not right: too small"),
+    (5.25, "5.0", "wrong", "Not right"), (4.7, "unrecognised", "wrong", "Not right: too large"),
+    ("-1", "-1", "wrong", "Not right"),
+    (..., "not yet", "not yet", "Not yet"), ("x", "unusable", "wrong", "It cannot be used yet"),
+    (float("nan"), "unusable", "wrong", "It cannot be used yet"),
+])  # fmt: skip
+def test_a_number_is_judged_by_its_tolerance(answer, slip, mood, head):
+    verdict = judge_value(NUMBER, answer)
+    assert (verdict.slip, verdict.box.mood, verdict.box.head) == (slip, mood, head)
+    assert verdict.goes_on == (2.0 if slip in ("not yet", "unusable") else answer)
+
+
+@pytest.mark.parametrize(("answer", "slip", "head", "line"), [
+    (" NOISE ", "", "Right", "noise it is"), ("Picture", "picture", "Not picture", "not the picture"),
+    ("x", "unusable", "It cannot be used yet", "One of \"noise\", \"picture\" was expected; 'x' came."),
+    (noise, "unusable", "It cannot be used yet", 'the function of that name; the word is written "noise".'),
+])  # fmt: skip
+def test_a_choice_is_judged_by_its_word(answer, slip, head, line):
+    verdict = judge_value(CHOICE, answer)
+    assert (verdict.slip, verdict.box.head) == (slip, head) and line in verdict.box.lines[0]
+
+
+@pytest.mark.parametrize(("answers", "slip", "mood", "head"), [
+    (["no noise", "wrong sign"], "", "right", "All of them right"), ([..., ...], "not yet", "not yet", "Not yet"),
+    (["No Noise ", "x"], "unrecognised", "wrong", "1 right, 1 not right, 0 still open"),
+    (["no noise", ...], "", "not yet", "1 right, 0 not right, 1 still open"),
+    ([..., "what?"], "unrecognised", "wrong", "0 right, 1 not right, 1 still open"),
+])  # fmt: skip
+def test_diagnoses_are_counted(answers, slip, mood, head):
+    verdict = judge_diagnoses(WARD, dict(zip(WARD.truth, answers, strict=True)))
+    assert (verdict.slip, verdict.box.mood, verdict.box.head) == (slip, mood, head)
+    if slip == "" and mood == "right":
+        assert verdict.box.lines == ("✓ Ann: no noise. smooth.", "✓ Bob: wrong sign. grey.", "well done")
+    if "x" in answers:
+        assert verdict.box.lines[1] == "✗ Bob: not 'x'. That would show like this: y."
+    if "what?" in answers:
+        assert verdict.box.lines == ("✗ Bob: 'what?' is none of the names in the list.",)

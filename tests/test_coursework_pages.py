@@ -7,8 +7,12 @@ from html.parser import HTMLParser
 import pytest
 
 from diffusion_lab.coursework import compare, hints, quiz
+from diffusion_lab.coursework.checks import comparing
+from diffusion_lab.coursework.checks.box import Box, spoken
+from diffusion_lab.coursework.checks.quizzing import Answer, Question, Quiz
 from diffusion_lab.coursework.lessons import HERE, exercises, numbers
 from diffusion_lab.errors import LabError
+from diffusion_lab.figures import PALETTE, WORDS, Figure
 
 NAMES = [name for lesson in numbers() for name in exercises(lesson)]
 QUIZZES = sorted(path.stem[-2:] for path in HERE.glob("*.toml"))
@@ -139,3 +143,66 @@ def test_what_numbers_no_quiz_is_one_sentence(lesson):
     with pytest.raises(LabError, match="a lesson with a quiz was expected; .* came; there are: 00, 01") as told:
         quiz(lesson)
     assert "\n" not in str(told.value) and len(str(told.value)) < 300
+
+
+def test_a_box_says_it_in_colour_and_in_words():
+    box = Box("wrong", "Not <right>", ("Look at `a < b` & `c`.", "Again."), "<hr>")
+    assert repr(box) == "✗ Not <right>\n  Look at `a < b` & `c`.\n  Again."
+    html = box._repr_html_()
+    assert "<b>✗ Not &lt;right&gt;</b>" in html and html.endswith("<hr></div>")
+    assert "Look at <code>a &lt; b</code> &amp; <code>c</code>." in html and html.count("<p ") == 3
+    assert f"border-left:8px solid {PALETTE['noise']}" in html
+    assert spoken("x" * 300) == "'" + "x" * 239 and spoken(3.5, lambda value: f"{value}\n {value}") == "3.5 3.5"
+
+
+@pytest.mark.parametrize(("off", "near"), [(50, "close"), (51, "not far"), (150, "not far"), (151, "a surprise")])
+def test_how_near_a_guess_is(off, near):
+    for guess, side in ((500 + off, "too high"), (500 - off, "too low")):
+        said = compare(guess, 500, what="t", low=0, high=1000).head
+        assert said == f"You said {guess}; it is 500: {off} {side}, {near}"
+
+
+def test_a_number_line_shows_both_in_their_places(monkeypatch):
+    """The drawing itself: a green square, a grey dot, words that stay on the page, a dotted line between."""
+    drawn = []
+    monkeypatch.setattr(comparing, "Figure", lambda figure, alt, width: drawn.append((figure, alt, width)) or Figure(
+        figure, alt, width=width))  # fmt: skip
+    compare(150, 900, what="share", low=100, high=900, unit=" %", digits=1)
+    compare(..., 500, what="share", low=100, high=900)
+    compare(5000, 500, what="share", low=100, high=900)
+    (figure, alt, width), (told, told_alt, _), (asked, asked_alt, _), (far, far_alt, _) = drawn
+    (panel,) = figure.axes
+    between, mine, theirs = panel.lines
+    assert alt == "A number line from 100 to 900, share. Your guess at 150.0 %. Truth at 900.0 %." and width == 640
+    assert (list(between.get_xdata()), list(between.get_ydata()), between.get_linestyle()) == ([150, 900], [0, 0], ":")
+    marks = [(*line.get_xdata(), *line.get_ydata(), line.get_marker(), line.get_color()) for line in (mine, theirs)]
+    assert marks == [(150, 0, "s", PALETTE["guess"]), (900, 0, "o", PALETTE["reference"])]
+    assert [(text.get_text(), text.get_position(), text.get_ha(), text.get_color()) for text in panel.texts] == [
+        ("your guess 150.0 %", (150, 0.45), "left", WORDS["guess"]),
+        ("truth 900.0 %", (900, -0.85), "right", WORDS["reference"])]  # fmt: skip
+    assert (panel.get_xlim(), panel.get_ylim(), panel.get_xlabel()) == ((100, 900), (-1, 1.3), "share (%)")
+    assert list(panel.get_yticks()) == [] and not panel.spines["left"].get_visible()
+    assert asked_alt == "A number line from 100 to 900, share. A question mark: no guess yet."
+    assert [(t.get_text(), t.get_position()) for t in asked.axes[0].texts] == [("?", (500, 0.1))]
+    assert told_alt.endswith("share. Truth at 500.") and [t.get_ha() for t in told.axes[0].texts] == ["center"]
+    assert asked.axes[0].get_xlabel() == "share" and len(told.axes[0].lines) == 1
+    assert far.axes[0].lines[1].get_xdata()[0] == 900 and "Your guess at 5,000." in far_alt
+
+
+@pytest.mark.parametrize("truth", [100 + 0.12 * 800, 100 + 0.88 * 800])
+def test_words_near_the_end_of_a_line_stay_on_the_page(monkeypatch, truth):
+    drawn = []
+    monkeypatch.setattr(comparing, "Figure", lambda figure, alt, width: drawn.append(figure) or Figure(figure, alt))
+    compare(truth, truth, what="share", low=100, high=900)
+    assert {text.get_ha() for text in drawn[0].axes[0].texts} == {"center"}
+
+
+def test_an_answer_opens_to_why_it_is_right_or_not():
+    made = Quiz("07", (Question("Is `a` < b?", (Answer("yes & `no`", "because"), Answer("no", "so", right=True))),))
+    html = made._repr_html_()
+    assert repr(made) == "Quiz of lesson 07: Is `a` < b?" and "<b>Is <code>a</code> &lt; b?</b>" in html
+    first, second = re.findall(r"<details name=\"(.*?)\".*?>(.*?)</details>", html)
+    assert first[0] == second[0] == "dl-quiz-07-1" and "yes &amp; <code>no</code></summary>" in first[1]
+    assert f"solid {PALETTE['noise']}\"><b>✗ Not this one.</b> because</p>" in first[1]
+    assert f"solid {PALETTE['guess']}\"><b>✓ Right.</b> so</p>" in second[1]
+    assert repr(hints("01.q_sample")) == "Three hints and a solution for 01.q_sample, folded shut"
