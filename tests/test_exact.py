@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from diffusion_lab.errors import LabError
 from diffusion_lab.exact import Exact, LocalExact
 from diffusion_lab.noising import add_noise, noise
+from diffusion_lab.pixels import TO_RGB
 from diffusion_lab.sampling import denoise
 from diffusion_lab.schedules import linear
 
@@ -106,6 +107,29 @@ def test_a_prompt_chooses_the_data_of_each_picture(kind):
     for x, got, known in zip(x_t, guess, ([0, 4], range(5), [3]), strict=True):
         mean, _ = posterior_mean(x, model.data[list(known)], alpha_bar)
         assert torch.allclose(got, mean, atol=1e-4)
+    for condition, known in ((model.condition(["blue star"]), [3]), (None, range(5))):
+        clean = torch.stack([posterior_mean(x, model.data[list(known)], alpha_bar)[0] for x in x_t])
+        eps = (x_t - alpha_bar**0.5 * clean) / (1 - alpha_bar) ** 0.5
+        assert torch.allclose(model.predict_noise(x_t, 600, condition), eps, atol=1e-4)
+    recipe = model.steps("blue star", n=3, seed=[1, 2], guidance_scale=2, negative_prompt="disc").recipe
+    assert (recipe.prompt, recipe.seed, recipe.n) == (("blue star",) * 2, (1, 2), 3)
+    assert (recipe.guidance_scale, recipe.negative_prompt, recipe.model) == (2, "disc", model.name)
+
+
+def test_words_are_words_whatever_stands_around_them():
+    model = Exact(pictures(3), ["A red disc.", "one star,blue", "a.b"])
+    assert model.condition(["Red", "blue, STAR.", "b"]).tolist() == torch.eye(3, dtype=torch.bool).tolist()
+
+
+def test_what_is_not_said():
+    for model in (Exact(pictures()), LocalExact(pictures(), 3)):
+        assert (model.n, model.guidance_scale, model.sampler, model.schedule.name) == (50, 1.0, "ddim", "cosine")
+        assert torch.equal(model.to_rgb, TO_RGB) and Exact(pictures(), schedule=linear()).schedule.name == "linear"
+    assert LocalExact(pictures(), 3, schedule=linear()).schedule.name == "linear"
+    assert Exact(np.zeros((3, 2), np.float32)).to_rgb is None
+    assert [Exact(pictures()).name, LocalExact(pictures(), 3).name] == ["exact denoiser", "local denoiser"]
+    with pytest.raises(LabError, match="use a picture world"):
+        Exact(np.zeros((3, 2), np.float32)).encode(None)
 
 
 def test_points_are_data_too():
