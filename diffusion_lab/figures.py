@@ -175,7 +175,7 @@ def schedule_curves(*schedules) -> Figure:
     figure, panel = axes()
     crossings = []
     for schedule, role in zip(schedules, ("signal", "guess", "pull", "noise"), strict=False):
-        half = int((schedule.alpha_bars < 0.5).int().argmax())
+        half = int((schedule.alpha_bars - 0.5).abs().argmin())
         panel.plot(schedule.alpha_bars, color=PALETTE[role], linestyle=MARKS[role][0])
         panel.plot(half, 0.5, MARKS[role][1], color=PALETTE[role], markersize=9)
         left = len(crossings) == 0

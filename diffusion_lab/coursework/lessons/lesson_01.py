@@ -90,9 +90,8 @@ SCHEDULE = Value(
     wrong={"linear": "Look at the two rows between t = 400 and t = 600: in which of them do you still see what the "
                      "picture shows? Read off alpha_bar there, too."},
     hints=(
-        "\"Longer\" means: at a later t there is still something to see.",
-        "In the two rows of pictures t = 500 lies between the third and the fourth: where could you still name the "
-        "picture?",
+        "Look at the two rows of pictures, and at t = 500 in each of them.",
+        "t = 500 lies between the third picture and the fourth: in which row could you still name the picture there?",
         "Compute `linear().alpha_bar(500)` and `cosine().alpha_bar(500)`: the share of picture that is left.",
     ),
     solution="cosine: alpha_bar(500) is about 0.49 there, and about 0.08 in the linear schedule.",
@@ -106,10 +105,12 @@ ROOT = Value(
         "picture": "Without the picture's root the picture would be too faint in the middle and the static as strong "
                    "as it should be. Compare the two at alpha_bar = 0.5: which of them differs?",
         "both": "Without both roots the picture, too, would be fainter in the middle, 0.5 instead of 0.71. Is it?",
-        "neither": "Both ends look healthy, but put both players on alpha_bar = 0.5: one of them is much clearer.",
+        "neither": "The two pictures are not the same: on the right the astronaut is clearer. Draw both at 80 % and at "
+                   "20 % picture, too.",
     },
     hints=(
-        "Start and end agree. So look where you have not looked yet: in the middle.",
+        "At 100 % and at 0 % picture the two functions agree. So look between: in which of the two pictures is the "
+        "static weaker?",
         "A root makes a number between 0 and 1 larger. The part that lost its root is therefore too weak.",
         "Feed it something you know: an x0 of zeros leaves the noise alone, an eps of zeros leaves the picture alone. "
         "Then measure with `.std()`.",
