@@ -78,6 +78,17 @@ def test_where_an_edit_begins():
     x, timesteps = begin(x0, SCHEDULE, 10, 1, seed=4)
     assert torch.equal(x, noise((2, 3, 3), 4)) and timesteps == SCHEDULE.timesteps(10)
     assert [steps_of(20, s) for s in (0.01, 0.05, 0.5, 0.99, 1)] == [1, 1, 10, 20, 20]
+    assert torch.equal(begin(x0, SCHEDULE, 10)[0], noise((2, 3, 3), 0))
+    assert begin(x0.double(), SCHEDULE, 10, 0.5, [1, 2])[0].dtype == torch.float64
+    plain = Edit(OTHERS[7], strength=np.float32(0.5))
+    assert (type(plain.strength), plain.mask, Edit(OTHERS[7]).strength) == (float, None, 1.0)
+
+
+def test_a_mask_on_a_coarser_grid_has_the_mean_of_what_lies_under_it():
+    mask = np.zeros((4, 6))
+    mask[0, 0] = mask[2:, 2:4] = 1
+    edit = Edit(np.zeros((4, 6, 3), np.uint8), mask)
+    assert edit.on((8, 2, 3)).tolist() == [[[[0.25, 0, 0], [0, 1, 0]]]]
 
 
 def test_a_rule_that_keeps_goes_into_the_loop_of_the_lesson():

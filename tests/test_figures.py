@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from diffusion_lab import figures
 from diffusion_lab.errors import LabError
 from diffusion_lab.figures import PALETTE, WORDS, Figure, Slider, as_image, axes, schedule_curves, shares, strip
 from diffusion_lab.schedules import cosine, linear, scaled_linear, straight
@@ -165,6 +166,31 @@ def test_the_curves_of_schedules_say_where_half_is_lost():
     for role in ("signal", "guess", "pull", "noise"):
         wanted = [int(PALETTE[role][i : i + 2], 16) for i in (1, 3, 5)]
         assert (np.abs(pixels - wanted).max(axis=2) < 30).sum() > 200
+
+
+def test_the_curves_are_drawn_as_they_are_told(monkeypatch):
+    """The drawing itself: each curve, its mark where half is lost, and the words beside it, the first's on its left."""
+    drawn = []
+    monkeypatch.setattr(figures, "_drawn", lambda figure: drawn.append(figure) or Image.new("RGB", (1, 1)))
+    schedule_curves(cosine(), linear())
+    (panel,) = drawn[0].axes
+    curve, mark, other, _, reference = panel.lines
+    for line, schedule in ((curve, cosine()), (other, linear())):
+        assert np.array_equal(line.get_ydata(), schedule.alpha_bars)
+    assert (list(mark.get_xdata()), list(mark.get_ydata()), mark.get_marker(), mark.get_markersize()) == (
+        [496], [0.5], "o", 9)  # fmt: skip
+    assert [(line.get_color(), line.get_linestyle()) for line in (curve, other, reference)] == [
+        (PALETTE["signal"], "-"), (PALETTE["guess"], "--"), (PALETTE["reference"], ":")]  # fmt: skip
+    assert list(reference.get_ydata()) == [0.5, 0.5] and reference.get_linewidth() == 1
+    first, second = panel.texts
+    assert first.get_text() == "cosine:\n50 : 50 at t = 496" and first.xy == (496, 0.5)
+    placed = [(t.xyann, t.get_ha(), t.get_va(), t.get_color(), t.anncoords) for t in (first, second)]
+    assert placed == [((-12, -12), "right", "top", WORDS["signal"], "offset points"),
+                      ((12, 8), "left", "bottom", WORDS["guess"], "offset points")]  # fmt: skip
+    assert (panel.get_xlabel(), panel.get_ylabel(), panel.get_xlim()[0], panel.get_ylim()) == (
+        "timestep t", "share of picture", 0, (0, 1.02))  # fmt: skip
+    assert list(panel.get_yticks()) == [0, 0.5, 1]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["0 %", "50 %", "100 %"]
 
 
 def test_a_slider_of_many_shows_five_where_scripts_are_stripped():

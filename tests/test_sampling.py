@@ -14,7 +14,7 @@ from diffusion_lab.noising import add_noise, forward, generators, noise, randn, 
 from diffusion_lab.protocol import Move
 from diffusion_lab.sampling import SAMPLERS, Sampler, ancestral, as_sampler, ddim_step, denoise, dpmpp_2m, heun
 from diffusion_lab.schedules import SCHEDULES, Schedule, cosine, linear, named, scaled_linear, straight
-from diffusion_lab.trajectory import Step
+from diffusion_lab.trajectory import Recipe, Step
 
 SCHEDULE = scaled_linear()
 CONFIG = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing",
@@ -154,6 +154,28 @@ def test_a_slice_resumes_a_path():
     whole = list(denoise(smooth_model, SCHEDULE, x, steps))
     rest = list(denoise(smooth_model, SCHEDULE, whole[7].x_t, steps[7:]))
     assert torch.equal(rest[-1].x0, whole[-1].x0) and len(rest) == len(whole) - 7
+
+
+def test_a_forward_path_says_what_it_is_made_of():
+    x0, to_rgb = torch.ones(2, 3), torch.zeros(4, 3)
+    path = forward(x0, SCHEDULE, [100, 500], to_rgb=to_rgb)
+    assert path.recipe == Recipe(sampler="scaled linear schedule", n=2) and path.to_rgb is to_rgb
+    assert path.alpha_bars == [1.0, *map(SCHEDULE.alpha_bar, (100, 500))] and path.steps.ts == [-1, 100, 500]
+    assert torch.equal(path.steps.eps, noise((3,), [0, 1])) and torch.equal(path[0].x_t, x0)
+    assert forward(x0, SCHEDULE).steps.ts == [-1, *range(1000)] and forward(x0, SCHEDULE).to_rgb is None
+    mine = torch.zeros(2, 3)
+    assert forward(x0, SCHEDULE, [3], mine).steps.eps is mine
+    assert torch.equal(noise((2, 3)), noise((2, 3), 0)) and [g.initial_seed() for g in generators([7, 8])] == [7, 8]
+
+
+def test_samplers_are_called_and_shake_as_their_papers_say():
+    told = {name: (sampler.title, sampler.eta) for name, sampler in SAMPLERS.items()}
+    assert told == {"ddim": ("DDIM", None), "ddpm": ("DDPM", 1.0), "dpmpp_2m": ("DPM++ 2M", None),
+                    "heun": ("Heun", None)}  # fmt: skip
+    mine = Sampler("Mine")
+    assert (mine.walk, mine.eta, mine.calls(7), mine.rule(mine, SCHEDULE, [])) == (denoise, None, 7, ddim_step)
+    assert ancestral(generators(0))(torch.ones(1, 2), torch.ones(1, 2), 0.2, 0.4).tolist() == (
+        ancestral(generators(0), 1.0)(torch.ones(1, 2), torch.ones(1, 2), 0.2, 0.4).tolist())  # fmt: skip
 
 
 def test_who_stops_early_pays_no_more():
