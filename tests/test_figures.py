@@ -155,11 +155,10 @@ def test_shares_show_what_it_sees_what_it_guesses_and_each_weight():
 
 def test_the_curves_of_schedules_say_where_half_is_lost():
     """cosine's middle is where cos^2 is one half; linear's is told by its own table."""
-    half = int((linear().alpha_bars < 0.5).nonzero()[0])
     figure = schedule_curves(cosine(), linear(), straight(), scaled_linear())
-    last = int((scaled_linear().alpha_bars < 0.5).nonzero()[0])
-    crossed = (f"the cosine schedule at timestep 496, the linear schedule at timestep {half}, the straight schedule at "
-               f"timestep 500, the scaled linear schedule at timestep {last}")
+    half, last = (min(range(1000), key=lambda t: abs(one.alpha_bar(t) - 0.5)) for one in (linear(), scaled_linear()))
+    crossed = (f"the cosine schedule at timestep 495, the linear schedule at timestep {half}, the straight schedule at "
+               f"timestep 499, the scaled linear schedule at timestep {last}")
     assert figure.caption == f"Half picture, half noise: {crossed}."
     assert figure.alt.endswith(f"they cross one half: {crossed}.")
     pixels = np.asarray(figure.image.convert("RGB")).astype(int)
