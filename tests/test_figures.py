@@ -177,12 +177,12 @@ def test_the_curves_are_drawn_as_they_are_told(monkeypatch):
     for line, schedule in ((curve, cosine()), (other, linear())):
         assert np.array_equal(line.get_ydata(), schedule.alpha_bars)
     assert (list(mark.get_xdata()), list(mark.get_ydata()), mark.get_marker(), mark.get_markersize()) == (
-        [496], [0.5], "o", 9)  # fmt: skip
+        [495], [0.5], "o", 9)  # fmt: skip
     assert [(line.get_color(), line.get_linestyle()) for line in (curve, other, reference)] == [
         (PALETTE["signal"], "-"), (PALETTE["guess"], "--"), (PALETTE["reference"], ":")]  # fmt: skip
     assert list(reference.get_ydata()) == [0.5, 0.5] and reference.get_linewidth() == 1
     first, second = panel.texts
-    assert first.get_text() == "cosine:\n50 : 50 at t = 496" and first.xy == (496, 0.5)
+    assert first.get_text() == "cosine:\n50 : 50 at t = 495" and first.xy == (495, 0.5)
     placed = [(t.xyann, t.get_ha(), t.get_va(), t.get_color(), t.anncoords) for t in (first, second)]
     assert placed == [((-12, -12), "right", "top", WORDS["signal"], "offset points"),
                       ((12, 8), "left", "bottom", WORDS["guess"], "offset points")]  # fmt: skip
