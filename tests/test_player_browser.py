@@ -14,12 +14,14 @@ import player_paths as made
 import pytest
 from nbformat import v4
 from PIL import Image
+from torch.nn.functional import interpolate as upsample
 
 from diffusion_lab.player import Player
 from diffusion_lab.schedules import linear
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent
+HERO = ".dl-hero canvas"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -36,6 +38,8 @@ def pages(tmp_path_factory):
     players = {
         "guided": Player(made.guided(), caption="A perfect denoiser recites."),
         "plain": Player(made.reverse()),
+        "change": Player(made.reverse(), rest="change"),
+        "even": Player(made.forward_photo(64), rest="even"),
         "forward": Player(made.forward_photo(64)),
         "photo": Player(made.forward_photo()),
         "compare": Player(made.reverse(5), made.reverse()),
@@ -44,10 +48,21 @@ def pages(tmp_path_factory):
         "points": Player(made.moons()),
         "broken": Player(made.broken()),
         "latents": Player(made.latents(10)),
+        "riddle": Player(_decoding(made.latents(10)), ask="What will it be?"),
+        "same": Player(made.latents(10), made.latents(10)),
         "heun": Player(made.reverse(6, sampler="heun")),
         "nasty": Player(_nasty()),
     }
     return {name: browser.address(player.save(folder / f"{name}.html")) for name, player in players.items()}
+
+
+def _decoding(path):
+    """A path that can decode: its latents' first three channels, enlarged."""
+
+    def decode(x):
+        return (upsample(x[:, :3], size=(128, 128)) * 127.5 + 127.5).clamp(0, 255).byte().permute(0, 2, 3, 1)
+
+    return type(path)(path.steps, path.recipe, path.to_rgb, path.pictures, decode=decode)
 
 
 def _nasty():
@@ -110,11 +125,11 @@ def focus(tab, place: int = 0) -> None:
 # ---- what is drawn is what was computed -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["plain", "guided", "forward", "heun"])
+@pytest.mark.parametrize("name", ["plain", "guided", "forward", "heun", "latents"])
 def test_the_equation_holds_in_the_pixels(visit, name):
     """x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps, read back from the canvases, wherever none is cut off."""
     trajectory = {"plain": made.reverse(), "guided": made.guided(), "forward": made.forward_photo(64),
-                  "heun": made.reverse(6, sampler="heun")}[name]  # fmt: skip
+                  "heun": made.reverse(6, sampler="heun"), "latents": made.latents(10)}[name]  # fmt: skip
     tab = visit(name)
     places = range(0, len(trajectory), max(1, len(trajectory) // 12))
     for k in places:
@@ -127,7 +142,12 @@ def test_the_equation_holds_in_the_pixels(visit, name):
         seen = np.all([(p > 0) & (p < 255) for p in drawn.values()], axis=0)
         error = np.abs(alpha**0.5 * value["x0"] + (1 - alpha) ** 0.5 * value["eps"] - value["x_t"])[seen]
         assert seen.sum() > 50 and error.max() < 2.5 / 127.5
-        truth = {what: getattr(trajectory[k], what)[0].permute(1, 2, 0).numpy() for what in ("x_t", "x0", "eps")}
+        truth = {what: getattr(trajectory[k], what)[0].permute(1, 2, 0) for what in ("x_t", "x0", "eps")}
+        if name == "latents":  # as colours; their bias belongs to the picture
+            shares = {"x_t": alpha**0.5, "x0": 1, "eps": 0}
+            weights = trajectory.to_rgb
+            truth = {what: x @ weights[:-1] + shares[what] * weights[-1] for what, x in truth.items()}
+        truth = {what: x.numpy() for what, x in truth.items()}
         kept = (np.abs(truth["eps"]) < 3.9) & (np.abs(truth["x0"]) < 1)
         assert np.abs(value["x_t"] - truth["x_t"].clip(-1, 1))[kept].max() < 4.5 / 127.5
 
@@ -167,24 +187,46 @@ def test_points_are_drawn_where_they_are(visit):
     assert green.mean() < 0.2
 
 
-def test_decoded_pictures_are_the_guess_and_the_preview_says_so(visit):
+def test_latents_are_shown_alike_and_the_decoded_guess_beside_them(visit):
     tab = visit("latents")
-    assert pixels(tab, "x0").shape == (128, 128, 3) and pixels(tab, "x_t").shape == (16, 16, 3)
+    assert [pixels(tab, what).shape for what in ("x_t", "x0", "eps")] == [(16, 16, 3)] * 3
     focus(tab)
     browser.press(tab, "End")
     truth = made.latents(10).pictures[10][0].numpy()
-    assert np.abs(pixels(tab, "x0") - truth).mean() < 8
+    assert np.abs(canvas(tab, HERO) - truth).mean() < 8
+    assert tab.inner_text(".dl-hero .dl-label") == "its guess of the picture, decoded"
+    assert tab.inner_text(".dl-means") == (
+        "small: the 16×16 latents that the model works on, as colours; large: decoded"
+    )
+
+
+def test_a_riddle_shows_its_latents_as_they_are_shown_after_it(visit):
+    """x_t stands there before the flag and after it, in one way; large beside it what is decoded, and so marked."""
+    tab = visit("riddle")
+    focus(tab, 3)
+    seen = [p.get_attribute("data-what") for p in tab.locator(".dl-panel").all() if p.is_visible()]
+    before, large = pixels(tab, "x_t"), canvas(tab, HERO)
+    assert seen == [None, "x_t"] and before.shape == (16, 16, 3)
+    assert tab.inner_text(".dl-hero .dl-label") == "what it sees, decoded"
+    decoded = _decoding(made.latents(10)).decode(made.latents(10)[3].x_t)[0].numpy()
+    assert np.abs(large - decoded).mean() < 12
+    browser.press(tab, " ")
+    assert np.array_equal(pixels(tab, "x_t"), before) and not np.array_equal(canvas(tab, HERO), large)
+    assert tab.inner_text(".dl-hero .dl-label") == "its guess of the picture, decoded"
 
 
 # ---- hands ----------------------------------------------------------------------------------------------------------
 
 
-def test_it_rests_where_the_guess_changed_most(visit):
-    tab = visit("plain")
+def test_it_rests_on_the_picture_or_where_it_is_told(visit):
+    assert step(visit("plain")) == 12 and step(visit("guided")) == 12 and step(visit("latents")) == 10
+    assert step(visit("forward")) == 0
+    tab = visit("change")
     guesses = [s.x0 for s in made.reverse().steps]
     changes = [0] + [float((b - a).square().mean()) for a, b in zip(guesses, guesses[1:], strict=False)]
     assert step(tab) == int(np.argmax(changes))
-    assert abs(made.forward_photo(64)[step(visit("forward"))].alpha_bar - 0.5) < 0.002
+    path, k = made.forward_photo(64), step(visit("even"))
+    assert path[k].alpha_bar <= 0.5 < path[k - 1].alpha_bar
 
 
 def test_press_and_drag_anywhere_on_the_band_hovering_changes_nothing(visit):
@@ -216,10 +258,10 @@ def test_keyboard_only(visit):
     for key, place in zip(presses[::2], map(int, presses[1::2]), strict=True):
         browser.press(tab, key)
         assert step(tab) == place, key
-    assert spoken(tab).startswith("Step 1 of 12, t 999, 0 percent picture, 100 percent noise")
+    assert spoken(tab).startswith("Step 1 of 12, 0 percent picture, 100 percent noise")
     brief(tab, "u")
-    assert spoken(tab).endswith("shown without the prompt")
-    assert tab.get_attribute(".dl-hero canvas", "aria-label") == "without prompt"
+    assert spoken(tab).endswith("shown without prompt")
+    assert tab.get_attribute(".dl-hero canvas", "aria-label") == "without prompt, purple: where it differs"
     brief(tab, "u")
     assert "without" not in spoken(tab) and "its guess" in tab.get_attribute(".dl-hero canvas", "aria-label")
     browser.press(tab, "Escape")
@@ -240,8 +282,21 @@ def test_u_and_d_hold_and_a_short_press_stays(visit):
     brief(tab, "d")
     changed = pixels(tab, "x0")
     assert not np.array_equal(changed, plain)
+    assert tab.inner_text(".dl-hero .dl-label") == "green: what changed since the step before"
+    assert not tab.locator(".dl-op").first.is_visible(), "what is marked does not stand in the equation"
     brief(tab, "d")
-    assert np.array_equal(pixels(tab, "x0"), plain)
+    assert np.array_equal(pixels(tab, "x0"), plain) and tab.locator(".dl-op").first.is_visible()
+    assert tab.inner_text(".dl-side .dl-mark") == "purple: where it differs"
+
+
+def test_held_latents_mark_the_decoded_picture_and_leave_the_equation(visit):
+    tab = visit("latents", 1280)
+    focus(tab, 4)
+    equation = [pixels(tab, what) for what in ("x_t", "x0", "eps")]
+    brief(tab, "u")
+    assert tab.inner_text(".dl-hero .dl-label") == "without prompt, decoded · purple: where it differs"
+    assert all(np.array_equal(pixels(tab, what), x) for what, x in zip(("x_t", "x0", "eps"), equation, strict=True))
+    assert tab.locator(".dl-op").first.is_visible()
 
 
 SEEN = """() => { const range = document.querySelector(".dl-player input");
@@ -317,6 +372,31 @@ def test_several_players_do_not_disturb_each_other(engine, tmp_path):
         assert not tab.errors and not tab.refused
 
 
+def finger(tab, kind: str, *points) -> None:
+    """A finger at these points, one event each: `kind` is how it ends, touchEnd or touchCancel."""
+    session = tab.context.new_cdp_session(tab)
+    for n, (x, y) in enumerate(points):
+        place = [{"x": x, "y": y}]
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove" if n else "touchStart", "touchPoints": place})
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": []})
+    browser.painted(tab)
+
+
+def test_a_vertical_swipe_that_begins_on_the_band_scrolls_the_page(visit):
+    tab = visit("plain", 390, 560, has_touch=True)
+    box, rest = tab.locator(".dl-band").bounding_box(), step(tab)
+    x, y = box["x"] + box["width"] / 3, box["y"] + 30
+    tab.context.new_cdp_session(tab).send("Input.synthesizeScrollGesture", {
+        "x": x, "y": y, "yDistance": -120, "gestureSourceType": "touch"})  # fmt: skip
+    browser.until(lambda: tab.evaluate("scrollY"), lambda scrolled: scrolled > 60)
+    assert step(tab) == rest
+    tab.evaluate("scrollTo(0, 0)")
+    finger(tab, "touchEnd", (x, y), (x + 15, y + 3), (box["x"] + box["width"] / 2, y + 5))
+    assert step(tab) == 6
+    finger(tab, "touchEnd", (box["x"] + 3, y))
+    assert step(tab) == 0
+
+
 # ---- modes ----------------------------------------------------------------------------------------------------------
 
 
@@ -338,9 +418,10 @@ def test_asking_hides_what_comes_until_a_flag_is_set(visit):
     band = tab.locator(".dl-band").bounding_box()
     assert veil["width"] > 0.4 * band["width"] and abs(veil["x"] + veil["width"] - band["x"] - band["width"]) < 2
     browser.press(tab, " ")
-    assert tab.inner_text(".dl-title") == "“red disc”" and f"your flag: step {place + 1} of 12" in tab.inner_text(
-        ".dl-caption"
-    )
+    assert tab.inner_text(".dl-title") == "“red disc”"
+    opening = tab.inner_text(".dl-opening")
+    assert re.fullmatch(rf"You: step {place + 1}; most of the change was over by step \d+\.", opening)
+    assert opening in spoken(tab)
     assert tab.locator(".dl-flag").is_visible() and not tab.locator("[data-do=flag]").is_visible()
     assert panels()[:3] == ["x_t", "x0", "eps"]
     browser.press(tab, "End")
@@ -350,7 +431,7 @@ def test_asking_hides_what_comes_until_a_flag_is_set(visit):
 def test_asking_can_be_answered_at_once(visit):
     tab = visit("ask")
     tab.click("[data-do=show]")
-    assert tab.inner_text(".dl-title") == "“red disc”" and "flag" not in tab.inner_text(".dl-caption")
+    assert tab.inner_text(".dl-title") == "“red disc”" and "You:" not in tab.inner_text(".dl-head")
 
 
 @pytest.mark.parametrize("button", ["flag", "show"])
@@ -396,18 +477,76 @@ def test_compare_shows_each_at_its_own_real_step(visit):
     a, b = map(int, re.search(r"A (\d+) of 5, B (\d+) of 12", caption).groups())
     assert b == 8 and 1 <= a <= 5 and "largest difference" in caption
     assert tab.inner_text(".dl-start") == "same starting noise, seed 3"
-    one, two, difference = (canvas(tab, ".dl-panel canvas", n) for n in range(3))
-    names = tab.locator(".dl-panel .dl-label").all_inner_texts()
+    shown = lambda: [canvas(tab, ".dl-panel canvas", n) for n in range(5)]  # noqa: E731
+    before, names = shown(), tab.locator(".dl-panel .dl-label").all_inner_texts()
+    assert names == ["A · what it sees\xa0xt", "A · 5 steps\xa0x0", "A − B; grey: no difference", "B · 12 steps\xa0x0",
+                     "B · what it sees\xa0xt"]  # fmt: skip
+    for n, (path, k) in {0: (made.reverse(5), a - 1), 4: (made.reverse(), b - 1)}.items():
+        truth = path[k].x_t[0].permute(1, 2, 0).clamp(-1, 1).numpy() * 127.5 + 127.5
+        kept = np.abs(path[k].eps[0].permute(1, 2, 0).numpy()) < 3.9
+        assert np.abs(before[n] - truth)[kept].max() < 4.5
     tab.keyboard.down("f")
     browser.painted(tab)
-    flipped = [canvas(tab, ".dl-panel canvas", n) for n in range(3)]
-    assert tab.locator(".dl-panel .dl-label").all_inner_texts() == [names[1], names[0], names[2]]
-    assert all(np.array_equal(x, y) for x, y in zip(flipped, (two, one, difference), strict=True))
+    a_t, a_0, gap, b_0, b_t = names
+    assert tab.locator(".dl-panel .dl-label").all_inner_texts() == [b_t, b_0, gap, a_0, a_t]
+    flipped = [before[n] for n in (4, 3, 2, 1, 0)]
+    assert all(np.array_equal(x, y) for x, y in zip(shown(), flipped, strict=True))
     tab.keyboard.up("f")
     browser.painted(tab)
-    browser.press(tab, "End")
-    one, two, difference = (canvas(tab, ".dl-panel canvas", n) for n in range(3))
-    assert np.abs(difference - (127.5 + (one - two) / 2)).max() <= 1
+    for key in ("ArrowLeft", "ArrowLeft", "End"):
+        browser.press(tab, key)
+        _, one, difference, two, _ = shown()
+        assert np.abs(difference - (127.5 + (one - two) / 2)).max() <= 1
+    assert tab.locator(".dl-word-bars").text_content() == "bars: how much the guess changed: A filled, B hollow"
+    assert not tab.locator("[data-do=control]").is_visible()
+
+
+def test_no_difference_has_a_control(visit):
+    """Two paths that are one: a grey square, and a press shows what a difference would look like."""
+    tab = visit("same")
+    grey, one, two = (lambda: canvas(tab, ".dl-gap canvas")), canvas(tab, ".dl-even canvas"), ".dl-even canvas"
+    assert set(np.unique(grey())) <= {127.0, 128.0} and "no difference at all" in tab.inner_text(".dl-caption")
+    tab.evaluate("document.querySelector('.dl-player input').focus()")
+    brief(tab, "c")
+    assert np.array_equal(canvas(tab, two, 2), one[:, ::-1]) and np.ptp(grey()) > 100
+    assert "B is mirrored" in tab.inner_text(".dl-caption") and "mirrored" in tab.locator(".dl-label").last.inner_text()
+    brief(tab, "c")
+    assert set(np.unique(grey())) <= {127.0, 128.0}
+
+
+def test_it_opens_with_one_sentence(visit):
+    for name in ("plain", "forward", "compare", "schedules", "ask", "points", "latents"):
+        tab = visit(name)
+        said = tab.inner_text(".dl-opening")
+        assert said.endswith(".") and said.count(".") == 1 and 6 < len(said.split()) < 25, name
+        assert tab.locator(".dl-opening").bounding_box()["y"] < tab.locator("canvas").first.bounding_box()["y"]
+
+
+def test_numbers_nobody_has_taught_yet_stand_behind_details(visit):
+    tab = visit("guided", 700)
+    focus(tab, 1)
+    early = tab.inner_text(".dl-live")
+    untaught = ("SNR", "t 9", "DDIM", "guidance", "moved the guess", "seed")
+    assert [word for word in untaught if word in early] == []
+    while tab.evaluate("document.activeElement.dataset.do") != "details":
+        browser.press(tab, "Tab")
+    browser.press(tab, "Enter")
+    late = tab.inner_text(".dl-live")
+    assert [word for word in untaught if word not in late] == []
+    assert tab.get_attribute("[data-do=details]", "aria-expanded") == "true"
+    browser.press(tab, " ")
+    assert tab.inner_text(".dl-live") == early
+
+
+def test_keys_are_named_on_it(visit):
+    tab = visit("guided", 700)
+    keys = {b.get_attribute("data-do"): b.locator("kbd").inner_text()
+            for b in tab.locator("button").all() if b.is_visible() and b.locator("kbd").count()}  # fmt: skip
+    assert keys == {"news": "D", "pull": "U"}
+    assert visit("same").inner_text("[data-do=flip] kbd") == "F"
+    assert visit("ask").inner_text("[data-do=flag] kbd") == "Space"
+    tab.click("[data-do=details]")
+    assert all(key in tab.inner_text(".dl-facts") for key in ("← →", "Page Up", "Home", "Space", "Esc"))
 
 
 def test_a_correction_says_so(visit):
@@ -426,7 +565,7 @@ def test_a_prompt_never_runs(visit):
 # ---- sizes, themes, everyone ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["guided", "compare", "points", "ask", "forward"])
+@pytest.mark.parametrize("name", ["guided", "compare", "points", "ask", "forward", "latents", "riddle", "same"])
 def test_nothing_is_cut_off_or_overlaps(visit, name):
     tab = visit(name)
     for width in (1280, 700, 360):
@@ -435,7 +574,7 @@ def test_nothing_is_cut_off_or_overlaps(visit, name):
         browser.painted(tab)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
         boxes = tab.evaluate("""[...document.querySelectorAll(
-            '.dl-panel canvas, .dl-label, .dl-op, .dl-band, .dl-caption, button')]
+            '.dl-panel canvas, .dl-eq .dl-label, .dl-op, .dl-band, .dl-caption, button')]
             .map((e) => [e.className || e.tagName, e.getBoundingClientRect()]).filter(([, r]) => r.width)
             .map(([n, r]) => [n, r.left, r.top, r.right, r.bottom])""")
         for n, (one, *a) in enumerate(boxes):
@@ -452,10 +591,65 @@ def test_nothing_is_cut_off_or_overlaps(visit, name):
 
 
 def test_a_slide_holds_the_whole_player(visit):
-    for name in ("guided", "plain", "forward", "compare", "ask"):
+    """At 1120 x 560, with a hero of 320 pixels and no letter below 18; on a page none is below 16."""
+    for name in ("guided", "plain", "forward", "compare", "ask", "latents", "riddle", "same"):
         tab = visit(name)
-        assert tab.locator(".dl-live").bounding_box()["height"] <= 560, name
-        assert tab.locator(".dl-live").bounding_box()["width"] == 1120
+        box = tab.locator(".dl-live").bounding_box()
+        assert box["height"] <= 561 and box["width"] == 1120, name
+        if name not in ("compare", "same", "ask"):
+            assert tab.locator(HERO).bounding_box()["width"] == 320, name
+        tab.evaluate("document.querySelector('[data-do=details]').click()")
+        assert tab.evaluate(LETTERS) >= 18, name
+        tab.set_viewport_size({"width": 740, "height": 800})
+        browser.until(lambda tab=tab: tab.locator(".dl-live").bounding_box()["width"], 708)
+        assert tab.evaluate(LETTERS) >= 16, name
+
+
+LETTERS = """() => {
+    const says = (e) => e.getClientRects().length && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    const sizes = [...document.querySelectorAll(".dl-live *")].filter(says).map((e) => getComputedStyle(e).fontSize);
+    return Math.min(...sizes.map(parseFloat)); }"""
+
+
+@pytest.mark.parametrize("name", ["guided", "forward", "riddle", "points", "ask", "compare"])
+def test_a_phone_on_its_side_keeps_the_band_beside_the_largest_picture(visit, name):
+    tab = visit(name, 844, 390)
+    hero = tab.locator(".dl-even canvas" if name == "compare" else f'{HERO}, [data-asking] [data-what="x_t"] canvas')
+    picture, band = hero.first.bounding_box(), tab.locator(".dl-band").bounding_box()
+    top = picture["y"] if name == "compare" else 0  # two paths, side by side, need the whole width
+    assert max(picture["y"] + picture["height"], band["y"] + band["height"]) - top <= 390
+    assert name == "compare" or (picture["width"] > 200 and band["width"] > 400)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forced_colours_leave_everything_legible(visit, scheme):
+    tab = visit("guided", 700, forced_colors="active", color_scheme=scheme)
+    focus(tab, 1)
+    brief(tab, "d")
+    page, colours = tab.evaluate("""() => {
+        const look = (e) => getComputedStyle(e), of = (name) => look(document.querySelector(".dl-" + name));
+        const own = (e) => (look(e).backgroundColor === "rgba(0, 0, 0, 0)" ? null : look(e).backgroundColor);
+        const words = [...document.querySelectorAll(".dl-live p, .dl-label, .dl-title, .dl-op b, button")];
+        const texts = words.filter((e) => e.offsetWidth).map((e) => [e.textContent, look(e).color, own(e)]);
+        const drawn = ["word-bars", "word-noise", "bar:not(.dl-now)", "bar.dl-now"];
+        return [look(document.body).backgroundColor, [...texts, ...drawn.map((name) => [name, of(name).fill, null]),
+            ["line", of("line").stroke, null]]]; }""")
+    for what, ink, ground in colours:
+        least = 3 if what.startswith("bar") else 4.5
+        assert contrast(ink, ground or page) >= least, (what, ink, ground or page)
+    bars = {what: ink for what, ink, _ in colours if what.startswith("bar")}
+    assert len(set(bars.values())) == 2, "the current bar is told apart"
+
+
+def contrast(one: str, two: str) -> float:
+    """The contrast of two colours of a style, as WCAG counts it."""
+
+    def light(colour):
+        rgb = np.array([float(v) for v in re.findall(r"[\d.]+", colour)[:3]]) / 255
+        return float(np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+
+    low, high = sorted((light(one), light(two)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_fourth_panel_on_slides_a_button_in_notebooks(visit):
@@ -476,7 +670,7 @@ def test_dark_pages_get_a_dark_player_and_the_same_pixels(visit):
     dark.wait_for_function("!document.querySelector('.dl-player').hasAttribute('data-dark')")
 
 
-@pytest.mark.parametrize("name", ["guided", "compare", "ask", "points"])
+@pytest.mark.parametrize("name", ["guided", "compare", "ask", "points", "latents", "riddle"])
 def test_axe_finds_nothing_serious(visit, name):
     if not AXE.is_file():
         browser.missing(f"axe-core ({AXE.relative_to(ROOT)}: npm install --no-save axe-core@4)")
@@ -502,6 +696,15 @@ def test_without_scripts_the_strip_remains(engine, pages):
     with browser.page(engine, java_script_enabled=False) as tab:
         tab.goto(pages["guided"])
         assert tab.locator(".dl-still img").count() == 11 and tab.locator(".dl-still").is_visible()
+
+
+def test_without_scripts_a_riddle_is_told_only_when_it_is_opened(engine, pages):
+    with browser.page(engine, java_script_enabled=False) as tab:
+        tab.goto(pages["ask"])
+        assert "What" not in tab.title() and "red" not in tab.title() + tab.inner_text("body")
+        assert "Press when you know" in tab.inner_text("body") and not tab.locator(".dl-still img").first.is_visible()
+        tab.click(".dl-still summary")
+        assert "“red disc”" in tab.inner_text("body") and tab.locator(".dl-still img").first.is_visible()
 
 
 # ---- slides ---------------------------------------------------------------------------------------------------------

@@ -27,12 +27,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--sampler", help="how it steps, such as ddim, dpmpp_2m, heun (the model's own choice)")
     parser.add_argument("--out", type=Path, default=Path("picture.png"), help="the file to write (picture.png)")
     parser.add_argument("--player", type=Path, metavar="steps.html", help="every step, as a page to scrub")
+    parser.add_argument("--ask", nargs="?", const="Press when you know what it will be", default="",
+                        metavar="QUESTION", help="the player begins as a riddle: it asks, and hides the prompt")
     parser.add_argument("--record", type=Path, metavar="run.safetensors", help="the run, to be replayed anywhere")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
 
 
 def run(args: Namespace) -> None:
     """Draw, then write the picture and, where asked for, the player."""
+    if args.ask and not args.player:
+        raise LabError("--ask came, a riddle, without the player that asks it; add --player riddle.html")
     with contextlib.ExitStack() as files:
         part = files.enter_context(new_file(args.out, PICTURES, args.force))
         page = args.player and files.enter_context(new_file(args.player, (".html",), args.force))
@@ -44,7 +48,7 @@ def run(args: Namespace) -> None:
         if page:
             from diffusion_lab import Player
 
-            Player(made).save(page)
+            Player(made, ask=args.ask).save(page)
         if tape:
             _save_recording(made, model, tape)
     if black := _why_black(model, made, picture):

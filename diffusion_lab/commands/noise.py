@@ -30,5 +30,5 @@ def run(args: Namespace) -> None:
         x0 = as_samples(photos.load(args.photo, args.size))                     # (1, 3, H, W)
         schedule = named(args.schedule.replace("_", " "))
         path = forward(x0, schedule, eps=noise(x0.shape[1:], args.seed))
-        Player(path).save(part)
+        Player(path, rest="even").save(part)
     print(f"{args.out}: {Path(args.photo).name} on its way into the static, {len(path) - 1} steps")

@@ -1,7 +1,7 @@
 // The band: the schedule as the scrubber. Drawn in CSS pixels, again whenever its width changes.
 
 const SVG = "http://www.w3.org/2000/svg";
-const PAD = 14;
+const PAD = 14, BARS = 26;
 
 function svg(parent, name, attributes, text) {
   const node = document.createElementNS(SVG, name);
@@ -21,7 +21,7 @@ function drawBand(root, state) {
   const box = root.querySelector(".dl-band"), drawing = box.querySelector("svg");
   const width = box.clientWidth, height = box.clientHeight;
   if (!width) return;
-  const barred = paths.some((path) => path.change), words = barred ? 18 : 0, bars = barred ? 26 : 0, ticks = 6;
+  const barred = paths.some((path) => path.change), words = barred ? 18 : 0, bars = barred ? BARS : 0, ticks = 6;
   const area = height - words - bars - ticks;
   const at = (k, share) => [PAD + (N > 1 ? k / (N - 1) : 0.5) * (width - 2 * PAD), (1 - share) * area];
   drawing.replaceChildren();
@@ -42,9 +42,9 @@ function drawBand(root, state) {
   if (spacing >= 3) for (let k = 0; k < N; k++) marks.push(`M${at(k, 0)[0].toFixed(1)} ${area}v${ticks - 1}`);
   svg(drawing, "path", { class: "dl-ticks", d: `M${PAD} ${area}H${width - PAD}` + marks.join("") });
   state.bars = drawBars(drawing, state, at, spacing, height - words);
-  if (barred) svg(drawing, "text", { class: "dl-word-bars", x: PAD, y: height - 3 }, "bars: how much the guess changed");
-  if (forward) drawHalf(drawing, state, at, width);
-  state.veil = svg(drawing, "rect", { class: "dl-veil", y: 0, height: height - words, width: 0 });
+  if (barred) svg(drawing, "text", { class: "dl-word-bars", x: PAD, y: height - 3 }, paths[1] ? (width < 520 ? "guess changed" : "bars: how much the guess changed") + ": A filled, B hollow" : "bars: how much the guess changed");
+  if (forward && paths[1]) drawHalf(drawing, state, at, width);
+  state.veil = svg(drawing, "rect", { class: "dl-veil", y: -2, height: height - words + 2, width: 0 });
   const places = { noise: [forward ? width - PAD - 8 : PAD + 8, 20], picture: [forward ? PAD + 8 : width - PAD - 8, area - 8] };
   for (const word in places) {
     const anchor = (word === "noise") === forward ? "end" : "start";
@@ -69,7 +69,7 @@ function drawBars(drawing, { paths, pairs, N }, at, spacing, height) {
     for (let k = 0; k < N; k++) {
       const step = pairs[k][which];
       if (k && step === pairs[k - 1][which]) continue;
-      const tall = Math.max(0.5, (path.change[step] / most) * 24);
+      const tall = Math.max(path.change[step] ? 2 : 0, (path.change[step] / most) * (BARS - 2)); // the least is seen, too
       const x = at(k, 0)[0] - (width * paths.length) / 2 + which * width;
       const look = which ? "dl-bar dl-hollow" : "dl-bar";
       (bars[k] ||= []).push(svg(drawing, "rect", { class: look, x, width, y: height - tall, height: tall }));
@@ -78,7 +78,7 @@ function drawBars(drawing, { paths, pairs, N }, at, spacing, height) {
   return bars;
 }
 
-// On a forward path: where picture and noise are even.
+// On two forward paths: where picture and noise are even.
 function drawHalf(drawing, { paths, pairs, N }, at, width) {
   svg(drawing, "path", { class: "dl-half", d: `M${PAD} ${at(0, 0.5)[1]}H${width - PAD}` });
   paths.forEach((path, which) => {
@@ -86,6 +86,6 @@ function drawHalf(drawing, { paths, pairs, N }, at, width) {
     if (k < 0) return;
     const [x, y] = at(k, 0.5);
     svg(drawing, "circle", { class: "dl-even", cx: x, cy: y, r: 4 });
-    if (paths[1]) svg(drawing, "text", { class: "dl-word-even", x: x + 9, y: y - 7 }, "AB"[which]);
+    svg(drawing, "text", { class: "dl-word-even", x: x + 9, y: y - 7 }, "AB"[which]);
   });
 }

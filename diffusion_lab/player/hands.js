@@ -2,7 +2,7 @@
 
 const ICONS = { play: '<path d="M3 1l11 7-11 7z"/>', pause: '<path d="M3 2h4v12H3zM9 2h4v12H9z"/>' };
 const SPEEDS = [1, 4, 0.25];
-const HELD = ["news", "pull", "flip"]; // shown while they are held
+const HELD = { d: "news", u: "pull", f: "flip", c: "control" }; // shown while they are held
 
 function go(state, i) {
   const last = state.open ? state.N - 1 : Math.min(state.N - 1, state.reach + 1);
@@ -17,6 +17,7 @@ function open(state) {
   const { flag, show } = state.buttons; // they go, and must not take the focus with them
   if ([flag, show].includes(document.activeElement)) state.range.focus({ preventScroll: true });
   state.buttons.flag.hidden = state.buttons.show.hidden = true;
+  state.buttons.details.hidden = false;
   root_of(state).removeAttribute("data-asking");
   settle(root_of(state), state);
 }
@@ -86,7 +87,7 @@ function hold(state, what, down) {
     state.hold = brief && !state.held.was ? what : null;
     state.held = null;
   }
-  for (const name of HELD) state.buttons[name].setAttribute("aria-pressed", state.hold === name);
+  for (const name of Object.values(HELD)) state.buttons[name].setAttribute("aria-pressed", state.hold === name);
   draw(state);
 }
 
@@ -99,10 +100,9 @@ function key(event, root, state) {
     ArrowUp: () => step(state, 1), PageDown: () => step(state, -tenth), PageUp: () => step(state, tenth),
     Home: () => step(state, -state.N), End: () => step(state, state.N),
     " ": () => (state.open ? play(state) : state.i || state.playing ? flag(state) : play(state)),
-    u: () => event.repeat || hold(state, "pull", true), d: () => event.repeat || hold(state, "news", true),
-    f: () => event.repeat || hold(state, "flip", true),
     Escape: () => leave(root),
   };
+  for (const name in HELD) actions[name] = () => event.repeat || hold(state, HELD[name], true);
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (onButton && (name === " " || name === "Enter")) return event.stopImmediatePropagation();
   if (!actions[name] && name !== "Enter") return;
@@ -131,19 +131,39 @@ function wire(root, state) {
     const i = state.nearest(((event.clientX - box.left) / box.width) * band.clientWidth);
     if (i !== state.i) go(state, i);
   };
-  band.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    event.preventDefault();
+  const take = (event) => {
+    state.drag = { taken: true };
     stop(state);
     band.setPointerCapture(event.pointerId);
     range.focus({ preventScroll: true });
     scrub(event);
+  };
+  // A finger may want to scroll the page: it takes the band when it goes sideways, or lets go where it came.
+  band.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    event.preventDefault();
+    if (event.pointerType !== "touch") return take(event);
+    state.drag = { x: event.clientX, y: event.clientY };
   });
-  band.addEventListener("pointermove", (event) => band.hasPointerCapture(event.pointerId) && scrub(event));
+  band.addEventListener("pointermove", (event) => {
+    if (!state.drag) return;
+    if (state.drag.taken) return scrub(event);
+    const [x, y] = [Math.abs(event.clientX - state.drag.x), Math.abs(event.clientY - state.drag.y)];
+    if (Math.max(x, y) > 8) x > y ? take(event) : (state.drag = null);
+  });
+  band.addEventListener("pointerup", (event) => {
+    if (state.drag && !state.drag.taken) take(event);
+    state.drag = null;
+  });
+  band.addEventListener("pointercancel", () => (state.drag = null));
   range.addEventListener("input", () => step(state, range.valueAsNumber - state.i));
   const act = {
     back: () => step(state, -1), on: () => step(state, 1), play: () => play(state), flag: () => flag(state),
     show: () => { open(state); draw(state); },
+    details: () => {
+      state.facts.hidden = !state.facts.hidden;
+      buttons.details.setAttribute("aria-expanded", !state.facts.hidden);
+    },
     speed: () => {
       state.speed = SPEEDS[(SPEEDS.indexOf(state.speed) + 1) % SPEEDS.length];
       if (state.playing) { stop(state); play(state); }
@@ -151,7 +171,7 @@ function wire(root, state) {
     },
   };
   for (const name in act) buttons[name].addEventListener("click", act[name]);
-  for (const name of HELD) {
+  for (const name of Object.values(HELD)) {
     buttons[name].addEventListener("pointerdown", () => hold(state, name, true));
     for (const end of ["pointerup", "pointerleave"]) buttons[name].addEventListener(end, () => hold(state, name, false));
     buttons[name].addEventListener("click", (event) => {
@@ -160,7 +180,7 @@ function wire(root, state) {
   }
   const down = (event) => key(event, root, state);
   const up = (event) => {
-    const name = { u: "pull", d: "news", f: "flip" }[event.key.toLowerCase()];
+    const name = HELD[event.key.toLowerCase()];
     if (name) hold(state, name, false);
   };
   // Before Jupyter and reveal see them, and only while the player has the focus.

@@ -1,88 +1,117 @@
 // Panels that are an equation, and everything that is drawn again at each step.
 
 const BODY = `
-<div class="dl-title"></div>
-<div class="dl-eq"></div>
+<div class="dl-head"><div class="dl-title"></div><p class="dl-opening" role="status"></p></div>
+<div class="dl-panels"><div class="dl-column"><div class="dl-eq"></div><p class="dl-means"></p></div></div>
 <div class="dl-band"><svg aria-hidden="true"></svg><input type="range" min="0" step="1"></div>
-<p class="dl-caption"></p>
 <div class="dl-controls">
-<button type="button" data-do="flag" aria-keyshortcuts="Space">I know it</button>
+<p class="dl-caption"></p>
+<button type="button" data-do="flag" aria-keyshortcuts="Space">I know it <kbd aria-hidden="true">Space</kbd></button>
 <button type="button" data-do="back" aria-label="One step back" aria-keyshortcuts="ArrowLeft">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M12 2L4 8l8 6z"/></svg></button>
 <button type="button" data-do="play" aria-keyshortcuts="Space"></button>
 <button type="button" data-do="on" aria-label="One step on" aria-keyshortcuts="ArrowRight">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 2l8 6-8 6z"/></svg></button>
 <button type="button" data-do="speed"></button>
-<button type="button" data-do="news" aria-pressed="false" aria-keyshortcuts="D">what changed</button>
-<button type="button" data-do="pull" aria-pressed="false" aria-keyshortcuts="U"></button>
-<button type="button" data-do="flip" aria-pressed="false" aria-keyshortcuts="F">flip A and B</button>
+<button type="button" data-do="news" aria-pressed="false" aria-keyshortcuts="D">what changed <kbd aria-hidden="true">D</kbd></button>
+<button type="button" data-do="pull" aria-pressed="false" aria-keyshortcuts="U"><span></span> <kbd aria-hidden="true">U</kbd></button>
+<button type="button" data-do="flip" aria-pressed="false" aria-keyshortcuts="F">flip A and B <kbd aria-hidden="true">F</kbd></button>
+<button type="button" data-do="control" aria-pressed="false" aria-keyshortcuts="C">control: mirror B <kbd aria-hidden="true">C</kbd></button>
 <button type="button" data-do="show">Show me</button>
-<span class="dl-recipe"></span>
+<button type="button" data-do="details" aria-expanded="false">details</button>
 </div>
 <p class="dl-formula"></p>
+<div class="dl-facts" hidden></div>
 <p class="dl-note"></p>`;
 const DOTS = { shown: "#444444", signal: "#0072B2", guess: "#009E73", noise: "#D55E00", pull: "#9B4677", reference: "#666666" };
-const WIDTHS = { hero: 304, small: 224, side: 162, even: 270 };
+const NARROW = { hero: 304, small: 224, side: 162, even: 250, seen: 160 }; // shares of the width, in a notebook
+const WIDE = { hero: 320, small: 240, side: 190, even: 236, seen: 160 }; // pixels at most, on a slide; the hero's are its own
 
 function build(root, state) {
-  const { data, paths } = state;
+  const { data, paths } = state, single = !data.names;
   const live = node("div", "", { className: "dl-live" });
   live.innerHTML = BODY;
   root.append(live);
-  const equation = live.querySelector(".dl-eq"), columns = { wide: [], narrow: [], sum: 0 };
-  const shown = data.panels.map((panel) => panel.what);
-  state.summed = !data.names && shown.join(" ").startsWith("x_t x0 eps");
-  const hero = data.names ? null : paths[0].direction === "reverse" && shown.includes("x0") ? "x0" : data.panels[0].what;
-  const add = (element, width, narrow = true) => {
+  const equation = live.querySelector(".dl-eq"), shown = data.panels.map((panel) => panel.what);
+  // Latents are drawn as colours in the equation; the guess decoded to a picture stands large beside it.
+  const decoded = single && paths[0].latents && paths[0].pictures.x0 && shown.includes("x0");
+  const panels = decoded ? data.panels.filter(({ what }) => !VIEWS[what].beside) : data.panels;
+  state.summed = single && shown.join(" ").startsWith("x_t x0 eps");
+  state.standsIn = (panel) => single && panel.what === "x0" && !decoded === !panel.decoded; // in whose place others are shown
+  state.panels = addPanels(equation, panels, decoded, state);
+  if (decoded) {
+    const hero = panelOf({ path: 0, what: "x0", decoded: true }, "hero", state);
+    live.querySelector(".dl-panels").prepend(hero.element);
+    state.panels.unshift(hero);
+  }
+  live.classList.toggle("dl-latents", !!decoded);
+  live.classList.toggle("dl-two", !single);
+  live.classList.toggle("dl-holds", single && !!paths[0].change && !paths[0].points);
+  live.classList.toggle("dl-points", paths[0].points);
+  live.classList.toggle("dl-riddle", shown[0] === "x_t" && single); // while it asks, only what it sees is seen
+  if (data.start) equation.append(node("div", data.start, { className: "dl-start" }));
+  const small = paths[0].pictures.x0 ? `small: ${data.small}; large: decoded` : data.small;
+  live.querySelector(".dl-means").textContent = data.small && small;
+  live.querySelector(".dl-note").textContent = data.note;
+  for (const name of ["title", "opening", "caption", "formula", "band", "eq", "facts"]) state[name] = live.querySelector(`.dl-${name}`);
+  state.range = live.querySelector("input");
+  state.range.max = state.N - 1;
+  addButtons(live, state, shown);
+  return live;
+}
+
+// The panels of the equation, with operators between them; returns them in their order.
+function addPanels(equation, panels, decoded, state) {
+  const { data, paths } = state, columns = { wide: [], narrow: [] };
+  const hero = data.names || decoded ? null : paths[0].direction === "reverse" && panels.some(({ what }) => what === "x0") ? "x0" : panels[0].what;
+  const add = (element, kind) => {
     equation.append(element);
     element.style.setProperty("--column", equation.children.length);
-    columns.wide.push(width ? `minmax(0, ${width}fr)` : "max-content");
-    if (narrow) columns.narrow.push(width ? `minmax(0, ${width}fr)` : "max-content");
-    columns.sum += width || 112;
+    columns.wide.push(!kind ? "max-content" : kind === "hero" ? `${WIDE.hero}px` : `minmax(0, ${WIDE[kind]}px)`);
+    if (kind !== "side") columns.narrow.push(kind ? `minmax(0, ${NARROW[kind]}fr)` : "max-content");
   };
-  state.panels = data.panels.map((panel, n) => {
+  const made = panels.map((panel, n) => {
     if (state.summed && (panel.what === "x0" || panel.what === "eps")) {
       const operator = node("div", "", { className: "dl-op" });
       const weight = node("b", "", { className: panel.what === "x0" ? "dl-signal" : "dl-noisy" });
       operator.append(node("span", panel.what === "x0" ? "=" : "+"), weight, node("span", "×"));
-      add(operator, 0);
+      add(operator);
     }
-    const { beside } = VIEWS[panel.what], side = beside && n > 0;
-    const kind = data.names ? "even" : panel.what === hero ? "hero" : side ? "side" : "small";
-    const element = node("div", "", { className: `dl-panel dl-${kind}` });
-    element.dataset.what = panel.what;
-    element.toggleAttribute("data-beside", !!beside);
-    element.style.setProperty("--own", `var(--${roleOf(panel, state)})`);
-    const canvas = node("canvas", ""), label = node("div", "", { className: "dl-label" });
-    canvas.setAttribute("role", "img");
-    element.append(canvas, label);
-    add(element, WIDTHS[kind], !side);
-    const made = { ...panel, kind, element, canvas, label };
-    setLabel(made, panel.what, state);
-    return made;
+    const side = VIEWS[panel.what].beside && n > 0, noisy = panel.what === "x_t" && paths[0].direction === "reverse";
+    const kind = data.names ? (noisy ? "seen" : "even") : panel.what === hero ? "hero" : side ? "side" : "small";
+    const one = panelOf(panel, kind, state);
+    add(one.element, kind);
+    return one;
   });
-  if (data.start) {
-    const bracket = node("div", data.start, { className: "dl-start" });
-    equation.append(bracket);
-  }
   equation.style.setProperty("--wide", columns.wide.join(" "));
   equation.style.setProperty("--narrow", columns.narrow.join(" "));
-  equation.style.setProperty("--most", columns.sum + 14 * (equation.children.length - 1) + "px");
-  equation.classList.toggle("dl-points", paths[0].points);
-  equation.classList.toggle("dl-riddle", shown[0] === "x_t" && !data.names); // while it asks, only x_t is seen
-  live.querySelector(".dl-recipe").textContent = data.recipe || "";
-  live.querySelector(".dl-note").textContent = data.note;
-  for (const name of ["title", "caption", "formula", "band"]) state[name] = live.querySelector(`.dl-${name}`);
-  state.range = live.querySelector("input");
-  state.range.max = state.N - 1;
+  return made;
+}
+
+function panelOf(panel, kind, state) {
+  const element = node("div", "", { className: `dl-panel dl-${kind}${panel.gap ? " dl-gap" : ""}` });
+  if (!panel.decoded) element.dataset.what = panel.what;
+  element.toggleAttribute("data-beside", !!VIEWS[panel.what].beside);
+  element.style.setProperty("--own", `var(--${roleOf(panel, state)})`);
+  const top = node("div", "", { className: "dl-top" }), canvas = node("canvas", ""), label = node("div", "", { className: "dl-label" });
+  canvas.setAttribute("role", "img");
+  if (kind === "side") top.append(node("div", markOf(panel.what, state), { className: "dl-mark" }));
+  top.append(canvas);
+  element.append(top, label);
+  const made = { ...panel, kind, element, canvas, label };
+  setLabel(made, panel.what, state);
+  return made;
+}
+
+function addButtons(live, state, shown) {
+  const { data, paths } = state, single = !data.names, { beside } = paths[0];
   state.buttons = Object.fromEntries([...live.querySelectorAll("button")].map((b) => [b.dataset.do, b]));
-  const single = !data.names;
-  state.buttons.news.hidden = !(single && paths[0].change && !paths[0].points && shown.includes("x0"));
-  state.buttons.flip.hidden = single || data.panels.filter((panel) => !panel.gap).length < 2;
-  const { beside } = paths[0];
-  state.buttons.pull.hidden = !(single && beside && shown.includes(VIEWS[beside].beside));
-  state.buttons.pull.textContent = VIEWS[beside]?.hold;
-  return live;
+  const { news, flip, pull, control } = state.buttons;
+  news.hidden = !(single && paths[0].change && !paths[0].points && shown.includes("x0"));
+  flip.hidden = single || data.panels.filter((panel) => !panel.gap).length < 2;
+  control.hidden = !state.gaps?.every((gap) => gap === 0) || paths[0].points || !data.panels.some((panel) => panel.gap);
+  pull.hidden = !(single && beside && shown.includes(VIEWS[beside].beside));
+  pull.firstElementChild.textContent = VIEWS[beside]?.hold || "";
 }
 
 // Its colour: on a forward path x0 is the picture itself, on a reverse one a guess of it.
@@ -90,17 +119,19 @@ const roleOf = ({ what, gap }, { paths }) => (gap ? "" : VIEWS[what].role[paths[
 
 function setLabel(panel, what, state, side = panel.path) {
   const now = { ...panel, what, path: side };
+  const mark = panel.kind === "side" ? "" : markOf(what, state, state.hold === "news" && state.standsIn?.(panel));
   panel.label.replaceChildren(...labelOf(now, state));
+  panel.canvas.setAttribute("aria-label", [panel.label.textContent.trim(), mark].filter(Boolean).join(", "));
   panel.label.dataset.role = roleOf(now, state);
-  panel.canvas.setAttribute("aria-label", panel.label.textContent.trim());
+  if (mark) VIEWS[what].beside ? panel.label.append(" · " + mark) : panel.label.replaceChildren(mark);
 }
 
 function drawPanel(panel, state) {
   if (panel.gap) return drawDifference(panel, state);
   const { paths, pairs, i } = state, side = state.hold === "flip" ? 1 - panel.path : panel.path; // A and B change places
   const path = paths[side], k = pairs[i][side];
-  const held = !state.data.names && panel.what === "x0"; // the guess, in whose place others are shown while a button is held
-  const hold = held ? state.hold : null, what = hold === "pull" ? path.beside : panel.what;
+  const held = state.standsIn(panel), hold = held || state.data.names ? state.hold : null;
+  const what = hold === "pull" ? path.beside : panel.decoded && !state.open ? "x_t" : panel.what;
   const kept = path.frames[what];
   const shown = [what, kept ? placeOf(kept, k) : k, hold, state.open, side].join();
   if (shown === panel.shown) return; // what stays as it was is not drawn again
@@ -111,16 +142,26 @@ function drawPanel(panel, state) {
   panel.element.toggleAttribute("data-none", none);
   if (none) return blank(panel, path.size(what));
   if (path.points) return scatter(panel.canvas, path, k, what, DOTS[roleOf({ what }, state)], "#000");
-  const pictures = what === "x_t" && state.open ? null : path.pictures[what]; // in the equation x_t is a sum
-  const place = pictures ? placeOf(pictures, k) : -1;
+  const large = panel.decoded || (what !== "x_t" && (state.data.names || !path.pictures.x0 || !state.panels[0].decoded));
+  const pictures = large ? path.pictures[what] : null, place = pictures ? placeOf(pictures, k) : -1;
   if (place >= 0) paintPicture(panel.canvas, pictures, place);
   else {
-    panel.broken = paint(panel.canvas, path.values(what, k), path.size(what), path.bias(what));
-    if (held && pictures) panel.label.append(" (rough preview)");
+    panel.broken = paint(panel.canvas, path.values(what, k), path.size(what), path.bias(what, k));
+    if (panel.decoded) panel.label.append(": not at this step, its latents stand here");
   }
   const told = (of, role) => mark(panel.canvas, path[of](k, what), path.size(what), path.scale(of, what), role);
   if (VIEWS[what].beside) told("apart", roleOf({ what }, state));
   if (hold === "news") told("news", "guess");
+  if (hold === "control" && side) mirror(panel.canvas);
+}
+
+function mirror(canvas) {
+  const { width, height } = canvas, copy = Object.assign(document.createElement("canvas"), { width, height });
+  copy.getContext("2d").drawImage(canvas, 0, 0);
+  const context = canvas.getContext("2d");
+  context.setTransform(-1, 0, 0, 1, width, 0);
+  context.drawImage(copy, 0, 0);
+  context.resetTransform();
 }
 
 // A step without this view: an empty panel that says so.
@@ -154,9 +195,11 @@ function drawDifference(panel, state) {
 
 function draw(state) {
   const { paths, pairs, i, N } = state, alpha = paths[0].alpha[pairs[i][0]];
-  state.panels.forEach((panel) => drawPanel(panel, state));
+  const last = (panel) => Number(!!panel.gap); // a difference reads what the others show
+  [...state.panels].sort((a, b) => last(a) - last(b)).forEach((panel) => drawPanel(panel, state));
   state.broken = state.panels.some((panel) => panel.broken);
   const weights = [Math.sqrt(alpha), Math.sqrt(1 - alpha)].map((v) => v.toFixed(2));
+  state.eq.toggleAttribute("data-held", state.panels.some((panel) => !panel.decoded && state.standsIn(panel)) && !!state.hold);
   if (state.summed) {
     state.live.querySelectorAll(".dl-op b").forEach((b, n) => (b.textContent = weights[n]));
     state.formula.replaceChildren(letter("x_t"), " = ", node("b", weights[0], { className: "dl-signal" }), " × ", letter("x0"),
@@ -167,6 +210,9 @@ function draw(state) {
   state.range.value = i;
   state.range.setAttribute("aria-valuetext", inWords(state));
   state.title.textContent = state.open ? state.data.title : state.data.ask;
+  const opening = state.flag === null ? state.data.opening : verdict(state);
+  if (state.opening.textContent !== opening) state.opening.textContent = opening;
+  state.facts.replaceChildren(...(state.open ? details(state) : []).map((line) => node("p", line)));
   if (!state.place) return;
   const { x, y, bottom, width } = state.place(i);
   state.line.setAttribute("d", `M${x} 0V${bottom}`);

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..trajectory import Step, Trajectory
@@ -52,7 +51,7 @@ def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail, keys
         "corrections": [k for k, i in enumerate(at) if told[i][2]],
         "change": None if fixed else frames.numbers(_changes(kept, index, points), "<f4"),
         "moved": beside and frames.numbers(_moved(kept, index, points, beside), "<f4"),
-        "pictures": _decoded(pictures, at, fixed, detail),
+        "latents": latents(trajectory) is not None, "pictures": _decoded(pictures, at, fixed, detail),
         **(_points if points else _pictures)(trajectory, kept, index, detail, rows),
     }  # fmt: skip
 
@@ -160,65 +159,7 @@ def gap(a: Step, b: Step, index: int) -> float:
     return float(difference.abs().max())
 
 
-def percent(share: float) -> str:
-    """A share as a percentage: whole from 1 % on, with a decimal below and just under 100."""
-    value = 100 * share
-    return f"{value:.1f}" if 0.05 <= value < 1 or 99 < value < 99.95 else f"{value:.0f}"
-
-
-def title(trajectories: list[Trajectory], index: int) -> str:
-    """The prompt in quotation marks, or what happens (two paths with two prompts name them under the panels)."""
-    prompts = {prompt_of(each, index) for each in trajectories}
-    if len(prompts) == 1 and prompts != {""}:
-        return f"“{prompts.pop()}”"
-    noise, clean = ("noise", "data") if frames.is_points(trajectories[0]) else ("static", "picture")
-    reverse = trajectories[0].direction == "reverse"
-    return f"From {noise} to {clean}" if reverse else f"From {clean} to {noise}"
-
-
-def prompt_of(trajectory: Trajectory, index: int) -> str:
-    return _one(trajectory.recipe.prompt, index, "")
-
-
-def _one(values: tuple, index: int, none):
-    """The value of one picture of a batch (the last, where there are fewer), or `none` where there is none."""
-    return values[min(index, len(values) - 1)] if values else none
-
-
-def _told(trajectory: Trajectory, index: int) -> dict[str, str]:
-    recipe = trajectory.recipe
-    prompt, seed, scale = prompt_of(trajectory, index), _one(recipe.seed, index, None), recipe.guidance_scale
-    return {
-        "prompt": f"“{prompt}”" if prompt else "no prompt", "model": recipe.model,
-        "seed": "" if seed is None else f"seed {seed}",
-        "sampler": recipe.title or recipe.sampler,
-        "n": f"{recipe.n} steps" if recipe.n else "",
-        "guidance": "" if scale is None else f"guidance {scale:g}",
-        "negative": f"without “{recipe.negative_prompt}”" if recipe.negative_prompt else "",
-    }  # fmt: skip
-
-
-def recipe_line(trajectory: Trajectory, index: int) -> str:
-    """ "Tiny SD · seed 7 · DDIM, 25 steps · guidance 2.5": what the path was made from, in one line."""
-    told = _told(trajectory, index)
-    walk = ", ".join(filter(None, (told["sampler"], told["n"])))
-    scale = "" if trajectory.recipe.guidance_scale == 1 else told["guidance"]
-    return " · ".join(filter(None, (told["model"], told["seed"], walk, scale, told["negative"])))
-
-
-def told_apart(a: Trajectory, b: Trajectory, index: int) -> list[str]:
-    """Two names, "A · DDIM, 10 steps" and "B · Heun, 25 steps": what differs between two recipes."""
-    one, two = _told(a, index), _told(b, index)
-    differ = [key for key in one if one[key] and two[key] and one[key] != two[key]]
-    return [" · ".join([letter, *(own[key] for key in differ)]) for letter, own in (("A", one), ("B", two))]
-
-
-def start_line(a: Trajectory, b: Trajectory, index: int) -> str:
-    """Whether both paths begin with the very same values, in words."""
-    x, y = a[0].x_t.float().cpu(), b[0].x_t.float().cpu()
-    same = x.shape == y.shape and torch.equal(own(x, index, frames.is_points(a)), own(y, index, frames.is_points(b)))
-    if a.direction == "forward":
-        return "same picture" if same else "different pictures"
-    seeds = {_one(each.recipe.seed, index, None) for each in (a, b)} - {None}
-    seed = f", seed {seeds.pop()}" if len(seeds) == 1 and same else ""
-    return f"same starting noise{seed}" if same else "different starting noise"
+def latents(trajectory: Trajectory) -> list[int] | None:
+    """Width and height where the samples are latents, drawn as colours: neither grey pictures, colours, nor points."""
+    shape = trajectory[0].x_t.shape
+    return [shape[3], shape[2]] if len(shape) == 4 and shape[1] not in (1, 3) else None

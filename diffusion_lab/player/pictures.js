@@ -50,7 +50,11 @@ async function openPath(packed, first) {
   }
   path.beside = Object.keys(path.frames).find((what) => VIEWS[what].beside);
   path.size = (what) => (packed.points ? [480, 480] : (path.frames[what] || path.frames.x0).size);
-  path.bias = (what) => (VIEWS[what].plain ? [0, 0, 0] : units.subarray(2, 5));
+  // The bias belongs to the picture: noise has none, x_t its share, so that the equation holds between the colours.
+  path.bias = (what, k) => {
+    const share = VIEWS[what].plain || VIEWS[what].noisy ? 0 : path.frames[what] ? 1 : Math.sqrt(path.alpha[k]);
+    return units.subarray(2, 5).map((v) => v * share);
+  };
   path.reach = packed.points ? units[2] : 1;
   for (const what in packed.pictures) path.pictures[what].image = await imageOf(packed.pictures[what].src);
 
@@ -83,6 +87,12 @@ async function openPath(packed, first) {
     return d;
   };
   path.apart = (k, what) => path.distance(path.values(VIEWS[what].beside, k), path.values(what, k) || []);
+  // At which step more than half of all change was over; null where nothing changes.
+  path.settled = () => {
+    const all = path.change?.reduce((sum, v) => sum + v, 0);
+    let sum = 0;
+    return all ? path.change.findIndex((v) => (sum += v) > all / 2) : null;
+  };
   path.news = (k) => path.distance(path.values("x0", k), path.values("x0", Math.max(0, k - 1)));
   const scales = {};
   path.scale = (of, what) => {

@@ -28,11 +28,17 @@ function watchPage(root, state) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 }
 
-// Where it rests: the step where the guess changed most; on a forward path, where picture and noise are even.
+// Where it rests: a question at the first step; else the clean picture, where the guess changed most, or where there is
+// no more picture than noise, or no less.
 function rest({ data, paths, pairs }) {
+  const path = paths[0], forward = path.direction === "forward";
   if (data.ask) return 0;
-  const path = paths[0], of = pairs.map((pair) => (path.change ? path.change[pair[0]] : -Math.abs(path.alpha[pair[0]] - 0.5)));
-  return of.indexOf(Math.max(...of));
+  if (data.rest === "change" && path.change) {
+    const changes = pairs.map((pair) => path.change[pair[0]]);
+    return changes.indexOf(Math.max(...changes));
+  }
+  const even = pairs.findIndex(([k]) => (forward ? path.alpha[k] <= 0.5 : path.alpha[k] >= 0.5));
+  return data.rest === "even" && even >= 0 ? even : forward ? 0 : pairs.length - 1;
 }
 
 async function start(root) {
@@ -49,6 +55,7 @@ async function start(root) {
   state.range.setAttribute("aria-label", `Step on the path, ${name}`);
   root.toggleAttribute("data-asking", !state.open);
   state.buttons.flag.hidden = state.buttons.show.hidden = state.open;
+  state.buttons.details.hidden = !state.open;
   wire(root, state);
   label(state);
   root.dataset.live = "yes";

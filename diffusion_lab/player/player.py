@@ -14,14 +14,15 @@ from ..protocol import check_samples
 from ..recipe import as_text, as_whole
 from ..templates import as_json, fill, marked
 from ..trajectory import Step, Trajectory
-from . import frames, paths
+from . import frames, paths, words
 from .decoding import decoded
-from .still import still
+from .still import riddle, still
 from .views import VIEWS, check, had, known, table
 
 BUDGET = 600_000  # bytes of one player
-EDITION = 2  # of the form of a player's data: one more whenever today's scripts cannot read what is stored
+EDITION = 3  # of the form of a player's data: one more whenever today's scripts cannot read what is stored
 SCRIPTS = ("pictures", "band", "words", "panels", "hands", "player")
+RESTS = ("result", "change", "even")
 HERE = Path(__file__).parent
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -50,17 +51,20 @@ class Player:
     """A path, or two of them, to be scrubbed: x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps at every step.
 
     Arguments: `trajectory`, and `other`, a second one to compare it with; `ask`, a question that hides what comes
-    until the learner sets a flag; `views`, which panels are shown, of those in views.VIEWS: x_t, x0, eps, x0_uncond
-    (where left out, all that the path has; with two paths x0, and x_t on forward ones); `caption`, a line to read
-    under the player; `index`, which picture of the batch (of points, which one is followed). The paths stay as they
-    are. Raises LabError where there is nothing to show.
+    until the learner sets a flag; `rest`, where it stands at first: "result", the clean picture (where a reverse path
+    ends and a forward one begins), "change", where the guess changed most, or "even", where there is no more picture
+    than noise, or no less (a question always stands at the first step); `views`, which panels are shown, of those in
+    views.VIEWS: x_t, x0, eps, x0_uncond (where left out, all that the path has; with two paths x_t, and x0 on reverse
+    ones); `caption`, a line to read under the player; `index`, which picture of the batch (of points, which one is
+    followed). Latents are drawn as colours, x_t, x0 and eps alike; where the path can decode them, the decoded guess
+    stands beside them. The paths stay as they are. Raises LabError where there is nothing to show.
     """
 
-    def __init__(self, trajectory: Trajectory, other: Trajectory | None = None, *, ask: str = "",
+    def __init__(self, trajectory: Trajectory, other: Trajectory | None = None, *, ask: str = "", rest: str = "result",
                  views: Sequence[str] | None = None, caption: str = "", index: int = 0):  # fmt: skip
         self.trajectories = [trajectory] if other is None else [trajectory, other]
         self.ask, self.caption = as_text(ask, "ask, a question,"), as_text(caption, "a caption")
-        asked = known(views)
+        asked, self.rest = known(views), check_rest(rest)
         for each in self.trajectories:
             self.index = index = drawable(each, index)
             check(asked or (), each)
@@ -70,7 +74,8 @@ class Player:
         self.pictures = [decoded(each, index, self._decoded(each)) for each in self.trajectories]
 
     def __repr__(self) -> str:
-        return f"<Player: {self.title}, {' and '.join(str(len(each)) for each in self.trajectories)} points>"
+        lengths = " and ".join(str(len(each)) for each in self.trajectories)
+        return f"<Player: {self.ask or self.title}, {lengths} points>"
 
     def _repr_html_(self) -> str:
         return self.html
@@ -84,13 +89,13 @@ class Player:
         if path.suffix.lower() not in (".html", ".htm"):
             raise LabError(f"a player is a page of HTML; the name {path.name} came; call it {path.stem}.html")
         with whole(path) as part:
-            part.write_text(fill(PAGE, title=escape(self.title), player=self.html), encoding="utf-8")
+            part.write_text(fill(PAGE, title=escape(self.ask or self.title), player=self.html), encoding="utf-8")
         return path
 
     @property
     def title(self) -> str:
         """The prompt in quotation marks, or what happens."""
-        return paths.title(self.trajectories, self.index)
+        return words.title(self.trajectories, self.index)
 
     @cached_property
     def html(self) -> str:
@@ -106,7 +111,7 @@ class Player:
         """The views of who names none."""
         first = self.trajectories[0]
         if len(self.trajectories) == 2:
-            return ["x0"] if first.direction == "reverse" else ["x_t"]
+            return ["x_t", "x0"] if first.direction == "reverse" else ["x_t"]
         return [key for key in had(first) if VIEWS[key].always]
 
     def _kept(self, trajectory: Trajectory) -> list[str]:
@@ -128,11 +133,12 @@ class Player:
         places = [frames.kept(each, detail.steps) for each in self.trajectories]
         packed = [paths.pack(each, at, self.index, detail, self._kept(each), pictures)
                   for each, at, pictures in zip(self.trajectories, places, self.pictures, strict=True)]  # fmt: skip
-        data = {"title": self.title, "ask": self.ask, "note": self.caption, "paths": packed}
+        data = {"title": self.title, "opening": words.opening(self.trajectories), "ask": self.ask, "rest": self.rest,
+                "small": words.mosaic(self.trajectories[0]), "note": self.caption, "paths": packed,
+                "recipe": [words.recipe_line(each, self.index) for each in self.trajectories]}  # fmt: skip
         if len(packed) == 2:
             return data | self._compared(packed, places)
         return data | {
-            "recipe": paths.recipe_line(self.trajectories[0], self.index),
             "panels": [{"path": 0, "what": view} for view in self.views],
             "pairs": [[k, 0] for k in range(len(places[0]))],
             "stops": [int(np.abs(np.array(places[0]) - i).argmin()) for i in paths.stops(self.trajectories[0])],
@@ -147,28 +153,29 @@ class Player:
             one, two = (path["frames"] for path in packed)
             two |= {what: "same" for what in one if one[what] == two.get(what)}
         return {
-            "panels": self._panels(alike), "pairs": pairs, "names": paths.told_apart(a, b, self.index),
+            "panels": self._panels(alike), "pairs": pairs, "names": words.told_apart(a, b, self.index),
             "stops": sorted({round(k * (len(pairs) - 1) / 4) for k in range(5)}),
-            "start": paths.start_line(a, b, self.index), "gaps": gaps and frames.numbers(gaps, "<f4"),
+            "start": words.start_line(a, b, self.index), "gaps": gaps and frames.numbers(gaps, "<f4"),
         }  # fmt: skip
 
     def _panels(self, alike: bool) -> list[dict]:
-        """What two paths show: each view of both, and the difference of their guesses where there can be one."""
-        panels = [{"path": path, "what": view} for view in self.views for path in (0, 1)]
+        """What two paths show: the views of A, the difference of the guesses where there can be one, those of B."""
         gap = alike and "x0" in self.views and self.trajectories[0].direction == "reverse"
-        return panels + [{"path": 0, "what": "x0", "gap": True}] * gap
+        a, b = ([{"path": path, "what": view} for view in self.views] for path in (0, 1))
+        return [*a, *[{"path": 0, "what": "x0", "gap": True}] * gap, *reversed(b)]
 
     def _stills(self) -> str:
         """The still of each path, the second one closed by what holds for both."""
         two, index = len(self.trajectories) == 2, self.index
-        names = paths.told_apart(*self.trajectories, index) if two else [self.title]
+        names = words.told_apart(*self.trajectories, index) if two else [self.title]
         stills = []
         for each, pictures, name in zip(self.trajectories, self.pictures, names, strict=True):
-            notes = [paths.recipe_line(each, index)]
+            heads = [name, words.opening(self.trajectories) if each is self.trajectories[0] else ""]
+            notes = [words.recipe_line(each, index)]
             if each is self.trajectories[-1]:
-                notes += [paths.start_line(*self.trajectories, index) if two else "", self.caption]
-            stills.append(still(each, index, name, notes, pictures["x0"]))
-        return "".join(stills)
+                notes += [words.start_line(*self.trajectories, index) if two else "", self.caption]
+            stills.append(still(each, index, heads, notes, pictures["x0"]))
+        return riddle(self.ask, "".join(stills)) if self.ask else "".join(stills)
 
 
 def _alike(packed: list[dict]) -> bool:
@@ -177,6 +184,13 @@ def _alike(packed: list[dict]) -> bool:
         return a["points"] and b["points"] and a["count"] == b["count"]
     sizes = [path["pictures"].get("x0", path["frames"]["x0"])["size"] for path in packed]
     return sizes[0] == sizes[1] and bool(a["pictures"]) == bool(b["pictures"])
+
+
+def check_rest(rest: str) -> str:
+    """`rest` itself; raises LabError where a player cannot stand there."""
+    if rest not in RESTS:
+        raise LabError(f"rest is {', '.join(RESTS)}; {rest!r} came; choose among these")
+    return rest
 
 
 def drawable(trajectory: Trajectory, index: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..figures import PALETTE
 from ..trajectory import Trajectory
-from . import frames, paths
+from . import frames, paths, words
 from .views import VIEWS
 
 SIDE = 112  # pixels of one picture
@@ -27,31 +27,49 @@ COLOURS = {
 }  # fmt: skip
 
 
-def still(trajectory: Trajectory, index: int, title: str, notes: list[str], pictures: Mapping[int, Tensor]) -> str:
-    """Five columns nearest 0, 10, 35, 70 and 100 % picture; rows x_t and x0; the small band; caption lines.
+def still(trajectory: Trajectory, index: int, heads: list[str], notes: list[str],
+          pictures: Mapping[int, Tensor]) -> str:  # fmt: skip
+    """Five columns nearest 0, 10, 35, 70 and 100 % picture; rows x_t and x0; the small band.
 
-    `pictures` are decoded x0, uint8 (H, W, 3), by step.
+    Arguments: `heads`, a title and what one sees; `notes`, lines below; `pictures`, decoded x0, uint8 (H, W, 3), by
+    step.
     """
     stops = paths.stops(trajectory)
-    share = [paths.percent(trajectory[i].alpha_bar) for i in stops]
+    return (_words(heads[:1], "font-size:18px;font-weight:bold") + _words(heads[1:])
+            + _table(trajectory, index, stops, pictures) + _words(notes))  # fmt: skip
+
+
+def riddle(ask: str, answer: str) -> str:
+    """A still whose answer is told when it is opened, and not before."""
+    return (_words([ask], "font-size:18px;font-weight:bold") + '<details style="font-size:16px"><summary '
+            'style="text-align:center;padding:8px">Open, and see how static becomes a picture</summary>'
+            f"{answer}</details>")  # fmt: skip
+
+
+def _words(lines: list[str], look: str = "font-size:16px") -> str:
+    text = "<br>".join(escape(line) for line in lines if line)
+    return f'<p style="{look};text-align:center;margin:8px 0">{text}</p>' if text else ""
+
+
+def _table(trajectory: Trajectory, index: int, stops: list[int], pictures: Mapping[int, Tensor]) -> str:
+    share = [words.percent(trajectory[i].alpha_bar) for i in stops]
     thing = "data" if frames.is_points(trajectory) else "picture"
     head = "".join(f'<td style="{CELL}"><b>{s} %</b> {thing}</td>' for s in share)
     reverse = trajectory.direction == "reverse"
+    drawn = f" ({told})" if (told := words.mosaic(trajectory)) else ""
+    decoded = (", decoded" if len(pictures) else drawn) if drawn else ""
     rows = [
-        ("what it sees, x_t" if reverse else f"{thing} and noise together, x_t", "x_t"),
-        (f"its guess of the {thing}, x0", "x0") if reverse else ("the noise that is added", "eps"),
+        ("what it sees, x_t" + drawn if reverse else f"{thing} and noise together, x_t" + drawn, "x_t"),
+        (f"its guess of the {thing}, x0" + decoded, "x0") if reverse else ("the noise that is added", "eps"),
     ]
     body = f'<tr style="{ROW}">{head}</tr>'
     for label, what in rows:
         cells = "".join(f'<td style="{CELL}">{_cell(trajectory, i, index, what, pictures)}</td>' for i in stops)
         body += f'<tr style="{ROW}">{cells}</tr>' + _line(escape(label), len(stops))
     body += _line(_band(trajectory), len(stops))
-    caption = "<br>".join(escape(line) for line in notes if line)
     table = ("width:100%;max-width:720px;table-layout:fixed;border-collapse:collapse;border:0;margin:0 auto;"
              "font-size:16px;line-height:1.4")  # fmt: skip
-    return (f'<p style="font-size:18px;font-weight:bold;text-align:center;margin:8px 0">{escape(title)}</p>'
-            f'<table style="{table}" role="presentation"><tbody>{body}</tbody></table>'
-            f'<p style="font-size:16px;text-align:center;margin:8px 0">{caption}</p>')  # fmt: skip
+    return f'<table style="{table}" role="presentation"><tbody>{body}</tbody></table>'
 
 
 def _line(content: str, columns: int) -> str:
@@ -75,12 +93,12 @@ def _cell(trajectory: Trajectory, i: int, index: int, what: str, pictures: Mappi
 def _alt(trajectory: Trajectory, i: int, index: int, what: str, seen: str) -> str:
     step = trajectory[i]
     points = frames.is_points(trajectory)
-    where = f"{paths.percent(step.alpha_bar)} % {'data' if points else 'picture'}"
+    where = f"{words.percent(step.alpha_bar)} % {'data' if points else 'picture'}"
     if what == "x_t":
         return f"{where}: {_grain(step.alpha_bar, points)}"
     if what == "eps":
         return f"{where}: the noise, the same static at every step, with a weight of {(1 - step.alpha_bar) ** 0.5:.2f}"
-    prompt = paths.prompt_of(trajectory, index)
+    prompt = words.prompt_of(trajectory, index)
     result = f" of “{prompt}”" if prompt else ""
     like = _likeness(step.x0, trajectory.x0, index, points)
     return f"{where}: the guess, {like}{result}" + (f"; mainly {seen}" if seen else "")
@@ -88,9 +106,9 @@ def _alt(trajectory: Trajectory, i: int, index: int, what: str, seen: str) -> st
 
 def _grain(alpha_bar: float, points: bool) -> str:
     static, thing, grain = ("noise", "the data", "noise") if points else ("static", "the picture", "grain")
-    words = ((0.03, f"{static} only"), (0.2, f"{static}, {thing} hardly shows"), (0.6, f"{thing} under strong {grain}"),
-             (0.97, f"{thing} under light {grain}"))  # fmt: skip
-    return next((text for limit, text in words if alpha_bar < limit), f"{thing} without {grain}")
+    limits = ((0.03, f"{static} only"), (0.2, f"{static}, {thing} hardly shows"),
+              (0.6, f"{thing} under strong {grain}"), (0.97, f"{thing} under light {grain}"))  # fmt: skip
+    return next((text for limit, text in limits if alpha_bar < limit), f"{thing} without {grain}")
 
 
 def _likeness(guess, final, index: int, points: bool) -> str:
@@ -99,8 +117,8 @@ def _likeness(guess, final, index: int, points: bool) -> str:
         return "which is broken"
     a, b = a - a.mean(), b - b.mean()
     alike = float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))
-    words = ((0.3, "not yet like the result"), (0.75, "a blurred idea of the result"), (0.97, "close to the result"))
-    return next((text for limit, text in words if alike < limit), "the result")
+    limits = ((0.3, "not yet like the result"), (0.75, "a blurred idea of the result"), (0.97, "close to the result"))
+    return next((text for limit, text in limits if alike < limit), "the result")
 
 
 def colours(pixels: np.ndarray) -> str:
@@ -128,10 +146,9 @@ def _band(trajectory: Trajectory) -> str:
         draw.line([(x[i], 0), (x[i], height)], "#222222", 4)
     buffer = io.BytesIO()
     image.quantize(8, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    half = int(np.abs(alphas - 0.5).argmin())
-    first, last = paths.percent(alphas[0]), paths.percent(alphas[-1])
-    alt = (f"The share of picture over {len(alphas)} points of the path: {first} % at first, half at point {half + 1}, "
-           f"{last} % at last; black lines mark the pictures above")  # fmt: skip
+    first, last = words.percent(alphas[0]), words.percent(alphas[-1])
+    alt = (f"The share of picture over {len(alphas)} points of the path: {first} % at first, {last} % at last; black "
+           "lines mark the pictures above")  # fmt: skip
     src = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     thing = "data" if frames.is_points(trajectory) else "picture"
     return f'<img src="{src}" alt="{alt}" style="width:100%;height:40px"/><br>blue: {thing} · dotted: noise · time →'

@@ -53,6 +53,14 @@ class View:
         """One sample (C, H, W) as colours (H, W, 3), without the bias of `to_rgb`."""
         return frames.linear(x, to_rgb) if self.colours is None else self.colours(x.detach().float().cpu().numpy())
 
+    def bias(self, alpha_bar: float, to_rgb: Tensor | None) -> np.ndarray:
+        """What is added to `drawn`: the bias of `to_rgb` belongs to the picture, so noise has none, x_t its share.
+
+        So x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps holds between the colours, as between the samples.
+        """
+        share = 0.0 if self.colours or self.noisy else alpha_bar**0.5 if self.summed else 1.0
+        return share * frames.bias(to_rgb)
+
     def role_on(self, direction: str) -> str:
         """Its colour's role on a "forward" or a "reverse" path."""
         return self.forward_role or self.role if direction == "forward" else self.role
@@ -66,7 +74,7 @@ class View:
         if frames.is_points(trajectory):
             colour = PALETTE.get(self.role_on(trajectory.direction), "#333333")
             return frames.scatter(x.detach().float().cpu().numpy(), reach, colour), False
-        values = self.drawn(x[index], trajectory.to_rgb) + frames.bias(trajectory.to_rgb)
+        values = self.drawn(x[index], trajectory.to_rgb) + self.bias(trajectory[i].alpha_bar, trajectory.to_rgb)
         broken = ~np.isfinite(values).all(-1)
         return frames.hatch(frames.shown(values), broken), bool(broken.all())
 
@@ -82,7 +90,7 @@ VIEWS = {view.key: view for view in (
          decoded=True),
     View("eps", lambda step: step.eps, "its guess of the noise", "the noise", "ε", "noise", always=True, noisy=True),
     View("x0_uncond", lambda step: step.x0_uncond, "without prompt", "without prompt", role="pull", always=True,
-         needs="a prompt and a guidance scale other than 1", decoded=True, beside="x0", hold="without the prompt",
+         needs="a prompt and a guidance scale other than 1", decoded=True, beside="x0", hold="without prompt",
          says="the prompt moved the guess by {share} %"),
 )}  # fmt: skip
 

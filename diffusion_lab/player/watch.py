@@ -12,17 +12,17 @@ from torch import Tensor
 from ..errors import LabError
 from ..recipe import Recipe, as_text
 from ..trajectory import Step, Trajectory
-from . import frames, paths
+from . import frames, words
 from .decoding import keep
-from .player import Player, drawable
+from .player import Player, check_rest, drawable
 from .views import VIEWS, check, known
 
 EVERY = 0.2  # seconds from one preview to the next
 EMPTY = "<span></span>"
 
 
-def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[str] | None = None,
-          caption: str = "", index: int = 0) -> Trajectory:  # fmt: skip
+def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "result",
+          views: Sequence[str] | None = None, caption: str = "", index: int = 0) -> Trajectory:  # fmt: skip
     """Run a path to its end under your eyes: a preview of x0 as it comes, then the player.
 
     Arguments: `steps`, what model.steps(...) or denoise(...) returns; `model`, which tells how to draw samples where
@@ -32,6 +32,7 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     """
     if not isinstance(steps, Iterable):
         raise LabError(f"an iterator of Steps was expected; {type(steps).__name__} came; give model.steps(...)")
+    check_rest(rest)
     ask, caption = as_text(ask, "ask, a question,"), as_text(caption, "a caption")
     asked = [key for key in known(views) or () if VIEWS[key].beside]  # what the first step has, or none
     recipe = getattr(steps, "recipe", Recipe())
@@ -44,7 +45,7 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", views: Sequence[s
     if stopped:
         of = f" of {recipe.n}" if recipe.n else ""
         caption = " ".join([caption, f"Stopped by hand after {len(made)}{of} steps."]).strip()
-    player = Player(made, ask=ask, views=views, caption=caption, index=index)
+    player = Player(made, ask=ask, rest=rest, views=views, caption=caption, index=index)
     if len(made[0].x_t) == 1 and decode is not None:
         keep(made, player.pictures[0])
     if get_ipython() is not None:
@@ -81,7 +82,7 @@ def _preview(made: Trajectory, index: int) -> str:
     return (f'<div style="font:16px system-ui,sans-serif"><img src="{frames.picture(pixels, 192)}" width="192" '
             f'alt="the guess of the picture at step {len(made)}"/><br>'
             f'<progress value="{len(made)}" max="{n}" style="width:192px" aria-label="steps"></progress> '
-            f"step {len(made)} of {n} · {paths.percent(step.alpha_bar)} % picture</div>")  # fmt: skip
+            f"step {len(made)} of {n} · {words.percent(step.alpha_bar)} % picture</div>")  # fmt: skip
 
 
 def _decoder(model) -> Callable[[Tensor], Tensor] | None:
