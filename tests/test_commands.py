@@ -131,13 +131,16 @@ def test_draw_writes_picture_and_player(tmp_path, capsys):
     with Image.open(picture) as made:
         assert made.size == (256, 256)
         assert len(made.convert("RGB").resize((16, 16), 0).getcolors()) > 1
-    assert "red circle" in page.read_text(encoding="utf-8")
+    assert "<title>“red circle”" in page.read_text(encoding="utf-8")
     before = picture.read_bytes()
     code, _, err = here(capsys, *words, "--out", picture)
     assert code == 2 and picture.read_bytes() == before
     one_sentence(err)
     code, _, _ = here(capsys, *words, "--out", tmp_path / "again.png")
     assert code == 0 and (tmp_path / "again.png").read_bytes() == before, "the same seed draws another picture"
+    code, _, _ = here(capsys, *words, "--out", tmp_path / "r.png", "--player", tmp_path / "r.html", "--ask")
+    riddle = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert code == 0 and "<title>Press when you know" in riddle and "“red circle”" not in riddle.split("<details")[0]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +155,7 @@ def test_draw_writes_picture_and_player(tmp_path, capsys):
         ("red circle", "--model", "points"),
         ("red circle", "--model", "tests"),
         ("red circle", "--model", "icons", "--out", "picture.gif"),
+        ("red circle", "--model", "icons", "--ask", "What?"),
     ],
     ids=" ".join,
 )

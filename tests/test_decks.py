@@ -160,6 +160,8 @@ MEASURE = """() => {
   const place = head && [Math.round(head.getBoundingClientRect().top - room.top),
                          Math.round(parseFloat(getComputedStyle(head).fontSize) * box.style.zoom)];
   return { zoom: Number(box.style.zoom), place, tall: size.bottom - room.bottom, wide: right - room.right,
+           words: Number(box.style.getPropertyValue("--words")),
+           hero: slide.querySelector(".dl-hero canvas")?.getBoundingClientRect().width,
            title: head?.innerText || "", room: [room.width, room.height] };
 }"""
 
@@ -190,6 +192,9 @@ def test_no_slide_of_a_lesson_is_larger_than_the_slide(engine, lesson, tmp_path)
         assert 8 <= len(found) <= 24
         for slide in found:
             assert slide["tall"] <= 1 and slide["wide"] <= 1, slide
+            if slide["hero"]:  # a player's largest picture; words yield to it before it is shrunk with them
+                assert abs(slide["hero"] - 320 * slide["zoom"]) < 2, slide
+                assert slide["zoom"] == 1 or slide["words"] == 0.68, slide
             assert slide["zoom"] >= SMALLEST, f"split this slide with a subslide: {slide}"
             assert slide["place"] == found[0]["place"], f"the title moved: {slide}"
         tab.set_viewport_size(dict(zip(("width", "height"), SIZES[1], strict=True)))

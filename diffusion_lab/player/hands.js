@@ -20,6 +20,7 @@ function open(state) {
   state.buttons.details.hidden = false;
   root_of(state).removeAttribute("data-asking");
   settle(root_of(state), state);
+  root_of(state).dispatchEvent(new Event("toggle")); // a slide makes room
 }
 
 const root_of = (state) => state.live.closest(".dl-player");
@@ -163,6 +164,7 @@ function wire(root, state) {
     details: () => {
       state.facts.hidden = !state.facts.hidden;
       buttons.details.setAttribute("aria-expanded", !state.facts.hidden);
+      root.dispatchEvent(new Event("toggle")); // a slide makes room
     },
     speed: () => {
       state.speed = SPEEDS[(SPEEDS.indexOf(state.speed) + 1) % SPEEDS.length];

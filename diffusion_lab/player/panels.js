@@ -212,6 +212,7 @@ function draw(state) {
   state.title.textContent = state.open ? state.data.title : state.data.ask;
   const opening = state.flag === null ? state.data.opening : verdict(state);
   if (state.opening.textContent !== opening) state.opening.textContent = opening;
+  state.opening.toggleAttribute("data-verdict", state.flag !== null);
   state.facts.replaceChildren(...(state.open ? details(state) : []).map((line) => node("p", line)));
   if (!state.place) return;
   const { x, y, bottom, width } = state.place(i);

@@ -1,31 +1,34 @@
 // A slide's content `box` inside its `frame`. At the scale `full` a slide of 1280 x 720 fills the frame. Where there
-// is room, figures grow, or the words of a slide on which nothing will change; where there is none, figures are shrunk
-// a little, then all, until nothing is cut off. The style sheet divides by --zoom what must stay on every slide: the
+// is room, figures grow, or the words of a slide on which nothing will change; where there is none, words yield to a
+// player, figures are shrunk a little, then all, until nothing is cut off. The style sheet divides by --zoom what must stay on every slide: the
 // title's size and place.
 function fitBox(box, frame, full) {
   const room = frame.getBoundingClientRect();
   const right = (element) => element.getBoundingClientRect().right;
   const elsewhere = ".jp-Cell:not(.jp-deck-mod-visible)"; // JupyterLab keeps the cells of other slides in the same box
   const shown = (what) => [...box.querySelectorAll(what)].filter((element) => !element.closest(elsewhere));
-  const fits = (zoom, figures = 1) => {
+  const fits = (zoom, figures = 1, words = 1) => {
     box.style.zoom = zoom * full;
     box.style.width = frame.offsetWidth / (zoom * full) + "px";
     box.style.setProperty("--zoom", zoom);
     box.style.setProperty("--figure", figures);
+    box.style.setProperty("--words", words);
     const wide = Math.max(right(box), ...shown("figure, pre, table, .dl-player").map(right));
     return box.getBoundingClientRect().height <= room.height + 0.5 && wide <= room.right + 0.5;
   };
   const wordsOnly = !shown("img, details, .dl-player, .dl-box, .jupyter-widgets").length;
   if (fits(1)) return void (wordsOnly ? [1.3, 1.2, 1.1, 1].find((zoom) => fits(zoom))
     : [1.8, 1.6, 1.4, 1.25, 1.1, 1].find((figures) => fits(1, figures)));
+  const least = shown(".dl-player").length ? 0.68 : 1; // 19 px: a player's own letters have 18
+  if (least < 1 && [0.86, 0.76, least].some((words) => fits(1, 1, words))) return;
   if ([0.92, 0.85].some((figures) => fits(1, figures))) return;
   let small = 0.3, large = 1;
   while (large - small > 0.01) {
     const middle = (small + large) / 2;
-    if (fits(middle, 0.85)) small = middle;
+    if (fits(middle, 0.85, least)) small = middle;
     else large = middle;
   }
-  fits(small, 0.85);
+  fits(small, 0.85, least);
 }
 
 // A quiz on a slide: one question at a time, in large letters, and a button for each.
