@@ -78,12 +78,17 @@ function drawBars(drawing, { paths, pairs, N }, at, spacing, height) {
   return bars;
 }
 
+// Which share of picture is nearest to one half: the first, of several.
+function evenAt(shares) {
+  const apart = shares.map((share) => Math.abs(share - 0.5));
+  return apart.indexOf(Math.min(...apart));
+}
+
 // On two forward paths: where picture and noise are even.
 function drawHalf(drawing, { paths, pairs, N }, at, width) {
   svg(drawing, "path", { class: "dl-half", d: `M${PAD} ${at(0, 0.5)[1]}H${width - PAD}` });
   paths.forEach((path, which) => {
-    const k = pairs.findIndex((pair) => path.alpha[pair[which]] <= 0.5);
-    if (k < 0) return;
+    const k = evenAt(pairs.map((pair) => path.alpha[pair[which]]));
     const [x, y] = at(k, 0.5);
     svg(drawing, "circle", { class: "dl-even", cx: x, cy: y, r: 4 });
     svg(drawing, "text", { class: "dl-word-even", x: x + 9, y: y - 7 }, "AB"[which]);

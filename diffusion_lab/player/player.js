@@ -28,8 +28,8 @@ function watchPage(root, state) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 }
 
-// Where it rests: a question at the first step; else the clean picture, where the guess changed most, or where there is
-// no more picture than noise, or no less.
+// Where it rests: a question at the first step; else the clean picture, where the guess changed most, or where
+// picture and noise are even.
 function rest({ data, paths, pairs }) {
   const path = paths[0], forward = path.direction === "forward";
   if (data.ask) return 0;
@@ -37,8 +37,8 @@ function rest({ data, paths, pairs }) {
     const changes = pairs.map((pair) => path.change[pair[0]]);
     return changes.indexOf(Math.max(...changes));
   }
-  const even = pairs.findIndex(([k]) => (forward ? path.alpha[k] <= 0.5 : path.alpha[k] >= 0.5));
-  return data.rest === "even" && even >= 0 ? even : forward ? 0 : pairs.length - 1;
+  if (data.rest === "even") return evenAt(pairs.map(([k]) => path.alpha[k]));
+  return forward ? 0 : pairs.length - 1;
 }
 
 async function start(root) {
