@@ -52,12 +52,12 @@ class Player:
 
     Arguments: `trajectory`, and `other`, a second one to compare it with; `ask`, a question that hides what comes
     until the learner sets a flag; `rest`, where it stands at first: "result", the clean picture (where a reverse path
-    ends and a forward one begins), "change", where the guess changed most, or "even", where picture and noise are
-    (a question always stands at the first step); `views`, which panels are shown, of those in
-    views.VIEWS: x_t, x0, eps, x0_uncond (where left out, all that the path has; with two paths x_t, and x0 on reverse
-    ones); `caption`, a line to read under the player; `index`, which picture of the batch (of points, which one is
-    followed). Latents are drawn as colours, x_t, x0 and eps alike; where the path can decode them, the decoded guess
-    stands beside them. The paths stay as they are. Raises LabError where there is nothing to show.
+    ends and a forward one begins), "change", where the guess changed most, or "even", where picture and noise nearly
+    are (a question always stands at the first step); `views`, which panels are shown, of those in views.VIEWS: x_t,
+    x0, eps, x0_uncond (where left out, all that the path has; with two paths x_t, and x0 on reverse ones); `caption`,
+    a line to read under the player; `index`, which picture of the batch (of points, which one is followed). Latents
+    are drawn as colours, x_t, x0 and eps alike; where the path can decode them, the decoded guess stands beside them.
+    The paths stay as they are. Raises LabError where there is nothing to show.
     """
 
     def __init__(self, trajectory: Trajectory, other: Trajectory | None = None, *, ask: str = "", rest: str = "result",
