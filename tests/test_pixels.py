@@ -9,7 +9,7 @@ from PIL import Image
 
 from diffusion_lab import Exact, Toy
 from diffusion_lab.errors import LabError
-from diffusion_lab.pixels import as_pictures, as_rgb, as_samples
+from diffusion_lab.pixels import TO_RGB, as_pictures, as_rgb, as_samples, fitted
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -42,6 +42,12 @@ def test_what_is_transparent_is_white():
     (np.array([[0, 30000]], np.int32), [0, 117]), (np.array([[0.0, 0.5, 1.0]], np.float32), [0, 128, 255]),
     (np.array([[0.0, np.nan]], np.float32), [0, 0]), (np.array([[0.0, 51.0, 255.0]], np.float32), [0, 51, 255]),
     (np.array([[0, 51, 255]], np.int32), [0, 51, 255]), (np.array([[0, 0]], np.uint16), [0, 0]),
+    (np.array([[0, 200]], np.uint16), [0, 1]), (np.array([[512, 1023]], np.uint16), [128, 255]),
+    (np.array([[0, 1024]], np.uint16), [0, 64]), (np.array([[0, 4096]], np.uint16), [0, 64]),
+    (np.array([[0, 16383]], np.uint16), [0, 255]), (np.array([[0, 16384]], np.uint16), [0, 64]),
+    (np.array([[0, 255]], np.uint16), [0, 1]), (np.array([[0, 256]], np.uint16), [0, 64]),
+    (np.array([[0, 131070]], np.int32), [0, 255]), (np.array([[-5.0, 2.0, 255.0]], np.float32), [0, 2, 255]),
+    (np.array([[np.inf, -np.inf, 0.2, 1.0]], np.float32), [0, 0, 51, 255]),
 ])  # fmt: skip
 def test_deep_grey_keeps_its_range(values, expected):
     assert seen(Image.fromarray(values))[..., 0].tolist() == [expected]
@@ -94,3 +100,30 @@ def test_data_are_one_array():
     for wrong in ([np.zeros((4, 4, 3), np.uint8), np.zeros((5, 4, 3), np.uint8)], torch.zeros(2, 2, device="meta")):
         with pytest.raises(LabError, match="a data set as one array was expected"):
             as_samples(wrong)
+
+
+@pytest.mark.parametrize("wrong", [
+    np.zeros((2, 3)), np.zeros((2, 2), int), np.zeros((2, 4, 4, 3)), np.zeros((4, 4, 3), np.uint8), np.zeros(2),
+    np.zeros((2, 4, 4, 4), np.uint8), np.zeros((0, 2)), np.zeros((2, 2, 2)), np.zeros((4, 4), np.uint8),
+], ids=lambda a: f"{a.dtype} {a.shape}")  # fmt: skip
+def test_what_are_no_data_is_told(wrong):
+    with pytest.raises(LabError, match="came; "):
+        as_samples(wrong)
+
+
+def test_pixels_and_samples_are_the_same_numbers():
+    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    samples = as_samples(levels)
+    assert samples.shape == (1, 3, 16, 16) and samples.dtype == torch.float32
+    assert torch.equal(samples.flatten(2), (torch.arange(256) / 127.5 - 1).expand(1, 3, -1))
+    assert np.array_equal(np.asarray(as_pictures(samples)[0]), levels[0])
+    beyond = torch.tensor([-3.0, 3.0, float("nan"), 0.0]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
+    assert np.asarray(as_pictures(beyond.clone().requires_grad_())[0])[0, :, 1].tolist() == [0, 255, 128, 128]
+    assert TO_RGB.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def test_a_picture_is_brought_to_the_size_of_a_model_by_means_of_areas():
+    halves = np.zeros((4, 8, 3), np.uint8)
+    halves[:2, :4] = 255
+    small = fitted(halves, (3, 2, 4))
+    assert small.shape == (1, 3, 2, 4) and small[0, 2].tolist() == [[1, 1, -1, -1], [-1, -1, -1, -1]]

@@ -12,7 +12,17 @@ from diffusion_lab.errors import LabError
 from diffusion_lab.guidance import Guess, guide, guided
 from diffusion_lab.noising import add_noise, forward, generators, noise, randn, small_steps
 from diffusion_lab.protocol import Move
-from diffusion_lab.sampling import SAMPLERS, Sampler, ancestral, as_sampler, ddim_step, denoise, dpmpp_2m, heun
+from diffusion_lab.sampling import (
+    SAMPLERS,
+    Sampler,
+    ancestral,
+    as_sampler,
+    ddim_step,
+    denoise,
+    dpmpp_2m,
+    heun,
+    sample,
+)
 from diffusion_lab.schedules import SCHEDULES, Schedule, cosine, linear, named, scaled_linear, straight
 from diffusion_lab.trajectory import Recipe, Step
 
@@ -231,6 +241,24 @@ def test_guidance_pushes_as_far_as_it_is_told(scale, eps, uncond):
     guess = guided(model, "a cat", guidance_scale=scale)(torch.zeros(3, 4), 5)
     assert torch.equal(guess.eps, torch.full((3, 4), float(eps))) and model.asked == 1
     assert guess.eps_uncond is None if uncond is None else torch.equal(guess.eps_uncond, torch.full((3, 4), 3.0))
+
+
+class Whole(Two):
+    """All that `sample` asks a model for."""
+
+    name, n, sampler, schedule, shape, to_rgb = "two", 9, "heun", SCHEDULE, (4,), torch.ones(5, 3)
+
+
+def test_a_recipe_is_walked_as_it_says():
+    model = Whole()
+    drawn = sample(model, Recipe.of(model, "a cat", [1, 2], n=3, guidance_scale=2), "ddpm")
+    recipe = Recipe("two", ("a cat",) * 2, (1, 2), "ddpm", 3, 2.0, title="DDPM", eta=1.0)
+    assert drawn.recipe == recipe and drawn.to_rgb is model.to_rgb and drawn.decode is None
+    path = list(drawn)
+    assert torch.equal(path[0].x_t, noise((4,), [1, 2])) and torch.equal(path[0].eps, torch.full((2, 4), -1.0))
+    assert [step.t for step in path] == [*SCHEDULE.timesteps(3), -1]
+    away = sample(model, Recipe.of(model, "a cat", 0, n=3, guidance_scale=2, negative_prompt="a dog"))
+    assert float(next(away).eps[0, 0]) == 1 and away.recipe.sampler == "heun" and len(list(away)) == 5
 
 
 @pytest.mark.parametrize("call", [
