@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.files import alone, expanded, new_file, read_json, read_tensors, tensor_names, whole
+from diffusion_lab.files import alone, expanded, new_file, read_as, read_json, read_tensors, tensor_names, whole
 from diffusion_lab.places import find_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,6 +79,27 @@ def test_what_is_no_file_stays_what_it_is(tmp_path):
     with pytest.raises(LabError, match="something that is no file is there"), whole(tmp_path / "pipe") as part:
         part.write_text("x")
     assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_name_that_is_taken_is_told_before_anything_is_computed(tmp_path):
+    (tmp_path / "a.png").write_text("before")
+    (tmp_path / "folder.png").mkdir()
+    for name, force in (("a.png", False), ("folder.png", False), ("folder.png", True)):
+        with pytest.raises(LabError, match="exists already; give another name with --out or add --force"):
+            with new_file(tmp_path / name, (".png",), force):
+                raise AssertionError("something was computed")
+    assert (tmp_path / "a.png").read_text() == "before"
+
+
+def test_what_is_broken_is_told_in_its_own_words(tmp_path):
+    for text, said in (("{", "broken (Expecting property name"), ("[1]", "broken (it holds a list)"),
+                       ("\xe9", "broken ('utf-8' codec")):  # fmt: skip
+        (tmp_path / "a.json").write_text(text, encoding="latin-1")
+        with pytest.raises(LabError) as told:
+            read_json(tmp_path / "a.json", "a thing", "mend it")
+        assert f"a thing was expected in {tmp_path / 'a.json'}; the file is cut short or {said}" in str(told.value)
+    with pytest.raises(LabError, match=r"broken \(KeyError: 'x'\); mend it"), read_as(tmp_path, "a thing", "mend it"):
+        raise KeyError("x")
 
 
 def test_a_file_that_came_meanwhile_is_kept(tmp_path):

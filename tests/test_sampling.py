@@ -11,7 +11,7 @@ import torch
 from diffusion_lab.errors import LabError
 from diffusion_lab.guidance import Guess, guide, guided
 from diffusion_lab.noising import add_noise, forward, generators, noise, randn, small_steps
-from diffusion_lab.protocol import Move
+from diffusion_lab.protocol import Move, as_guess, as_move, check_samples, one_each
 from diffusion_lab.sampling import (
     SAMPLERS,
     Sampler,
@@ -241,6 +241,26 @@ def test_guidance_pushes_as_far_as_it_is_told(scale, eps, uncond):
     guess = guided(model, "a cat", guidance_scale=scale)(torch.zeros(3, 4), 5)
     assert torch.equal(guess.eps, torch.full((3, 4), float(eps))) and model.asked == 1
     assert guess.eps_uncond is None if uncond is None else torch.equal(guess.eps_uncond, torch.full((3, 4), 3.0))
+
+
+@pytest.mark.parametrize(("call", "said"), [
+    (lambda: check_samples("x"), "samples of shape (B, ...) were expected; str came; "),
+    (lambda: check_samples(torch.zeros(2, 4), (3,)), "samples of shape (B, 3) were expected; (2, 4) came; "),
+    (lambda: check_samples(torch.zeros(2, 3, 1), (3,)), "samples of shape (B, 3) were expected; (2, 3, 1) came; "),
+    (lambda: check_samples(torch.zeros(2, 4, 4), (None, 5)), "of shape (B, any, 5) were expected; (2, 4, 4) came; "),
+    (lambda: check_samples(torch.zeros(2, 3).long(), (3,)), "were expected; (2, 3) of torch.int64 came; "),
+    (lambda: one_each(torch.zeros(2, 1), 3), "; 2 prompts came; for 3 pictures give one prompt, or 3"),
+    (lambda: one_each(torch.tensor(1.0), 3), "; tensor(1.) came; "), (lambda: one_each(5, 3), "; 5 came; "),
+    (lambda: as_guess(Guess(torch.zeros(2, 3), torch.zeros(1, 3)), torch.zeros(2, 3)), "(1, 3) came; "),
+    (lambda: as_guess("x", torch.zeros(2, 3)), "(2, 3); str came; "),
+    (lambda: as_move(torch.zeros(1, 3), torch.zeros(2, 3)), "(2, 3); (1, 3) came; "),
+])
+def test_what_a_model_and_a_rule_are_given_is_told_by_its_shape(call, said):
+    with pytest.raises(LabError) as told:
+        call()
+    assert said in str(told.value)
+    check_samples(torch.zeros(2, 4, 5), (None, 5))
+    assert one_each(torch.ones(1, 4), 3).shape == (3, 4) and one_each(torch.ones(3, 4), 3).shape == (3, 4)
 
 
 class Whole(Two):

@@ -312,6 +312,25 @@ def test_ctrl_c_waits_until_the_weights_have_moved(tmp_path):
     assert_same(run(8)[0], network)
 
 
+def test_a_step_that_breaks_while_the_weights_move_is_not_kept(tmp_path):
+    class Breaking(torch.optim.SGD):
+        made = 0
+
+        def step(self, closure=None):
+            super().step()
+            self.made += 1
+            if self.made == 3:
+                raise MemoryError
+
+    def breaking(network):
+        return Optimisers([Breaking(network.parameters(), 0.1)], lambda step, steps: 1.0)
+
+    keep = Checkpoint(tmp_path / "run.safetensors", every_seconds=1e9)
+    with pytest.raises(MemoryError):
+        list(train(Guess(), loss, 8, optimizer=breaking, checkpoint=keep))
+    assert list(tmp_path.iterdir()) == []  # two steps and a half are no place to go on from
+
+
 def spoilt(path, **changes):
     """Change what a checkpoint says of itself, or (a name with a dot) a tensor in it; None leaves it out."""
     tensors, about = load_file(path), json.loads(safe_open(path, "pt").metadata()["about"])
