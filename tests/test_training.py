@@ -563,6 +563,50 @@ def test_each_process_takes_its_own_gpu_before_it_meets_the_others(monkeypatch, 
     assert together.start(device) == expected[0].replace("gloo", "cpu") and called == expected
 
 
+@pytest.mark.parametrize("told", [None, "1"])
+def test_a_process_alone_meets_nobody(monkeypatch, told):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    if told:
+        monkeypatch.setenv("WORLD_SIZE", told)
+    assert [together.start(device) for device in ("cpu", "cuda")] == ["cpu", "cuda"]
+    assert (together.many(), together.rank(), together.first(), together.agreed(5)) == (False, 0, True, 5)
+    network = nn.Linear(2, 1)
+    together.share(network)
+    together.average_gradients([])
+    together.wait()
+    together.leave()
+
+
+def test_with_another_process_gradients_are_means_and_numbers_the_first_one_s(monkeypatch):
+    """A stand-in for the other process: its gradients are 0, 1, 2, its weights 7 and its numbers 99."""
+    called = []
+    monkeypatch.setattr(together, "distributed", SimpleNamespace(
+        is_available=lambda: True, is_initialized=lambda: True, get_world_size=lambda: 2, get_rank=lambda: 1,
+        all_reduce=lambda flat: flat.add_(torch.arange(3.0)), broadcast=lambda tensor, first: tensor.fill_(7 + first),
+        broadcast_object_list=lambda told, first: told.__setitem__(first, 99), barrier=lambda: called.append("wait"),
+        destroy_process_group=lambda: called.append("leave")))  # fmt: skip
+    assert (together.many(), together.rank(), together.first(), together.agreed(5)) == (True, 1, False, 99)
+    network = nn.BatchNorm1d(1)  # it has weights, and numbers that are no weights
+    linear = nn.Linear(2, 1)
+    linear.weight.grad, linear.bias.grad = torch.tensor([[4.0, 6.0]]), torch.tensor([8.0])
+    together.average_gradients(list(linear.parameters()))
+    assert linear.weight.grad.tolist() == [[2.0, 3.5]] and linear.bias.grad.tolist() == [5.0]
+    together.share(network)
+    assert [float(value) for value in network.state_dict().values()] == [7.0] * 5
+    together.wait()
+    together.leave()
+    assert called == ["wait", "leave"]
+
+
+def test_few_operations_and_many_give_the_same_update(monkeypatch):
+    """The branch for a GPU, entered on the CPU."""
+    given = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(3))
+    here = orthogonal(given), orthogonal(given.mT)
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    for made, same in zip((orthogonal(given), orthogonal(given.mT)), here, strict=True):
+        torch.testing.assert_close(made, same, atol=1e-4, rtol=1e-3)
+
+
 TOGETHER = """
     import os, sys
     sys.path.insert(0, sys.argv[1])
