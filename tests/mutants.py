@@ -147,9 +147,13 @@ class Bench:
         self.functions = [f for f in gc.get_objects() if type(f) is types.FunctionType and f.__module__
                           and f.__module__.startswith("diffusion_lab")]  # fmt: skip
         self.items = {item.nodeid: item for item in session.items}
-        failed, self.lines, self.seconds, modules = forked(self.plain, 900) or ["all", {}, {}, []]
-        if failed:
-            pytest.exit(f"{self.room}: its tests fail with nothing planted: {failed}", returncode=1)
+        answer = forked(self.plain, 900)
+        if answer is None:
+            pytest.exit(f"{self.room}: its tests end the process, or take too long", returncode=1)
+        failed, self.lines, self.seconds, modules = answer
+        for name in failed:  # what fails here with nothing planted, in a fork or on a busy machine, tells nothing
+            print(f"left out, for it fails as it is: {name}", flush=True)
+            self.items.pop(name, None)
         for name in modules:  # what tests import late, no mutant has to import again
             if not name.startswith((*OURS, "conftest")):
                 with contextlib.suppress(Exception):
@@ -157,7 +161,7 @@ class Bench:
         gc.freeze()  # what is here already is not copied for each fork
         self.control()
         for path, line, made in self.mutants:
-            text, tests = made(), self.lines[str(path)][line - 1]
+            text, tests = made(), [name for name in self.lines[str(path)][line - 1] if name in self.items]
             if not self.noticed(path, line, text, tests):
                 self.lived += 1
                 show(path, text, bool(tests))

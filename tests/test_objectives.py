@@ -60,6 +60,7 @@ def test_conditions_are_dropped_by_their_share():
     kept = drop_condition(condition, empty, torch.Generator().manual_seed(0), share=0.1)
     assert set(kept.unique().tolist()) == {0.0, 1.0} and (kept.sum(dim=1) % 3 == 0).all()
     assert (kept[:, 0] == 0).float().mean().item() == pytest.approx(0.1, abs=0.01)
+    assert torch.equal(kept, drop_condition(condition, empty, torch.Generator().manual_seed(0)))
 
 
 class Own(nn.Module):

@@ -166,6 +166,14 @@ def test_a_slice_resumes_a_path():
     assert torch.equal(rest[-1].x0, whole[-1].x0) and len(rest) == len(whole) - 7
 
 
+def test_small_steps_are_those_of_their_generator_in_the_picture_s_precision():
+    x0 = torch.ones(1, 2, dtype=torch.float64)
+    one, two = (list(small_steps(x0, straight(5), torch.Generator().manual_seed(4))) for _ in range(2))
+    assert torch.equal(one[-1].x_t, two[-1].x_t) and one[-1].x_t.dtype == torch.float64
+    z = torch.randn(1, 2, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    assert torch.equal(one[0].eps, z) and [step.t for step in one] == [0, 1, 2, 3, 4]
+
+
 def test_a_forward_path_says_what_it_is_made_of():
     x0, to_rgb = torch.ones(2, 3), torch.zeros(4, 3)
     path = forward(x0, SCHEDULE, [100, 500], to_rgb=to_rgb)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import weakref
+from types import SimpleNamespace
 
 import diffusers
 import pytest
@@ -18,11 +19,11 @@ from diffusion_lab import Player, Trajectory, denoise, guided, noise, watch
 from diffusion_lab.errors import LabError
 from diffusion_lab.noising import generators
 from diffusion_lab.sampling import SAMPLERS as OWN
-from diffusion_lab.stable_diffusion import StableDiffusion, record, save_recording
+from diffusion_lab.stable_diffusion import StableDiffusion, pictures, presets, prompts, record, save_recording
 from diffusion_lab.stable_diffusion.loading import devices, fetch, hub
 from diffusion_lab.stable_diffusion.loading.load import quiet
 from diffusion_lab.stable_diffusion.samplers import SAMPLERS, Scheduler
-from diffusion_lab.stable_diffusion.schedulers import fresh, name_of, told
+from diffusion_lab.stable_diffusion.schedulers import Scribe, fresh, name_of, scribe, told
 from diffusion_lab.stable_diffusion.walk import Walk, set_timesteps
 
 
@@ -55,6 +56,25 @@ def test_a_guess_is_not_overwritten_by_the_next(scale):
         for a, b in zip(expected, path, strict=True):
             assert torch.equal(a.eps, b.eps)
             assert a.eps_uncond is None or torch.equal(a.eps_uncond, b.eps_uncond)
+
+
+@pytest.mark.parametrize("scale", [1.0, 5.0])
+def test_what_is_recorded_is_not_overwritten_by_the_next_call(scale):
+    """With DDIM: PNDM keeps answers of the network itself, uncopied."""
+    sd = StableDiffusion.load(folder())
+    sd.pipeline.scheduler = fresh(sd.pipeline.scheduler, "ddim")
+
+    def recorded():
+        with record(sd.pipeline) as path:
+            sd.pipeline("a cat", num_inference_steps=4, guidance_scale=scale, generator=generators(3)[0],
+                        output_type="latent")  # fmt: skip
+        return path
+
+    before = recorded()
+    sd.pipeline.unet = Reusing(sd.pipeline.unet)
+    for a, b in zip(before, recorded(), strict=True):
+        assert torch.equal(a.eps, b.eps) and torch.equal(a.x_t, b.x_t)
+        assert a.eps_uncond is None or torch.equal(a.eps_uncond, b.eps_uncond)
 
 
 def walked(sampler: str, source: int, guess: float = 0.1, mask: torch.Tensor | None = None):
@@ -219,3 +239,113 @@ def test_a_folder_states_what_a_model_has_or_is_refused(tmp_path, stated, said):
     (path / "diffusion_lab.json").write_text(json.dumps(stated))
     with pytest.raises(LabError, match=said):
         StableDiffusion.load(path)
+
+
+def pipe(**config) -> SimpleNamespace:
+    """As much of a pipeline as sizes and previews look at."""
+    size = config.pop("sample_size", 4)
+    vae = SimpleNamespace(config=SimpleNamespace(latent_channels=4, block_out_channels=[128, 256, 512, 512]))
+    return SimpleNamespace(unet=SimpleNamespace(config=SimpleNamespace(sample_size=size)), vae=vae, vae_scale_factor=8,
+                           image_processor=SimpleNamespace(postprocess=lambda pixels, output_type: pixels.numpy()))
+
+
+def test_sizes_previews_and_levels_are_read_from_the_model():
+    assert [pictures.picture_size(pipe(sample_size=size)) for size in (4, (3, 5))] == [(32, 32), (40, 24)]
+    stated = [[0.5, 0, 1]] * 5
+    assert pictures.to_rgb(pipe(), stated).tolist() == stated
+    published = pictures.to_rgb(pipe())
+    assert published.shape == (5, 3) and published[4].tolist() == [0, 0, 0]
+    assert published[:4].sum(0).tolist() == pytest.approx([0.143, 0.411, 0.172])  # of keturn's table
+    with pytest.raises(LabError, match="a to_rgb of 5 rows was expected, .*; 4 came"):
+        pictures.to_rgb(pipe(), stated[:4])
+    levels = torch.tensor([[0.0, 0.5, 1.0], [float("nan"), 0.999, 0.001]]).view(1, 2, 1, 3)
+    assert pictures.as_uint8(pipe(), levels).flatten().tolist() == [0, 128, 255, 0, 255, 0]
+
+
+def scheduler(**own) -> SimpleNamespace:
+    base = {"timesteps": torch.tensor([900, 500, 100]), "order": 1, "alphas_cumprod": torch.linspace(1, 0.001, 1000),
+            "config": SimpleNamespace(prediction_type="epsilon")}  # fmt: skip
+    return SimpleNamespace(**{**base, **own})
+
+
+def test_a_scribe_reads_its_tables_from_the_scheduler():
+    plain, counted = scribe(scheduler()), scribe(scheduler(sigmas=torch.tensor([3.0, 1.0, 0.5, 0.0])), [500], 1)
+    assert plain.alpha_bars == pytest.approx([0.1, 0.5, 0.9], abs=0.001) and plain.ts == [900.0, 500.0, 100.0]
+    assert (counted.alpha_bars, counted.ts, counted.notes) == ([0.5], [500.0], [""])
+    between = scribe(scheduler(sigmas=torch.tensor([3.0, 2.0, 1.0, 0.5]), order=2, timesteps=torch.tensor([9, 8, 7]),
+                               sigmas_interpol=torch.tensor([9.0, 0.0, 9.0, 9.0])))  # fmt: skip
+    assert between.alpha_bars == [0.1, 1.0, 0.5] and between.notes == ["", "correction", ""]
+    assert scribe(scheduler(order=2), [900, 500], 1).notes == ["correction", ""]
+    pndm = diffusers.PNDMScheduler(skip_prk_steps=True)
+    pndm.set_timesteps(3)
+    assert scribe(pndm).notes == ["", "correction", "", ""]
+
+
+def test_a_scribe_writes_what_was_seen_and_guessed():
+    seen, guess = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, -1.0]])
+    for kind, expected in (("epsilon", guess), ("sample", (seen - 0.6 * guess) / 0.8), (
+            "v_prediction", 0.6 * guess + 0.8 * seen)):  # fmt: skip
+        writes = Scribe([0.9, 0.36], [7.0, 3.0], ["", "correction"], kind)
+        step = writes.step(1, seen.double(), guess, 2 * guess, a=seen)
+        assert torch.allclose(step.eps, expected) and (step.t, step.note, step.alpha_bar) == (3, "correction", 0.36)
+        assert step.x_t.dtype == torch.float32 and torch.equal(step.x_t, seen) and step.extras["a"] is seen
+        twice = {"epsilon": 2 * guess, "sample": (seen - 1.2 * guess) / 0.8, "v_prediction": 1.2 * guess + 0.8 * seen}
+        assert torch.allclose(step.eps_uncond, twice[kind])
+    assert Scribe([0.36], [3.0], [""], "epsilon").step(0, seen, guess, None).eps_uncond is None
+
+
+def test_a_network_is_compiled_once_and_for_its_device():
+    called = []
+    unet = SimpleNamespace(_compiled_call_impl=None, device=torch.device("cuda"), to=lambda **how: called.append(how),
+                           compile=lambda **how: called.append(how))  # fmt: skip
+    presets.compile_network(SimpleNamespace(unet=unet))
+    unet.device = torch.device("cpu")
+    presets.compile_network(SimpleNamespace(unet=unet))
+    unet._compiled_call_impl = "done"
+    presets.compile_network(SimpleNamespace(unet=unet))
+    last = {"memory_format": torch.channels_last}
+    assert called == [last, {"mode": "max-autotune", "fullgraph": True}, last, {"mode": "default", "fullgraph": True}]
+
+
+def test_each_preset_draws_as_it_says():
+    drawn = {name: (p.n, p.sampler, p.guidance_scale, p.compiled) for name, p in presets.PRESETS.items()}
+    assert drawn == {"as_in_article": (50, "pndm", None, False), "fast": (20, "dpmpp_2m_karras", None, False),
+                     "compiled": (20, "dpmpp_2m_karras", None, True), "turbo": (4, "own", 1.0, False)}  # fmt: skip
+
+
+class Letters:
+    """A tokenizer that knows a few words; any other is spelt."""
+
+    unk_token_id, known = 0, {"?": 0, "a</w>": 1, "cat</w>": 2, "red</w>": 3, "b</w>": 4, "x1</w>": 5, "ca": 6}
+
+    def __len__(self):
+        return len(self.known)
+
+    def get_vocab(self):
+        return self.known
+
+    def encode(self, text, add_special_tokens=True):
+        ids = [self.known.get(f"{word}</w>", 0) for word in text.split()]
+        return [8, *ids, 9] if add_special_tokens else ids
+
+    def decode(self, ids, **how):
+        return " ".join(next(w for w, i in self.known.items() if i == one).removesuffix("</w>") for one in ids)
+
+    def __call__(self, texts, *, padding, max_length, truncation, return_tensors):
+        assert (padding, truncation, return_tensors) == ("max_length", True, "pt")
+        rows = [(self.encode(text) + [7] * max_length)[:max_length] for text in texts]
+        return SimpleNamespace(input_ids=torch.tensor(rows))
+
+
+def test_a_prompt_is_read_word_by_word_or_told():
+    assert prompts.known_words(Letters()) == ["a", "cat", "red"]
+    assert prompts.token_ids(Letters(), ["a Red cat", ""], 6, "Tiny").shape == (2, 6)
+    assert prompts.token_ids(Letters(), ["a cat"], 5, "Tiny").tolist() == [[8, 1, 2, 9, 7]]
+    assert prompts.token_ids(Letters(), ["a red cat"], 5, "Tiny").tolist() == [[8, 1, 3, 2, 9]]
+    for prompt, said in (
+        ("a cta", "'cta' is not in Tiny's world; it knows: "), ("a catt", "'catt' is not in Tiny's world; try cat; it"),
+        ("dog redd 7", "'dog' and 'redd' and '7' are not in Tiny's world; try red; it knows: cat, red"),
+        ("a red cat a", "Tiny reads a prompt of at most 3 tokens; 4 came; .*would be cut: 'a'"),
+    ):  # fmt: skip
+        with pytest.raises(LabError, match=said):
+            prompts.token_ids(Letters(), ["a cat", prompt], 5, "Tiny")
