@@ -19,6 +19,7 @@ from diffusion_lab.mixing import add_noise
 from diffusion_lab.noising import forward
 from diffusion_lab.recipe import (
     as_asked,
+    as_number,
     as_prompts,
     as_scale,
     as_seeds,
@@ -95,6 +96,23 @@ def test_the_largest_numbers_are_numbers_and_the_longest_words_are_cut():
                   lambda: as_share(1.01, "", ""), lambda: as_asked([]), lambda: as_seeds(b"7")):  # fmt: skip
         with pytest.raises(LabError):
             wrong()
+
+
+@pytest.mark.parametrize(("call", "said"), [
+    (lambda: as_whole(0, "n", "try 5"), "n is a whole number, 1 or more; 0 came; try 5"),
+    (lambda: as_whole(9, "n", "try 5", 2, 8), "n is a whole number from 2 to 8; 9 came; try 5"),
+    (lambda: as_number("x", "n", "try 5"), "n is a number; 'x' came; try 5"),
+    (lambda: as_number(9, "n", "try 5", -1, 8.5), "n is a number from -1 to 8.5; 9 came; try 5"),
+    (lambda: as_share(0, "n", "try 5", some=True), "n is a number above 0 and up to 1; 0 came; try 5"),
+    (lambda: linear().times([]), "from static to picture; none came; "),
+    (lambda: linear().times([1, 2]), "from static to picture; [1, 2] came; "),
+    (lambda: linear().times([5, 4, 3, 2, 1, 0] * 2), "; [5, 4, 3, 2, 1, 0] and so on came; "),
+    (lambda: linear(5), "the linear schedule's number of timesteps is a whole number from 21 to 100000; 5 came"),
+])
+def test_a_number_that_does_not_fit_is_told_with_its_reach(call, said):
+    with pytest.raises(LabError) as told:
+        call()
+    assert said in str(told.value)
 
 
 def test_a_recipe_tells_only_what_took_effect():
