@@ -9,7 +9,7 @@ from PIL import Image
 
 from diffusion_lab import Exact, Toy
 from diffusion_lab.errors import LabError
-from diffusion_lab.pixels import TO_RGB, as_pictures, as_rgb, as_samples, fitted
+from diffusion_lab.pixels import TO_RGB, as_mask, as_pictures, as_rgb, as_samples, fitted, readable
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -127,3 +127,31 @@ def test_a_picture_is_brought_to_the_size_of_a_model_by_means_of_areas():
     halves[:2, :4] = 255
     small = fitted(halves, (3, 2, 4))
     assert small.shape == (1, 3, 2, 4) and small[0, 2].tolist() == [[1, 1, -1, -1], [-1, -1, -1, -1]]
+
+
+@pytest.mark.parametrize(("call", "said"), [
+    (lambda: as_rgb(np.zeros((4, 3))), "uint8 (H, W, 3); float64 (4, 3) came; "), (lambda: as_rgb("a"), "; str came; "),
+    (lambda: as_pictures(torch.zeros(2, 2)), "were expected; (2, 2), torch.float32 came; "),
+    (lambda: as_pictures("a"), "were expected; str came; "),
+    (lambda: as_samples(np.zeros((2, 3))), "were expected; float64 (2, 3) came; "),
+])
+def test_what_came_is_told_by_its_kind_and_shape(call, said):
+    with pytest.raises(LabError) as told:
+        call()
+    assert said in str(told.value)
+
+
+@pytest.mark.parametrize(("error", "said"), [(OSError("cut\nhere"), "(cut)"), (MemoryError(), "(MemoryError)")])
+def test_what_a_decoder_says_is_told_by_its_first_line(error, said):
+    with pytest.raises(LabError) as told, readable("/far/away/cat.png"):
+        raise error
+    assert f"; cat.png is none that can be read, or it is damaged {said}; " in str(told.value)
+
+
+def test_a_mask_may_have_an_alpha_that_hides_nothing():
+    mask = Image.new("LA", (2, 1), (255, 255))
+    mask.putpixel((1, 0), (0, 255))
+    assert as_mask(mask).tolist() == [[1, 0]] == as_mask(mask.convert("RGBA")).tolist()
+    mask.putpixel((1, 0), (0, 254))
+    with pytest.raises(LabError, match="see-through in places"):
+        as_mask(mask)

@@ -138,3 +138,41 @@ def test_what_train_says_at_its_end_loads_what_it_trained(here, capsys, tmp_path
     trained = Toy.load(here / out)
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert same(eval(call, {"Toy": Toy}), trained) and not same(trained, Toy.load("points"))
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.ckpt", "a.bin", "a.pt", "a.PTH", "a.gguf", "/a", "../a", "~/a",
+                                  "./a", "a/b/c", ".\\a"])
+def test_what_is_written_as_a_path_is_never_an_address(name):
+    with pytest.raises(LabError, match="a folder with a model in it .* was expected at .*; no such folder is there"):
+        find_model(name)
+
+
+def test_what_a_model_is_called_and_how_it_draws_where_nothing_is_said():
+    habits, role = Habits("mine"), Role("Mine")
+    assert (habits.n, habits.guidance_scale, habits.sampler, habits.to_rgb) == (20, 7.5, "own", None)
+    assert (role.shipped, role.homes, role.old_homes, role.licence, role.needs, role.habits) == (
+        "", (), (), "", "a GPU", None)  # fmt: skip
+    assert Place(None) == Place(None, None) and Place(None).kind == "stable diffusion"
+    assert [ROLES[name].title for name in ("icons", "points", "tiny-sd")] == ["icons", "points", "Tiny SD"]
+    stated = {name: (role.title, role.habits) for name, role in ROLES.items() if role.habits}
+    drawn = {name: (title, own.name, own.n, own.guidance_scale) for name, (title, own) in stated.items()}
+    assert drawn == {"sd-turbo": ("SD-Turbo", "SD-Turbo", 4, 1.0), "stable-diffusion-v1-5": (
+        "Stable Diffusion v1.5", "Stable Diffusion v1.5", 50, 7.5)}  # fmt: skip
+    own = role_of("somebody/model")
+    assert (own.title, own.homes, own.habits) == ("model", ("somebody/model",), Habits("model"))
+    assert role_of(OLD) is role_of(HOME) is ROLES["stable-diffusion-v1-5"]
+    for wrong in ("somebody/", "/model", "a", "a/b/c"):
+        with pytest.raises(LabError, match="a model is one of"):
+            role_of(wrong)
+
+
+@pytest.mark.parametrize(("rows", "fits"), [
+    ([[1, 2, 3]] * 2, True), (((1, 2.5, 3),) * 5, True), (None, True), ([[1, 2, 3]], False), ([[1, 2]] * 3, False),
+    ([[1, 2, float("inf")]] * 2, False), ([[1, 2, "3"]] * 2, False), (["abc"] * 2, False), (5, False),
+])  # fmt: skip
+def test_a_preview_is_rows_of_three_numbers(rows, fits):
+    if fits:
+        assert Habits("mine", to_rgb=rows).to_rgb == rows
+    else:
+        with pytest.raises(LabError, match="to_rgb is rows of three numbers"):
+            Habits("mine", to_rgb=rows)
