@@ -158,6 +158,7 @@ def test_what_a_model_is_called_and_how_it_draws_where_nothing_is_said():
     drawn = {name: (title, own.name, own.n, own.guidance_scale) for name, (title, own) in stated.items()}
     assert drawn == {"sd-turbo": ("SD-Turbo", "SD-Turbo", 4, 1.0), "stable-diffusion-v1-5": (
         "Stable Diffusion v1.5", "Stable Diffusion v1.5", 50, 7.5)}  # fmt: skip
+    assert all(role.licence and role.needs == "a GPU with 4 GB of memory" for role in ROLES.values() if role.homes)
     own = role_of("somebody/model")
     assert (own.title, own.homes, own.habits) == ("model", ("somebody/model",), Habits("model"))
     assert role_of(OLD) is role_of(HOME) is ROLES["stable-diffusion-v1-5"]
