@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 
@@ -67,6 +68,11 @@ def _answer(argv):
         return _run(name, argv[1:]) or 0
     except LabError as error:
         return _fail(error)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("diffusion_lab"):
+            raise
+        return _fail(f"the course's own Python was expected; {sys.executable} came, which lacks {error.name}; write "
+                     ".venv/bin/python (make doctor makes it, and tells what it lacks)")
     except KeyboardInterrupt:
         return 130
 
@@ -88,9 +94,13 @@ def _fail(sentence):
 
 
 def _newer_python():
-    """The first newer Python on the path, for machines whose `python3` is an old one."""
-    names = [f"python3.{minor}" for minor in (14, 13, 12, 11)]
-    return next((path for path in map(shutil.which, names) if path), None)
+    """The first newer Python on the path that runs, for machines whose `python3` is an old one: a name may be there
+    for a version that is switched off (pyenv's are)."""
+    for path in map(shutil.which, [f"python3.{minor}" for minor in (14, 13, 12, 11)]):
+        question = [path, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+        if path and not subprocess.call(question, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            return path
+    return None
 
 
 if __name__ == "__main__":

@@ -55,17 +55,40 @@ def whole(path: str | Path, new: bool = False) -> Iterator[Path]:
         if os.path.exists(place) and not os.path.isfile(place):
             raise OSError("something that is no file is there")
         place.parent.mkdir(parents=True, exist_ok=True)
-        mine = f".{path.name[:40]}.{HOST}-"
-        _sweep(place.parent, mine)
-        with tempfile.TemporaryDirectory(prefix=f"{mine}{os.getpid()}-", suffix=".part", dir=place.parent) as own:
-            part = Path(own) / path.name
+        _sweep(place)
+        own = f"{_mark(place)}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=own, suffix=".part", dir=place.parent) as folder:
+            part = Path(folder) / path.name
             yield part
             with open(part, "rb+") as file:
                 os.fsync(file.fileno())
             (_put if new else os.replace)(part, place)
     except (OSError, SafetensorError) as error:
-        raise LabError(f"{path} was to be written; the disk refused ({getattr(error, 'strerror', None) or error}), and "
-                       "what was there before is untouched; make room, or name another place") from None
+        raise _refused(path, error) from None
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """As `whole`, for a folder of one's own making: at any moment all of it is there, or none of it."""
+    place = Path(os.path.realpath(expanded(path)))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
+        own = f"{_mark(place)}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=own, suffix=".part", dir=place.parent) as folder:
+            made, before = Path(folder) / "new", Path(folder) / "old"
+            made.mkdir()
+            yield made
+            if place.exists():
+                os.replace(place, before)
+            os.replace(made, place)
+    except (OSError, SafetensorError) as error:
+        raise _refused(path, error) from None
+
+
+def _refused(path: str | Path, error: Exception) -> LabError:
+    return LabError(f"{path} was to be written; the disk refused ({getattr(error, 'strerror', None) or error}), and "
+                    "what was there before is untouched; make room, or name another place")  # fmt: skip
 
 
 def _put(part: Path, place: Path) -> None:
@@ -79,9 +102,15 @@ def _put(part: Path, place: Path) -> None:
         os.replace(part, place)
 
 
-def _sweep(folder: Path, mine: str) -> None:
+def _mark(place: Path) -> str:
+    """How the names of the places begin that processes of this machine write a file in."""
+    return f".{place.name[:40]}.{HOST}-"
+
+
+def _sweep(place: Path) -> None:
     """Remove the places of a file that processes of this machine left when they were killed."""
-    for left in folder.glob(f"{glob.escape(mine)}*.part"):
+    mine = _mark(place)
+    for left in place.parent.glob(f"{glob.escape(mine)}*.part"):
         process = left.name.removeprefix(mine).split("-")[0]
         if process.isdigit() and not psutil.pid_exists(int(process)):
             shutil.rmtree(left, ignore_errors=True)
@@ -92,6 +121,7 @@ def alone(path: str | Path, what: str) -> Iterator[None]:
     """Within it no other process may work on `path` (its folder is made where it is missing).
 
     The system itself holds the lock, a file beside `path`, and lets go of it when the process ends, however it ends.
+    What one that was killed had half written is taken away.
     Raises LabError where another process holds it (`what` says at what), and where the disk refuses.
     """
     lock = expanded(path).with_suffix(".lock")
@@ -107,6 +137,7 @@ def alone(path: str | Path, what: str) -> Iterator[None]:
         except OSError:
             raise LabError(f"a folder of its own was expected; another process is at {what} in {lock.parent}; wait "
                            "for it, or give another --out") from None
+        _sweep(expanded(path))
         try:
             yield
         finally:
@@ -142,8 +173,8 @@ def new_file(path: Path, suffixes: tuple[str, ...], force: bool) -> Iterator[Pat
     if taken:
         raise LabError(f"{path} exists already; give another name with --out or add --force to replace it")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise LabError(f"a folder to write into was expected; {where(path.parent)} is none; make it or give "
-                       "another --out")  # fmt: skip
+        what = "may not be written by you" if path.parent.is_dir() else "is none; make it"
+        raise LabError(f"a folder to write into was expected; {where(path.parent)} {what}, or give another --out")
     with whole(path, new=not force) as part:
         yield part
 

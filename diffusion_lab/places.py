@@ -1,16 +1,23 @@
 """Where models lie: the ones that have a name here, one line each, and how any name, path or address is looked up."""
 
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os.path import exists, isdir, isfile  # pathlib's raise for a name that is too long
 from pathlib import Path
 
 from .errors import LabError
-from .files import expanded, where
+from .files import expanded, tensor_names, where
 from .recipe import as_scale, as_text, as_whole, plain
 
 WEIGHTS = Path(__file__).parent / "weights"
 MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
 WEIGHT_FILES = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
+NETWORKS = ("text_encoder", "unet", "vae")  # the parts of a Stable Diffusion that have weights
+LORA = ("a LoRA, which changes a model and is none", "give the model that it was made for")
+SINGLE = ("a model in one file",
+          "make a folder of it with diffusers: StableDiffusionPipeline.from_single_file(file).save_pretrained(folder)")
 
 
 @dataclass(frozen=True)
@@ -105,11 +112,45 @@ def find_model(name: str | Path) -> Place:
     if isinstance(name, Path) or _looks_like_a_path(str(name), path):
         if _kind(path):
             return Place(path.resolve())
-        known = ", ".join(ROLES)
-        came = "a file" if isfile(path) else "a folder without these" if isdir(path) else "no such folder"
+        came, remedy = _found_at(path)
         raise LabError(f"a folder with a model in it ({' or '.join(MARKS)}) was expected at {where(path)}; {came} "
-                       f"is there; give another path, or a name: {known}")  # fmt: skip
+                       f"is there; {remedy}")
     return Place(None, role_of(name))
+
+
+def stranger(names: Sequence[str], kind: str = "") -> tuple[str, str] | None:
+    """What a folder holds instead of a Stable Diffusion in safetensors, and what helps; None where it may be one.
+
+    Arguments: `names`, its files, by their paths below it; `kind`, the pipeline that its model_index.json names, ""
+    where it has none.
+    """
+    weights = [Path(name) for name in names if name.lower().endswith(WEIGHT_FILES)]
+    if kind not in ("", "StableDiffusionPipeline"):
+        return f"a {kind}", "give a Stable Diffusion 1.x or 2.x, which are what the course draws with"
+    if not kind and any("lora" in file.name.lower() or file.stem == "adapter_model" for file in weights):
+        return LORA
+    if not kind and any(file.parent == Path() for file in weights):
+        return SINGLE
+    for part in NETWORKS:
+        kinds = {file.suffix for file in weights if file.parent == Path(part)}
+        if kinds and ".safetensors" not in kinds:
+            return (f"{part} as *{min(kinds)}, which may run code when it is opened, and no *.safetensors",
+                    "where you trust it, load it with diffusers and save_pretrained(folder)")  # fmt: skip
+    return None
+
+
+def _found_at(path: Path) -> tuple[str, str]:
+    """What lies at a path where no model is, and what helps."""
+    another = f"give another path, or a name: {', '.join(ROLES)}"
+    if isdir(path):
+        names = [file.name for file in path.iterdir()] if os.access(path, os.R_OK) else []
+        return stranger(names) or ("a folder without these", another)
+    if not isfile(path):
+        return "no such folder", another
+    with suppress(LabError):
+        if any("lora" in name for name in tensor_names(path, "weights", "")):
+            return LORA
+    return SINGLE if path.suffix.lower() in WEIGHT_FILES else ("a file", another)
 
 
 def role_of(address: str) -> Role:

@@ -18,14 +18,15 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 class Hub(ThreadingHTTPServer):
     """`models` are addresses and folders; `fault` the name of what is wrong at present, or "" for nothing.
 
-    `last_byte` is when it last sent one, `gets` how many files were asked for.
+    `last_byte` is when it last sent one, `gets` how many large files were asked for, `firsts` from which byte on each;
+    large files go out in pieces of `piece` bytes, with a rest of `slow` seconds after each.
     """
 
     daemon_threads = True
 
-    def __init__(self, models: dict[str, Path], fault: str = "", slow: float = 0.0):
+    def __init__(self, models: dict[str, Path], fault: str = "", slow: float = 0.0, piece: int = 1 << 18):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.models, self.fault, self.slow = models, fault, slow
+        self.models, self.fault, self.slow, self.piece, self.firsts = models, fault, slow, piece, []
         self.last_byte, self.gets, self.ends, self.cut = time.monotonic(), 0, threading.Event(), set()
 
     @property
@@ -50,8 +51,11 @@ def serving(hub: Hub):
 
 
 @cache
-def sha256(path: Path, size: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def etag_of(path: Path, size: int) -> str:
+    """The SHA-256 of weights, and the SHA-1 that git gives any other file."""
+    content = path.read_bytes()
+    large = path.suffix == ".safetensors"
+    return (hashlib.sha256(content) if large else hashlib.sha1(b"blob %d\0" % size + content)).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -75,8 +79,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.connection.close()
         if fault == "portal":
             return self._send(b"<html>Welcome to our airport. Please sign in.</html>", kind="text/html")
-        if fault.isdigit():
-            return self._refuse(int(fault), "")
+        if fault == "in circles":
+            return self._send(b"", 302, headers={"Location": self.path})
+        if fault.isdigit() or fault.endswith(" for a file") and "/resolve/" in path:
+            return self._refuse(int(fault[:3]), "")
         if path.startswith("api/models/"):
             return self._about(path.removeprefix("api/models/"))
         repo, resolve, rest = path.partition("/resolve/")
@@ -94,6 +100,8 @@ class Handler(BaseHTTPRequestHandler):
             sizes = self._sizes(folder).items()
             files = [{"type": "file", "path": name, "size": size, "oid": SHA} for name, size in sizes]
             return self._send(json.dumps(files).encode())
+        if self.server.fault == "odd":
+            return self._send(b'{"hello": 1}')
         files = [{"rfilename": name, "size": size} for name, size in self._sizes(folder).items()]
         return self._send(json.dumps({"id": repo, "modelId": repo, "sha": SHA, "siblings": files}).encode())
 
@@ -121,17 +129,23 @@ class Handler(BaseHTTPRequestHandler):
         path = self.server.models[repo] / name
         if not path.is_file():
             return self._refuse(404, "EntryNotFound")
-        content, etag = path.read_bytes(), sha256(path, path.stat().st_size)
+        content, etag = path.read_bytes(), etag_of(path, path.stat().st_size)
         large = name.endswith(".safetensors")
-        headers = {"X-Repo-Commit": SHA, "Accept-Ranges": "bytes", "ETag": f'"{etag if large else etag[:40]}"'}
+        headers = {"X-Repo-Commit": SHA, "Accept-Ranges": "bytes", "ETag": f'"{etag}"'}
         if large:
             headers |= {"X-Linked-Size": str(len(content)), "X-Linked-Etag": f'"{etag}"'}
             if self.server.fault == "damaged":
                 content = content[:-8] + bytes(255 - byte for byte in content[-8:])
+            if self.server.fault == "short":
+                content = content[:-8]
+        elif self.server.fault == "altered" and name.startswith("scheduler/"):
+            content = content.replace(b"0.012", b"0.021")
         first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
         status = 206 if "Range" in self.headers else 200
         if status == 206:
             headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
+        if body and large:
+            self.server.firsts.append(first)
         self._send(content[first:], status, headers=headers, body=body, large=large)
 
     def _send(self, content: bytes, status: int = 200, kind: str = "application/json", headers=None, body: bool = True,
@@ -147,15 +161,16 @@ class Handler(BaseHTTPRequestHandler):
         again = self.path in self.server.cut
         self.server.cut.add(self.path)
         if large and (self.server.fault in ("stalls", "cut") or self.server.fault == "cut once" and not again):
-            self.wfile.write(content[: len(content) // 2])
+            self.wfile.write(content[: 0 if again else len(content) // 2])
             self.wfile.flush()
             self.server.last_byte = time.monotonic()
             if self.server.fault == "stalls":
                 self.server.ends.wait(60)
             self.close_connection = True
             return
-        for i in range(0, len(content), 1 << 18):
-            self.wfile.write(content[i : i + (1 << 18)])
+        piece = self.server.piece
+        for i in range(0, len(content), piece):
+            self.wfile.write(content[i : i + piece])
             self.server.last_byte = time.monotonic()
             time.sleep(self.server.slow if large else 0)
 

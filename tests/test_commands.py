@@ -1,5 +1,7 @@
 """The commands as a learner types them: what they write, and one sentence for what a learner can get wrong."""
 
+import ast
+import json
 import os
 import shutil
 import signal
@@ -12,8 +14,9 @@ import pytest
 from PIL import Image
 
 from diffusion_lab import LabError
+from diffusion_lab import __main__ as entry
 from diffusion_lab.__main__ import main
-from diffusion_lab.commands import doctor, draw, environment, recipe
+from diffusion_lab.commands import doctor, draw, environment, lab, recipe
 from diffusion_lab.files import alone, new_file
 from diffusion_lab.recipes import points as points_recipe
 from diffusion_lab.recipes._toys import STATE
@@ -378,6 +381,54 @@ runpy.run_module("diffusion_lab", run_name="__main__")
         assert exit_code != 0 and "3.11" in err and "3.9.2" in err
         one_sentence(err)
 
+    def test_a_name_of_a_python_that_does_not_run_is_passed_over(self, tmp_path, monkeypatch):
+        """pyenv leaves a name for each version that is switched off."""
+        for name, does in (("python3.13", "exit 127"), ("python3.12", f'exec "{sys.executable}" "$@"')):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        assert entry._newer_python() == str(tmp_path / "python3.12")
+        (tmp_path / "python3.12").unlink()
+        assert entry._newer_python() is None
+
+    def test_what_an_old_python_reads_first_is_written_as_it_reads(self):
+        for name in ("__init__", "__main__", "lazy"):
+            ast.parse((ROOT / "diffusion_lab" / f"{name}.py").read_text(encoding="utf-8"), feature_version=(3, 8))
+
+    def test_another_python_is_sent_to_the_courses_own(self, capsys, monkeypatch):
+        monkeypatch.setitem(sys.modules, "diffusion_lab.commands.noise", None)
+        monkeypatch.setitem(sys.modules, "safetensors", None)
+        monkeypatch.delitem(sys.modules, "diffusion_lab.files")
+        monkeypatch.delitem(sys.modules, "diffusion_lab.commands.draw")
+        code, _, err = here(capsys, "draw", "red circle")
+        assert code == 2 and "which lacks safetensors; write .venv/bin/python" in err
+        one_sentence(err)
+        with pytest.raises(ModuleNotFoundError):
+            main(["noise", "cat"])
+
+    def test_what_the_environment_lost_is_seen_and_installed_again(self, tmp_path, monkeypatch):
+        """A package's folder is gone, its metadata are not: pip alone would believe that it is there."""
+        site = tmp_path / "lib" / "python3.11" / "site-packages"
+        for name in ("here", "gone"):
+            (site / name).mkdir(parents=True)
+            (site / f"{name}_dist-1.0.dist-info").mkdir()
+            (site / f"{name}_dist-1.0.dist-info" / "RECORD").write_text(f"{name}/__init__.py,,\n")
+        monkeypatch.setattr(environment, "_site", lambda: site)
+        monkeypatch.setattr(environment, "STAMP", tmp_path / "stamp.json")
+        environment.STAMP.write_text(json.dumps({"installed": environment._installed()}))
+        (site / "here_dist-1.0.dist-info").rename(site / "here_dist-2.0.dist-info")  # another version is no loss
+        assert environment.lost() == []
+        (site / "gone").rmdir()
+        assert environment.lost() == ["gone"] and "gone is gone" in doctor._packages().found
+        environment._forget(environment.lost())
+        assert {path.name for path in site.iterdir()} == {"here", "here_dist-2.0.dist-info"}
+
+    def test_an_environment_of_somebody_elses_is_told(self, monkeypatch):
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+        with pytest.raises(LabError, match="may not be written by you; clone the course into a folder of yours"):
+            environment._check_machine()
+        assert lab.state_folder("a_state").is_relative_to(Path.home() / ".cache" / "a_state")
+
     def test_no_room(self, tmp_path, monkeypatch):
         monkeypatch.setattr(environment, "NEEDED_GB", 1e9)
         monkeypatch.setattr(environment, "STAMP", tmp_path / "none")
@@ -400,6 +451,15 @@ def test_lab_refuses_a_taken_port():
         code, out, err = run("lab", "--no-browser", "--port", taken.getsockname()[1])
     assert (code, out) == (2, "") and "PORT=" in err
     one_sentence(err)
+
+
+def test_two_labs_that_start_at_once_take_two_ports():
+    first, second = lab.free_port(None), lab.free_port(None)
+    assert first < second
+    for _ in range(2):
+        lab.CLAIMS.pop().close()
+    assert lab.free_port(first) == first
+    lab.CLAIMS.pop().close()
 
 
 def test_recipe_without_a_measure_says_so(monkeypatch):

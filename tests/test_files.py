@@ -141,11 +141,14 @@ def test_what_a_kill_left_is_taken_away_and_nobody_else_is_disturbed(tmp_path):
     path = tmp_path / "a.safetensors"
     assert subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT).returncode == -9
     assert len(list(tmp_path.glob(".*.part"))) == 1 and (tmp_path / "a.lock").exists()
-    with alone(path, "a test"), whole(path) as first, whole(path) as second:
+    with alone(path, "a test"):
+        assert [file.name for file in tmp_path.iterdir()] == ["a.lock"]
+    assert subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT).returncode == -9
+    with whole(path) as first, whole(path) as second:
         first.write_text("first")
         second.write_text("second")
         assert set(tmp_path.glob(".*.part")) == {first.parent, second.parent}
-    assert path.read_text() == "first" and [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+    assert path.read_text() == "first" and {file.name for file in tmp_path.iterdir()} == {"a.safetensors", "a.lock"}
 
 
 def test_only_one_works_at_a_file(tmp_path):

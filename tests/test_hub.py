@@ -4,6 +4,7 @@ Faults are made at the socket or in the bytes; each gives its sentence, leaves n
 cured the next try succeeds.
 """
 
+import errno
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from loopback_hub import Hub, serving
 from sd_fixtures import folder
 
 from diffusion_lab.places import ROLES
-from diffusion_lab.stable_diffusion.loading.fetch import wanted
+from diffusion_lab.stable_diffusion.loading.fetch import fault_of, wanted
 
 ROLE = "stable-diffusion-v1-5"
 HOME, SECOND = ROLES[ROLE].homes
@@ -39,8 +40,8 @@ except LabError as error:
     print("SENTENCE", error)
     print("AT", time.monotonic())
     import os, pathlib
-    left = [str(path) for path in pathlib.Path(os.environ["HF_HOME"]).rglob("*.incomplete")]
-    print("HALF-WRITTEN", left)
+    left = [path for end in ("incomplete", "part") for path in pathlib.Path(os.environ["HF_HOME"]).rglob("*." + end)]
+    print("KEPT", *(path.stat().st_size for path in left))
     if cure:
         if room:
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
@@ -60,10 +61,16 @@ def run(code: str, *arguments: str, cache: Path, url: str, timeout: float = 120,
 
 FAULTS = {
     "silent": rf"{HOME} does not answer; a firewall",
-    "stalls": rf"no byte came from {HOME} for 15 s; a firewall",
+    "stalls": rf"no byte came from {HOME} for 15 s; a firewall .*; what came is kept",
     "hangs up": rf"the connection to {HOME} broke off; try again",
-    "cut": rf"the connection to {HOME} broke off; try again",
-    "portal": rf"the network answered for {HOME} with a page of its own",
+    "cut": rf"the connection to {HOME} broke off; try again: what came is kept",
+    "portal": rf"the network answered for {HOME} with a page of its own, not the hub's at http://127",
+    "odd": rf"the network answered for {HOME} with a page of its own",
+    "in circles": rf"the network answered for {HOME} with a page of its own",
+    "403": rf"the hub refused {HOME} with status 403; it asks for a right: run `hf auth login`",
+    "500 for a file": rf"the hub refused {HOME} with status 500; wait",
+    "short": r"\.safetensors of .* arrived damaged and was deleted",
+    "altered": r"scheduler/scheduler_config.json of .* arrived damaged and was deleted",
     "gone": rf"there is no model at {HOME} any more",
     "gated": rf"{HOME} opens only to those who accepted its terms; .*hf auth login",
     "500": rf"the hub refused {HOME} with status 500",
@@ -72,18 +79,22 @@ FAULTS = {
     "a disk too small": rf"the disk has no room for {HOME} \(.*GB to download, .*GB free\)",
     "no unet": rf"{HOME} does not hold all parts of a model",
 }
+KEEP = ("stalls", "cut")  # these leave what came, and the next try asks for the rest of it
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_one_sentence_and_leaves_nothing_behind(fault, tmp_path):
+def test_a_fault_is_one_sentence_and_leaves_only_what_the_next_try_goes_on_with(fault, tmp_path):
     with serving(Hub({HOME: folder("v1-5")}, fault)) as hub:
         began = time.monotonic()
         out, err = run(FIND, ROLE, "main", hub.url + "/cure", cache=tmp_path, url=hub.url)
-        sentence, at, left, *said, found = [line for line in out.splitlines() if "comes from" not in line]
+        sentence, at, kept, *said, found = [line for line in out.splitlines() if "comes from" not in line]
         waited = float(at.removeprefix("AT ")) - (began if fault == "silent" else hub.last_byte)
     assert re.search("^SENTENCE .*" + FAULTS[fault], sentence) and waited < SOON
-    assert left == "HALF-WRITTEN []" and found.startswith("FOUND ") and not said
-    assert "Traceback" not in err
+    sizes = [int(size) for size in kept.split()[1:]]
+    first = (folder("v1-5") / "text_encoder/model.safetensors").stat().st_size
+    assert sizes == [first // 2] * (fault in KEEP) and all(size in hub.firsts for size in sizes)  # each byte at once
+    assert found.startswith("FOUND ") and not said and "Traceback" not in err
+    assert not list(tmp_path.rglob("*.incomplete")) + list(tmp_path.rglob("*.part"))
 
 
 def test_nobody_listens(tmp_path):
@@ -120,20 +131,23 @@ def test_the_old_address_goes_to_its_living_copy_and_the_next_mirror_serves(tmp_
 def test_a_disk_that_fills_up_on_the_way(tmp_path):
     with serving(Hub({HOME: folder("v1-5")})) as hub:
         out, err = run(FIND, ROLE, "main", hub.url + "/cure", "300000", cache=tmp_path, url=hub.url)
-    assert f"SENTENCE the disk has no room for {HOME}" in out and "HALF-WRITTEN []" in out and "FOUND" in out, out + err
+    assert f"SENTENCE the disk has no room for {HOME}" in out and "KEPT\n" in out and "FOUND" in out, out + err
 
 
-def test_ctrl_c_leaves_nothing_behind(tmp_path):
+def test_ctrl_c_keeps_what_came(tmp_path):
     own = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
     with serving(Hub({HOME: folder("v1-5")}, "stalls")) as hub:
         own |= {"HF_HOME": str(tmp_path), "HF_ENDPOINT": hub.url}
         process = subprocess.Popen([sys.executable, "-c", FIND, ROLE, "main", ""], env=own, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL)  # fmt: skip
-        while not list(tmp_path.rglob("*.incomplete")):
+        while not any(path.stat().st_size for path in tmp_path.rglob("*.part")):
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         process.wait(SOON)
-    assert not list(tmp_path.rglob("*.incomplete")) and process.returncode != 0
+        kept = [path.stat().st_size for path in tmp_path.rglob("*.part")]
+        hub.fault = ""
+        out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url=hub.url)
+    assert process.returncode != 0 and len(kept) == 1 and kept[0] in hub.firsts and "FOUND" in out
 
 
 def test_an_old_cached_copy_is_used_first(tmp_path):
@@ -171,6 +185,61 @@ def test_a_second_terminal_waits_for_the_first_and_both_find_it(tmp_path):
         large = len(list(folder("v1-5").rglob("*.safetensors")))
         assert all("FOUND" in out and "SENTENCE" not in out for out in outs) and hub.gets == large
     assert not list(tmp_path.rglob("*.incomplete"))
+
+
+def test_what_a_proxy_or_an_endpoint_does_is_its_own_sentence(tmp_path):
+    dead = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
+    out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url="http://hub.invalid", **dead)
+    assert f"SENTENCE the proxy of this network did not let {HOME} through (http://127.0.0.1:9: " in out
+    out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url="huggingface.co")
+    assert "SENTENCE HF_ENDPOINT is no address of a hub (" in out
+
+
+def test_a_certificate_that_nobody_signed_is_told():
+    import ssl
+
+    error = ConnectionError("no")
+    error.__cause__ = ssl.SSLCertVerificationError(1, "self-signed certificate")
+    assert fault_of(error)[0] == "certificate"
+    assert fault_of(OSError(errno.EROFS, "Read-only file system"))[0] == "locked"
+
+
+ASKED = """
+import sys
+from diffusion_lab.errors import LabError
+from diffusion_lab.places import find_model
+from diffusion_lab.stable_diffusion.loading.hub import Source, find_or_stand_in
+for asked, revision in zip(sys.argv[1::2], sys.argv[2::2]):
+    try:
+        print("GOT", find_or_stand_in(Source(find_model(asked).role, asked, revision), True, print)[1].title)
+    except LabError as error:
+        print("SENTENCE", error)
+"""
+
+
+def test_what_was_asked_for_by_address_is_looked_at_without_a_gpu_too(tmp_path):
+    """A slip of the user's own is told and not answered with Tiny SD; what is another thing is not downloaded."""
+    others = {}
+    for name, files in {"xl": {"model_index.json": '{"_class_name": "StableDiffusionXLPipeline"}'},
+                        "lora": {"pytorch_lora_weights.safetensors": ""}, "file": {"dreamy.safetensors": ""},
+                        "bin": {"model_index.json": '{"_class_name": "StableDiffusionPipeline"}',
+                                "unet/diffusion_pytorch_model.bin": ""}}.items():
+        for file, content in files.items():
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / file).write_text(content)
+        others[f"a/{name}"] = tmp_path / name
+    asked = ["a/small", "main", "a/smal", "main", "a/small", "fp17", ROLE, "fp17"]
+    asked += [word for one in others for word in (one, "main")]
+    with serving(Hub({"a/small": folder("v1-5"), **others})) as hub:
+        out, err = run(ASKED, *asked, cache=tmp_path / "cache", url=hub.url)
+    said = [line for line in out.splitlines() if "comes from" not in line]
+    assert len(said) == 9 and hub.gets == len(list(folder("v1-5").rglob("*.safetensors"))), out + err
+    for line, words in zip(said, [
+        "GOT small", "SENTENCE there is no model at a/smal ", "SENTENCE a/small has no revision 'fp17'", "no GPU here",
+        "GOT Tiny SD", "expected at a/xl; a StableDiffusionXLPipeline; give", "a/lora; a LoRA, which changes a model",
+        "a/file; a model in one file; make a folder of it with diffusers", "a/bin; unet as *.bin, which may run code",
+    ], strict=True):  # fmt: skip
+        assert words in line, line
 
 
 def test_float16_files_are_taken_where_there_are_such():

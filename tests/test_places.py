@@ -8,6 +8,7 @@ from argparse import Namespace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from sd_fixtures import folder
 
 from diffusion_lab import LabError, Toy
@@ -81,6 +82,18 @@ def test_what_is_meant_as_a_path_is_never_an_address(here, path):
         with pytest.raises(LabError, match="was expected at .* is there; give another path, or a name") as told:
             load(path)
         assert "\n" not in str(told.value) and os.path.abspath(os.path.expanduser(path)) in str(told.value)
+
+
+def test_what_is_no_model_but_weights_has_a_remedy_of_its_own(here):
+    (here / "dreamy").mkdir()
+    for file, name, tensor, said in (
+        ("dreamy/pytorch_lora_weights.safetensors", "dreamy", "x", "a LoRA, .* is there; give the model that"),
+        ("style.safetensors", "style.safetensors", "unet.lora_A.weight", "a LoRA, .* is there; give the model that"),
+        ("whole.safetensors", "whole.safetensors", "unet.weight", "a model in one file is there; make a folder of it"),
+    ):
+        save_file({tensor: torch.zeros(1)}, here / file)
+        with pytest.raises(LabError, match=said):
+            find_model(name)
 
 
 def test_addresses_are_roles():

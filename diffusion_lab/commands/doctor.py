@@ -94,6 +94,7 @@ def _packages() -> Row:
             continue
         if not need.specifier.contains(version):
             wrong.append(f"{need.name} {version}, not {need.specifier}")
+    wrong += [f"{name} is gone" for name in environment.lost()]
     if wrong:
         return Row("packages", "; ".join(wrong), "run make lab again (it installs what is missing)", broken=True)
     return Row("packages", f"all {len(wanted)} in the versions that the course was tested with")

@@ -46,7 +46,7 @@ def ensure(extra=""):
         return Path(sys.executable)
     done = _read_stamp()
     extras = sorted(set(done.get("extras", [])) | ({extra} if extra else set()))
-    if done.get("key") == _key() and done.get("extras") == extras and _python().exists():
+    if done.get("key") == _key() and done.get("extras") == extras and os.access(str(_python()), os.X_OK) and not lost():
         return _python()
     _install(extras)
     return _python()
@@ -76,28 +76,68 @@ def _key():
 
 def _read_stamp():
     try:
-        return json.loads(STAMP.read_text(encoding="utf-8"))
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+        return stamp if isinstance(stamp, dict) else {}
     except (OSError, ValueError):
         return {}
 
 
+def _site():
+    """The folder that packages are installed in."""
+    return next(iter(VENV.glob("Lib/site-packages" if os.name == "nt" else "lib/python3*/site-packages")), VENV)
+
+
+def _installed():
+    """What lies in the environment, a name each, those of metadata without the version."""
+    names = {re.sub(r"-[^-]+(\.dist-info)$", r"\1", path.name) for path in _site().glob("[!_.]*")}
+    return sorted(name for name in names if name != "diffusion_lab.egg-link")
+
+
+def lost():
+    """What the set-up put into the environment and is gone, folders and modules by name."""
+    return sorted(set(_read_stamp().get("installed", [])) - set(_installed()))
+
+
+def _forget(gone):
+    """Take away the metadata of packages that lost something: else pip believes that they are there."""
+    for info in _site().glob("*.dist-info"):
+        try:
+            files = {line.split(",")[0].split("/")[0] for line in (info / "RECORD").read_text("utf-8").splitlines()}
+        except (OSError, ValueError):
+            files = set(gone)
+        if files & set(gone):
+            shutil.rmtree(str(info), ignore_errors=True)
+
+
 def _install(extras):
     _check_machine()
-    print("Setting up the course in .venv: once, a few minutes (README.md says what it weighs).", flush=True)
+    maker = sys.executable
+    if Path(sys.prefix).resolve() == VENV.resolve():  # that one may have to go
+        maker = getattr(sys, "_base_executable", maker)
+    if gone := lost():
+        print("Mending .venv, which lost " + ", ".join(gone) + ".", flush=True)
+    else:
+        print("Setting up the course in .venv: once, a few minutes (README.md says what it weighs).", flush=True)
     if not _works(_python()):
         shutil.rmtree(str(VENV), ignore_errors=True)
-        _call([sys.executable, "-m", "venv", str(VENV)], "the environment could not be made")
+        _call([maker, "-m", "venv", str(VENV)], "the environment could not be made")
+    _forget(gone)
     what = ".[{}]".format(",".join(extras)) if extras else "."
     _call(
         [str(_python()), "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
          "--progress-bar", "off", "--retries", "2", "--constraint", "constraints.txt", "--editable", what],
         "the course's packages could not be installed",
     )  # fmt: skip
-    STAMP.write_text(json.dumps({"key": _key(), "extras": extras}), encoding="utf-8")
+    STAMP.write_text(json.dumps({"key": _key(), "extras": extras, "installed": _installed()}), encoding="utf-8")
     print("The environment is ready.")
 
 
 def _check_machine():
+    if not os.access(str(VENV if VENV.exists() else ROOT), os.W_OK):
+        raise LabError(
+            f"expected a folder of your own to set the course up in; {ROOT} may not be written by you; clone the "
+            "course into a folder of yours and try again"
+        )
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         raise LabError(
             "expected Python's venv module to make .venv; this Python comes without it; install it and "

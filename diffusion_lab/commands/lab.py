@@ -23,6 +23,7 @@ from diffusion_lab.errors import LabError
 LESSONS = environment.ROOT / "lessons"
 BUILT = LESSONS / "text" / "built.json"  # by name, the fingerprint of each notebook that was shipped or built here
 SETTINGS = Path(__file__).parent / "jupyter"
+CLAIMS = []  # sockets that hold a port for this process
 
 
 def add_arguments(parser):
@@ -32,18 +33,18 @@ def add_arguments(parser):
 
 def run(args):
     """Set the environment up where needed, step into it, and serve until Ctrl-C."""
-    port = free_port(args.port)
-    left = step_inside(["lab"], port, args.no_browser)
+    left = step_inside(["lab"], args)
     if left is not None:
         return left
-    state = Path(sys.prefix) / "diffusion_lab_jupyter"
+    port = free_port(args.port)
+    state = state_folder("diffusion_lab_jupyter")
     keep_apart(state)
     _trust(state)
     _copy_lessons()
     return serve(_start_page(), port, not args.no_browser)
 
 
-def step_inside(words, port, no_browser):
+def step_inside(words, args):
     """Set the environment up where needed; where this process is not in it, run the command `words` again inside.
 
     Returns the exit code of that run, or None where this process is inside already.
@@ -52,7 +53,7 @@ def step_inside(words, port, no_browser):
     prefix = python.parent.parent if python != Path(sys.executable) else Path(sys.prefix)
     if Path(sys.prefix).resolve() == prefix.resolve():
         return None
-    options = ["--port", str(port)] + (["--no-browser"] if no_browser else [])
+    options = (["--port", str(args.port)] if args.port else []) + (["--no-browser"] if args.no_browser else [])
     command = [str(python), "-m", "diffusion_lab"] + words + options
     os.chdir(str(environment.ROOT))
     if os.name == "nt":
@@ -61,20 +62,35 @@ def step_inside(words, port, no_browser):
 
 
 def free_port(wanted):
-    """The port that was asked for, or the first free one from 8888; raises LabError where there is none."""
+    """The port that was asked for, or the first free one from 8888; raises LabError where there is none.
+
+    Until Jupyter listens there, seconds later, a UDP socket of the same number tells another `make lab` that it is
+    taken; the system closes it with this process.
+    """
     for port in [wanted] if wanted else range(8888, 8988):
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with socket.socket() as probe:
             if os.name != "nt":  # there it would call a taken port free
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                claim.bind(("127.0.0.1", port))
                 probe.bind(("127.0.0.1", port))
+                CLAIMS.append(claim)
                 return port
             except (OSError, OverflowError):
-                continue
+                claim.close()
     raise LabError(
         "expected a free port for JupyterLab; {} is taken or not allowed; give another one with PORT=8899 "
         "or --port 8899".format(f"port {wanted}" if wanted else "every port from 8888 to 8987")
     )
+
+
+def state_folder(name):
+    """Where Jupyter's settings, data and history lie: inside the environment, or at home where that is another's."""
+    inside = Path(sys.prefix) / name
+    if os.access(str(inside if inside.exists() else inside.parent), os.W_OK):
+        return inside
+    return Path.home() / ".cache" / name / hashlib.sha256(str(environment.ROOT).encode()).hexdigest()[:8]
 
 
 def keep_apart(state):
@@ -90,6 +106,7 @@ def keep_apart(state):
         "IPYTHONDIR": str(state / "ipython"),
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "npm_config_cache": str(state / "npm"),
     })  # fmt: skip
 
 
@@ -252,8 +269,8 @@ def _announce(port, start_page, token, browse):
     base = f"http://127.0.0.1:{port}"
     while True:
         try:
-            with urllib.request.urlopen(base + "/login", timeout=5):
-                break
+            with urllib.request.urlopen(base + "/api/status?token=" + token, timeout=5):
+                break  # it is this one: another's server knows the token not
         except OSError:
             time.sleep(0.1)
     address = f"{base}/lab/tree/{start_page}?token={token}"

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import sys
-from pathlib import Path
 
 from diffusion_lab.commands import environment, lab
 
@@ -15,11 +13,11 @@ def add_arguments(parser):
 
 def run(args):
     """Make the copy to present, then serve it with settings of its own: `make lab` afterwards is as it was."""
-    port = lab.free_port(args.port)
-    left = lab.step_inside(["present", args.lesson], port, args.no_browser)
+    left = lab.step_inside(["present", args.lesson], args)
     if left is not None:
         return left
-    state = Path(sys.prefix) / "diffusion_lab_present" / str(port)  # so that two lessons may be shown at once
+    port = lab.free_port(args.port)
+    state = lab.state_folder("diffusion_lab_present") / str(port)  # so that two lessons may be shown at once
     shutil.rmtree(str(state), ignore_errors=True)
     lab.keep_apart(state)
     os.environ["JUPYTERLAB_SETTINGS_DIR"] = str(state / "settings")

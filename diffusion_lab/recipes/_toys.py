@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from ..errors import LabError
 from ..files import alone, expanded
 from ..toy import PARTS, Toy
-from ..training import Checkpoint, Within, as_plan, horizon, muon_and_adamw, train
+from ..training import Checkpoint, Within, as_plan, horizon, muon_and_adamw, stopped_kindly, train
 
 STATE = "training.safetensors"
 
@@ -69,7 +69,7 @@ def run(recipe: ToyRecipe, args: Namespace) -> Path:
     with alone(state, "a training"):
         _check_folder(out, state, args.resume)
         toy = recipe.untrained()
-        with tqdm(unit="step", desc=f"training {toy.name}") as bar:
+        with stopped_kindly(state), tqdm(unit="step", desc=f"training {toy.name}") as bar:
             for progress in recipe.train(toy, plan, Checkpoint(state, every_seconds=20)):
                 bar.total = progress.steps
                 bar.update(progress.step - bar.n)

@@ -1,10 +1,10 @@
 """Training: one loop for every network of the laboratory, which can be watched, stopped and gone on with."""
 
 from . import together
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, stopped_kindly
 from .clock import Within, as_plan
 from .loop import Progress, horizon, looks, train
 from .optimisers import Muon, Optimisers, adamw, muon_and_adamw, warm_up_and_down
 
 __all__ = ["Checkpoint", "Muon", "Optimisers", "Progress", "Within", "adamw", "as_plan", "horizon", "looks",
-           "muon_and_adamw", "together", "train", "warm_up_and_down"]  # fmt: skip
+           "muon_and_adamw", "stopped_kindly", "together", "train", "warm_up_and_down"]  # fmt: skip

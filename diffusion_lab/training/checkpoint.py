@@ -1,7 +1,9 @@
 """What a training must remember to go on exactly where it stopped, and the file it is kept in."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -96,6 +98,17 @@ class State:
                              f"{tuple(mine[wrong[0]].shape)} in this training")
         if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
             raise ValueError(f"{wrong[0]} is not finite")
+
+
+@contextmanager
+def stopped_kindly(path: Path) -> Iterator[None]:
+    """Within it Ctrl-C says how to go on, where something was kept at `path`, a checkpoint or the folder of several."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if path.exists():
+            print("\nstopped; what was done is kept, and the same command with --resume goes on", file=sys.stderr)
+        raise
 
 
 def _under(prefix: str, values: dict) -> dict:

@@ -26,20 +26,21 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Trains the stage that was asked for, or all of them."""
-    from ...training import together
+    from ...training import stopped_kindly, together
     from . import stages
     from .settings import Settings
 
     device = together.start(args.device)
     settings = Settings(args.out, args.drawn, args.steps, args.minutes, args.batch, args.every, args.resume, device,
                         args.workers)  # fmt: skip
-    if args.stage:
-        stages.BY_NAME[args.stage](settings)
-    elif args.minutes is not None:
-        stages.over_a_coffee(settings)
-    else:
-        for stage in STAGES:
-            stages.BY_NAME[stage](settings)
+    with stopped_kindly(settings.out):
+        if args.stage:
+            stages.BY_NAME[args.stage](settings)
+        elif args.minutes is not None:
+            stages.over_a_coffee(settings)
+        else:
+            for stage in STAGES:
+                stages.BY_NAME[stage](settings)
     together.leave()
 
 

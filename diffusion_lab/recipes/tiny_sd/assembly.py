@@ -78,8 +78,8 @@ def put_together(out: Path) -> Path:
 
 def show(out: Path) -> None:
     """Puts the folder together and draws a contact sheet, four seeds of each preview prompt, in `out`/progress."""
-    network, folder = trained(out), put_together(out)
-    pipe = export.pipeline(network, autoencoder(out), folder)
+    put_together(out)
+    pipe = export.pipeline(trained(out), autoencoder(out))
     prompts = [prompt for prompt in export.PREVIEW for _ in range(4)]
     pictures = export.draw(pipe, prompts, [0, 1, 2, 3] * len(export.PREVIEW))
     export.sheet(pictures, 8, out / "progress" / "sheet.png")
@@ -95,7 +95,7 @@ class Growing:
         early = self.clock() - self.last < self.every and progress.step < progress.steps
         if early or not together.first():
             return
-        pipe = export.pipeline(progress.ema, autoencoder(self.out), self.out / "tiny_sd")
+        pipe = export.pipeline(progress.ema, autoencoder(self.out))
         pipe.to(next(progress.ema.parameters()).device)
         row = export.draw(pipe, list(export.PREVIEW), [0] * len(export.PREVIEW), n=12)
         export.sheet(row, len(row), self.out / "progress" / f"row_{progress.step:06d}.png")

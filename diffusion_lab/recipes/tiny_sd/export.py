@@ -1,6 +1,7 @@
 """Tiny SD put together: the standard folder that plain diffusers loads, and sheets of what it draws."""
 
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import save_file
 
-from ...files import read_json, read_tensors
+from ...files import read_json, read_tensors, whole, whole_folder
 from ...stable_diffusion.pictures import fit_to_rgb
 from ...stable_diffusion.schedulers import fresh
 from ...worlds import scenes
@@ -26,16 +27,17 @@ SCENES = 64  # for the linear preview of latents
 SAVED = ("what the pipeline has saved", "export it again")
 
 
-def pipeline(network: TinySD, vae: AutoencoderKL, folder: Path) -> StableDiffusionPipeline:
-    """A pipeline of trained parts; the tokenizer is written into the folder. The scheduler is DDIM, trailing."""
+def pipeline(network: TinySD, vae: AutoencoderKL) -> StableDiffusionPipeline:
+    """A pipeline of trained parts. The scheduler is DDIM, trailing."""
     scheduler = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1,
         set_alpha_to_one=False, prediction_type="v_prediction", timestep_spacing="trailing",
     )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = save_tokenizer(Path(folder))
     pipe = StableDiffusionPipeline(
-        vae=vae, text_encoder=network.text_encoder, unet=network.unet, scheduler=scheduler,
-        tokenizer=save_tokenizer(folder / "tokenizer"), safety_checker=None, feature_extractor=None,
-        image_encoder=None, requires_safety_checker=False,
+        vae=vae, text_encoder=network.text_encoder, unet=network.unet, scheduler=scheduler, tokenizer=tokenizer,
+        safety_checker=None, feature_extractor=None, image_encoder=None, requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -50,8 +52,13 @@ def habits(pipe: StableDiffusionPipeline) -> dict:
 
 
 def export(network: TinySD, vae: AutoencoderKL, folder: Path) -> None:
-    """Writes the folder: float16 tensors under plain names, which load as float32, and the model's habits."""
-    pipe = pipeline(network, vae, folder)
+    """Writes the folder, whole or not at all: float16 tensors under plain names, which load as float32, and the model's
+    habits."""
+    with whole_folder(folder) as part:
+        _write(pipeline(network, vae), part)
+
+
+def _write(pipe: StableDiffusionPipeline, folder: Path) -> None:
     pipe.save_pretrained(folder)
     save_tokenizer(folder / "tokenizer")  # again, for the library adds where it had found it
     (folder / "diffusion_lab.json").write_text(json.dumps(habits(pipe), indent=2) + "\n", encoding="utf-8")
@@ -89,5 +96,5 @@ def sheet(pictures: list[Image.Image], columns: int, path: Path) -> None:
     page = Image.new("RGB", (columns * (width + 4) - 4, rows * (height + 4) - 4), (255, 255, 255))
     for k, picture in enumerate(pictures):
         page.paste(picture, (k % columns * (width + 4), k // columns * (height + 4)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path, quality=72)
+    with whole(path) as part:
+        page.save(part, quality=72)

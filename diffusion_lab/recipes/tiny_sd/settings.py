@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ...errors import LabError
-from ...files import read_json
+from ...files import read_json, whole
 from ...stable_diffusion.loading.devices import fast_bfloat16
 from ...training import Checkpoint, Within, together
 
@@ -49,8 +49,8 @@ class Settings:
             return Within(60 * self.minutes, self.clock)
         note = self.out / stage / "plan.json"
         if self.steps is not None and together.first():
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(json.dumps({"steps": self.steps}), encoding="utf-8")
+            with whole(note) as part:
+                part.write_text(json.dumps({"steps": self.steps}), encoding="utf-8")
         together.wait()
         if not note.exists():
             return default

@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 
 from ...errors import LabError
-from .folders import NETWORKS, weight_files
+from .folders import SMALL, size_of
 
-SMALL = 200e6  # bytes of weights up to which a model runs in float32 everywhere, so that its pictures are the same
 NO_MEMORY = ("allocate memory", "out of memory")  # how a CPU and an Apple GPU say it
 
 
@@ -67,8 +66,7 @@ def check_device(device: str) -> str:
 
 def best_dtype(folder: Path, device: str) -> torch.dtype:
     """The numbers that suit a model's size and the device: float16 on a GPU, bfloat16 or float32 on a CPU."""
-    weights = sum(path.stat().st_size for part in NETWORKS for path in weight_files(folder / part))
-    if weights < SMALL:
+    if size_of(folder) < SMALL:
         return torch.float32
     if not device.startswith("cpu"):
         return torch.float16

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ... import files
 from ...errors import LabError
-from ...places import Habits
+from ...places import NETWORKS, Habits, stranger
 
-NETWORKS = ("text_encoder", "unet", "vae")
+SMALL = 200_000_000  # bytes of weights up to which a model runs everywhere: in float32, so with the same pictures
 NUMBERS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
 AGAIN = "copy or download the folder again"
 ABOUT = "diffusion_lab.json"
@@ -16,8 +16,9 @@ ABOUT = "diffusion_lab.json"
 def check_folder(folder: Path) -> None:
     """Raises LabError unless every part of a Stable Diffusion lies in the folder and its files can be read."""
     kind = read_json(folder / "model_index.json").get("_class_name")
-    if kind != "StableDiffusionPipeline":
-        raise LabError(f"a Stable Diffusion 1.x or 2.x was expected in {folder}; a {kind} lies there; give another")
+    names = [path.relative_to(folder).as_posix() for path in folder.glob("*/*")]
+    if what := stranger(names, str(kind)):
+        raise LabError(f"a Stable Diffusion 1.x or 2.x was expected in {folder}; {what[0]} came; {what[1]}")
     scheduler = folder / "scheduler/scheduler_config.json"
     stated = read_json(scheduler)
     if missing := [name for name in NUMBERS if name not in stated]:  # diffusers would take numbers of its own
@@ -50,6 +51,11 @@ def habits_in(folder: Path, otherwise: Habits | None = None) -> Habits:
 def read_json(path: Path) -> dict:
     """The settings in a file of a model; raises LabError where the file is missing or broken."""
     return files.read_json(path, "a file of settings", AGAIN)
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of a model's weights."""
+    return sum(path.stat().st_size for part in NETWORKS for path in weight_files(folder / part))
 
 
 def weight_files(part: Path) -> list[Path]:

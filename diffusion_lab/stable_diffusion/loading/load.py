@@ -11,9 +11,9 @@ import transformers
 from diffusers import StableDiffusionPipeline
 
 from ...errors import LabError
-from ...places import Habits, Place, find_model
+from ...places import NETWORKS, Habits, Place, find_model
 from .devices import best_device, best_dtype, check_device, check_dtype, makes_numbers
-from .folders import AGAIN, NETWORKS, check_folder, habits_in, tensor_names, weight_files
+from .folders import AGAIN, check_folder, habits_in, tensor_names, weight_files
 from .hub import Source, find_or_stand_in
 
 _OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
