@@ -102,7 +102,8 @@ def _forget(gone):
     """Take away the metadata of packages that lost something: else pip believes that they are there."""
     for info in _site().glob("*.dist-info"):
         try:
-            files = {line.split(",")[0].split("/")[0] for line in (info / "RECORD").read_text("utf-8").splitlines()}
+            record = (info / "RECORD").read_text(encoding="utf-8")
+            files = {line.split(",")[0].split("/")[0] for line in record.splitlines()}
         except (OSError, ValueError):
             files = set(gone)
         if files & set(gone):

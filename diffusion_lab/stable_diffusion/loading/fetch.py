@@ -156,7 +156,7 @@ def fetch(repo: str, revision: str, parts: Sequence[str], most: int = 0) -> None
             bring(repo, name, revision, blobs)
         return Path(hf_hub_download(repo, name, revision=revision, etag_timeout=2 * PATIENCE))  # gives it its name
 
-    index = json.loads(brought("model_index.json").read_text("utf-8")) if "model_index.json" in sizes else {}
+    index = json.loads(brought("model_index.json").read_text(encoding="utf-8")) if "model_index.json" in sizes else {}
     if what := stranger(list(sizes), index.get("_class_name", "")):
         raise Fault("another", "; ".join(what))
     names = wanted(list(sizes), parts)
