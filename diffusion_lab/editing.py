@@ -11,9 +11,9 @@ from .errors import LabError
 from .mixing import add_noise
 from .noising import noise
 from .pixels import as_mask, as_rgb
-from .protocol import Move, Rule, as_move
+from .protocol import Move, Rule, as_move, check_rule, check_samples
 from .recipe import as_strength
-from .schedules import Schedule
+from .schedules import Schedule, as_schedule
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +68,16 @@ def begin(x0: Tensor, schedule: Schedule, n: int, strength: float = 1.0,
     algorithm 1). Arguments: `x0` (1 or B, ...) clean; `n` steps of a whole path; `strength` in (0, 1], the share of it
     to walk; with all of it x is static; `seed`, one for each picture. Returns x (B, ...) and falling timesteps.
     """
-    return begin_with(x0, schedule, n, strength, noise(x0.shape[1:], seed).to(x0))
+    check_samples(x0, advice="take it from model.encode(image)")
+    schedule = as_schedule(schedule)
+    return begin_with(x0, schedule, schedule.timesteps(n), strength, noise(x0.shape[1:], seed).to(x0))
 
 
-def begin_with(x0: Tensor, schedule: Schedule, n: int, strength: float, eps: Tensor) -> tuple[Tensor, list[int]]:
-    """`begin` with the noise eps (B, ...) that is already drawn."""
-    timesteps = schedule.timesteps(n)[n - steps_of(n, strength):]
-    x0, whole = _one_each(x0, eps), len(timesteps) == n
+def begin_with(x0: Tensor, schedule: Schedule, times: Sequence[int], strength: float,
+               eps: Tensor) -> tuple[Tensor, list[int]]:  # fmt: skip
+    """`begin` with the times of a whole path and the noise eps (B, ...) that are already there."""
+    timesteps = times[len(times) - steps_of(len(times), strength) :]
+    x0, whole = _one_each(x0, eps), len(timesteps) == len(times)
     return eps if whole else add_noise(x0, schedule.alpha_bar(timesteps[0]), eps), timesteps
 
 
@@ -88,6 +91,7 @@ def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.
     and width those of known; `eps` (B, ...) the noise that the path began with; `final`, the schedule's own, at which
     the last step ends. The Move's extras hold the "proposal" (B, ...). Raises LabError for a mask of another size.
     """
+    check_rule(rule)
     known, mask = _one_each(known, eps), _fitting(as_mask(mask), known).to(known)
 
     def keeping(x_t: Tensor, guess: Tensor, alpha_bar: float, alpha_bar_next: float) -> Move:

@@ -17,10 +17,12 @@ from .errors import LabError
 from .mixing import predicted_eps
 from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .protocol import check_samples, one_each
-from .recipe import Recipe, as_asked, as_prompts
+from .recipe import Recipe, as_asked, as_number, as_prompts, as_share, told, words_of
 from .sampling import Sampler, sample
-from .schedules import Schedule, cosine
+from .schedules import Schedule, as_schedule, cosine
 from .trajectory import Steps
+
+BETWEEN = "take it from a Schedule"
 
 
 class Exact:
@@ -42,7 +44,7 @@ class Exact:
         if len(self.captions) != len(self.data):
             raise LabError(f"one caption for each of {len(self.data)} pictures was expected; {len(self.captions)} "
                            "came; pass both as a world's sample() returns them")
-        self.schedule = schedule or cosine()
+        self.schedule = cosine() if schedule is None else as_schedule(schedule)
         self.shape = tuple(self.data.shape[1:])
         self.to_rgb = None if len(self.shape) == 1 else TO_RGB
         self._words = [_words(caption) for caption in self.captions]
@@ -53,7 +55,7 @@ class Exact:
         prompts, known = as_asked(prompts), set().union(*self._words)
         for prompt in prompts:
             if unknown := sorted(_words(prompt) - known):
-                raise LabError(f"a prompt of words from the captions was expected; {', '.join(unknown)} came; "
+                raise LabError(f"a prompt of words from the captions was expected; {told(unknown)} came; "
                                f"known: {', '.join(sorted(known)) or 'no words at all'}")
         mask = torch.tensor([[_words(prompt) <= words for words in self._words] for prompt in prompts])
         if not mask.any(dim=1).all():
@@ -63,6 +65,7 @@ class Exact:
 
     def weights(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
         """How much each of the N pictures counts in the guess: (B, N), each row sums to 1 (posterior probability)."""
+        self._check(x_t, alpha_bar)
         data = self._beside(x_t)
         seen = x_t.flatten(1).to(data) / alpha_bar**0.5  # one picture is scaled, where all of the data would have to be
         distance = alpha_bar * torch.cdist(seen, data) ** 2                       # (B, N)
@@ -72,6 +75,13 @@ class Exact:
         """The posterior mean of the picture, x0 (B, ...), for x_t (B, ...) at a share of signal alpha_bar."""
         mean = self.weights(x_t, alpha_bar, condition) @ self._beside(x_t)         # (B, D)
         return mean.view_as(x_t).to(x_t.dtype)
+
+    def _check(self, x_t: Tensor, alpha_bar: float) -> None:
+        """Raises LabError for other samples, and where there is no noise, or nothing else, to weigh the data by."""
+        check_samples(x_t, self.shape)
+        alpha_bar = as_share(alpha_bar, "alpha_bar", BETWEEN, some=True)
+        if alpha_bar == 1:
+            raise LabError(f"alpha_bar is a share of signal below 1; 1 came; there is no noise to guess; {BETWEEN}")
 
     def _beside(self, x_t: Tensor) -> Tensor:
         """The data (N, D) where x_t lies, and kept there; in float64 where the device has it (Apple's has not)."""
@@ -84,7 +94,8 @@ class Exact:
     def predict_noise(self, x_t: Tensor, t: int, condition: Tensor | None = None) -> Tensor:
         """The noise that goes with the guess: eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar), (B, ...)."""
         check_samples(x_t, self.shape)
-        condition = None if condition is None else one_each(condition, len(x_t))
+        if condition is not None:
+            condition = one_each(condition, len(x_t), (len(self.data),)).bool()
         alpha_bar = self.schedule.alpha_bar(t)
         return predicted_eps(x_t, self.guess(x_t, alpha_bar, condition), alpha_bar)
 
@@ -122,16 +133,20 @@ class LocalExact(Exact):
         super().__init__(data, captions, schedule)
         if len(self.shape) == 1:
             raise LabError("a data set of pictures was expected; points came; they have no windows, use Exact for them")
-        self.window = window if callable(window) else lambda alpha_bar: window
+        if not callable(window):
+            width = as_number(window, "a window's width", "give a number of pixels, or a function of alpha_bar", 0)
+        self.window = window if callable(window) else lambda alpha_bar: width
         self._energy = (self.data**2).sum(dim=1)                                  # (N, H, W)
 
     def guess(self, x_t: Tensor, alpha_bar: float, condition: Tensor | None = None) -> Tensor:
         """The local posterior mean x0 (B, 3, H, W): each pixel has its own weights over the data."""
+        self._check(x_t, alpha_bar)
         reach = max(0, int(self.window(alpha_bar) // 2))
         masks = [None] * len(x_t) if condition is None else condition
         data, energy = self.data.to(x_t.device), self._energy.to(x_t.device)
         heard = [(data, energy) if mask is None or mask.all() else (data[mask], energy[mask]) for mask in masks]
-        return torch.stack([_local(x, alpha_bar, reach, *known) for x, known in zip(x_t, heard, strict=True)])
+        guess = [_local(x, alpha_bar, reach, *known) for x, known in zip(x_t, heard, strict=True)]
+        return torch.stack(guess).to(x_t.dtype)
 
 
 def _local(x: Tensor, alpha_bar: float, reach: int, data: Tensor, energy: Tensor) -> Tensor:
@@ -143,7 +158,7 @@ def _local(x: Tensor, alpha_bar: float, reach: int, data: Tensor, energy: Tensor
 
 
 def _words(text: str) -> set[str]:
-    return set(text.lower().replace(".", " ").replace(",", " ").split())
+    return set(words_of(text))
 
 
 def _posterior(distance: Tensor, alpha_bar: float, condition: Tensor | None = None, dim: int = 1) -> Tensor:

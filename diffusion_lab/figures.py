@@ -17,7 +17,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from .errors import LabError
-from .pixels import as_pictures
+from .pixels import as_array, as_pictures, as_rgb
+from .recipe import as_text, as_whole
 from .templates import as_json, marked
 
 PALETTE = {
@@ -43,10 +44,11 @@ class Figure:
     """
 
     def __init__(self, image, alt: str, caption: str = "", width: int | None = None):
+        alt, caption = as_text(alt, "alt text"), as_text(caption, "a caption")
         if not alt.strip():
             raise LabError("alt text was expected; an empty one came; say what is to be seen in the figure")
         self.alt, self.caption, self.width = alt, caption, width
-        self.image = image if isinstance(image, Image.Image) else _drawn(image)
+        self.image = _drawn(image) if hasattr(image, "savefig") else image if _is_web(image) else as_rgb(image)
 
     def __repr__(self) -> str:
         return f"<Figure: {self.alt}>"
@@ -57,6 +59,11 @@ class Figure:
         return (f'<figure style="{BOX}"><img src="{_embedded(self.image)}" alt="{escape(self.alt)}" '
                 f'style="{size}max-width:100%;height:auto;image-rendering:pixelated;background:#fff"/>{caption}'
                 "</figure>")
+
+
+def _is_web(image) -> bool:
+    """Whether a browser shows a picture as it is: that of other modes is another in each of them."""
+    return isinstance(image, Image.Image) and image.mode in ("RGB", "P", "L", "1")
 
 
 def _embedded(image: Image.Image) -> str:
@@ -82,12 +89,12 @@ def _drawn(figure) -> Image.Image:
 def as_image(picture) -> Image.Image:
     """A picture of any kind the package knows as a PIL one: PIL, uint8 (H, W, 3), or a sample (3, H, W) in [-1, 1]."""
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
-    array = np.asarray(picture)
+        return as_rgb(picture)
+    array = as_array(picture, "a picture")
     if array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] == 3:
-        return Image.fromarray(array)
-    if array.ndim == 3 and array.shape[0] in (1, 3):
-        return as_pictures(torch.as_tensor(picture).expand(3, -1, -1)[None])[0]
+        return as_rgb(array)
+    if array.dtype != object and array.ndim == 3 and array.shape[0] in (1, 3):
+        return as_pictures(torch.as_tensor(array).expand(3, -1, -1)[None])[0]
     raise LabError(f"a picture was expected (PIL, uint8 (H, W, 3) or a sample (3, H, W)); {array.dtype} {array.shape} "
                    "came; take one picture out of its batch")
 
@@ -100,9 +107,11 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
     a picture; `size`, the height of one picture in pixels: small ones are enlarged by whole factors, so that each
     pixel stays a square.
     """
-    images = [as_image(p) for p in pictures]
-    if not images:
-        raise LabError("at least one picture was expected; none came; give a list of pictures")
+    images, rows = _alike(pictures), as_whole(rows, "the number of rows", "try 1")
+    labels = [as_text(label, "a label") for label in labels]
+    if len(labels) not in (0, len(images), -(-len(images) // rows)):
+        raise LabError(f"a label for each of {len(images)} pictures, for each column, or none was expected; "
+                       f"{len(labels)} came; say in words what each shows")
     columns = -(-len(images) // rows)
     factor = max(1, round(size / images[0].height))
     w, h, gap = images[0].width * factor, images[0].height * factor, 8
@@ -116,6 +125,17 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
         if each or (labels and row == rows - 1):
             _write(sheet, labels[i if each else column], x + w / 2, y + h + 4)
     return Figure(sheet, alt, caption, width=sheet.width)
+
+
+def _alike(pictures: Sequence) -> list[Image.Image]:
+    """Pictures as PIL ones; LabError where there is none, or where their sizes differ."""
+    images = [as_image(picture) for picture in pictures]
+    if not images:
+        raise LabError("at least one picture was expected; none came; give a list of pictures")
+    if other := [image.size for image in images if image.size != images[0].size]:
+        (w, h), (u, v) = images[0].size, other[0]
+        raise LabError(f"pictures of one size were expected, {w} x {h}; one of {u} x {v} came; resize it first")
+    return images
 
 
 def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Image:
@@ -201,11 +221,12 @@ class Slider:
 
     def __init__(self, pictures: Sequence, labels: Sequence[str], alt: str, caption: str = "", *, title: str,
                  start: int = 0, height: int = 256):
+        self.images, self.title = _alike(pictures), as_text(title, "a title")
         if len(pictures) != len(labels):
             raise LabError(f"one label for each of {len(pictures)} pictures was expected; {len(labels)} came; "
                            "say in words what each picture stands for")
-        self.images = [as_image(p) for p in pictures]
-        self.labels, self.title, self.start, self.height = list(labels), title, start, height
+        self.labels, self.height = [as_text(label, "a label") for label in labels], height
+        self.start = as_whole(start, "start, the picture to rest on,", "count from 0", 0, len(pictures) - 1)
         chosen = np.linspace(0, len(pictures) - 1, min(len(pictures), 5)).round().astype(int)
         self.still = strip([self.images[i] for i in chosen], alt, caption, labels=[labels[i] for i in chosen],
                            rows=len(chosen), size=self.images[0].height)

@@ -24,7 +24,7 @@ def expanded(path: str | Path) -> Path:
     """The path with its ~ spelt out; raises LabError for what is no path or no text, and for the ~ of nobody."""
     try:
         place = Path(path).expanduser()
-        if "\0" in str(place):
+        if "\0" in str(place) or path == "":
             raise TypeError
         str(place).encode()
         return place
@@ -116,6 +116,17 @@ def _sweep(place: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
+def made(folder: str | Path) -> Path:
+    """A folder to write into, which is made where it is missing; raises LabError where it cannot be."""
+    folder = expanded(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"a folder to write into was expected; the disk refused {where(folder)} "
+                       f"({error.strerror or error}); give another") from None
+    return folder
+
+
 @contextmanager
 def alone(path: str | Path, what: str) -> Iterator[None]:
     """Within it no other process may work on `path` (its folder is made where it is missing).
@@ -125,8 +136,8 @@ def alone(path: str | Path, what: str) -> Iterator[None]:
     Raises LabError where another process holds it (`what` says at what), and where the disk refuses.
     """
     lock = expanded(path).with_suffix(".lock")
+    made(lock.parent)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
         file = open(lock, "ab")
     except OSError as error:
         raise LabError(f"a folder to write into was expected; the disk refused {lock.parent} "

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .errors import LabError
 from .protocol import Guess, Model, Predict, one_each
-from .recipe import as_asked, as_scale, as_text
+from .recipe import as_asked, as_scale, as_text, shortened
 
 
 def guide(eps_uncond: Tensor, eps_cond: Tensor, guidance_scale: float) -> Tensor:
@@ -26,6 +27,8 @@ def guided(model: Model, prompt: str | Sequence[str], negative_prompt: str = "",
     `negative_prompt`, what the guess is pushed away from ("" is the empty prompt); `guidance_scale` w (the model's
     own if left out). With w = 1 the model is asked once and there is no eps_uncond.
     """
+    if not (hasattr(model, "condition") and hasattr(model, "predict_noise")):
+        raise LabError(f"a model was expected; {shortened(model)} came; load one, as Toy.load('icons') does")
     scale = as_scale(model.guidance_scale if guidance_scale is None else guidance_scale)
     away = as_text(negative_prompt, "a negative prompt")
     with torch.no_grad():

@@ -20,28 +20,34 @@ def add_noise(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
     Arguments: `x0` (B, ...) clean, in [-1, 1] for pixels; `alpha_bar` in [0, 1]; `eps` standard normal, shaped like
     `x0`. Returns x_t, the same shape. Raises LabError where the shapes differ or alpha_bar is no share.
     """
-    if x0.shape != eps.shape:
-        raise LabError(f"the noise has the shape of the picture, {tuple(x0.shape)}; {tuple(eps.shape)} came; "
+    shapes = [getattr(each, "shape", None) for each in (x0, eps)]
+    if None in shapes or shapes[0] != shapes[1]:
+        told = [type(each).__name__ if shape is None else tuple(shape)
+                for each, shape in zip((x0, eps), shapes, strict=True)]  # fmt: skip
+        raise LabError(f"the noise has the shape of the picture, {told[0]}; {told[1]} came; "
                        "draw it with torch.randn_like(x0)")
-    if not is_share(alpha_bar):
-        raise LabError(f"alpha_bar is a share of signal from 0 to 1; {alpha_bar} came; take it from a Schedule")
+    _check_share(alpha_bar)
     return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
 
 
-def is_share(alpha_bar: float) -> bool:
-    """Whether this is a number from 0 to 1; a tensor of one share for each picture is taken as it comes."""
-    one = isinstance(alpha_bar, Real) or alpha_bar.ndim == 0
-    return bool(0 <= alpha_bar <= 1) if one else True
+def _check_share(alpha_bar: float) -> None:
+    """Raises LabError unless this is a number from 0 to 1; a tensor of one share for each picture is taken as it
+    comes."""
+    one = isinstance(alpha_bar, Real) or getattr(alpha_bar, "ndim", None) == 0
+    if not (0 <= alpha_bar <= 1 if one else getattr(alpha_bar, "ndim", 0)):
+        raise LabError(f"alpha_bar is a share of signal from 0 to 1; {alpha_bar!r} came; take it from a Schedule")
 
 
 def predicted_x0(x_t: Tensor, eps: Tensor, alpha_bar: float) -> Tensor:
     """The guess of the clean picture: x0 = (x_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar) (DDPM, equation 15)."""
+    _check_share(alpha_bar)
     return (x_t - (1 - alpha_bar) ** 0.5 * eps) / alpha_bar**0.5
 
 
 def predicted_eps(x_t: Tensor, x0: Tensor, alpha_bar: float) -> Tensor:
     """The noise that is left when the picture is taken out: eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar)
     (Song, Meng and Ermon, "Denoising Diffusion Implicit Models", 2020, equation 9, solved for eps)."""
+    _check_share(alpha_bar)
     return (x_t - alpha_bar**0.5 * x0) / (1 - alpha_bar) ** 0.5
 
 

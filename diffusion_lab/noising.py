@@ -1,6 +1,7 @@
 """The forward process: from picture to static, in one jump or in a thousand small steps."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -9,8 +10,10 @@ from .errors import LabError
 from .mixing import add_noise
 from .protocol import check_samples
 from .recipe import Recipe, as_seeds, as_whole, plain, shortened
-from .schedules import Schedule
+from .schedules import Schedule, as_schedule
 from .trajectory import ForwardSteps, Step, Trajectory
+
+CLEAN = "take it from model.encode(image) or as_samples(pictures)"
 
 
 def generators(seed: int | Sequence[int]) -> list[torch.Generator]:
@@ -51,6 +54,11 @@ def small_steps(x0: Tensor, schedule: Schedule, generator: torch.Generator) -> I
     alpha_t = alpha_bar_t / alpha_bar_(t-1), and z is fresh noise at every step. Each Step also carries `eps`, all
     noise so far merged into one standard normal picture: the noise for which one jump gives the same x_t.
     """
+    check_samples(x0, advice=CLEAN)
+    schedule = as_schedule(schedule)
+    if not isinstance(generator, torch.Generator):
+        raise LabError(f"a random generator was expected; {shortened(generator)} came; make one with "
+                       "torch.Generator().manual_seed(0)")
     x, eps, before = x0, torch.zeros_like(x0), 1.0
     for t in range(len(schedule)):
         alpha_bar = schedule.alpha_bar(t)
@@ -70,10 +78,16 @@ def forward(x0: Tensor, schedule: Schedule, timesteps: Sequence[int] | None = No
     left out); `to_rgb` as in Trajectory. Returns a Trajectory that begins with the clean picture; its x_t are
     computed when they are asked for, so that a thousand steps cost no memory.
     """
-    check_samples(x0, advice="take it from model.encode(image) or as_samples(pictures)")
+    check_samples(x0, advice=CLEAN)
+    schedule = as_schedule(schedule)
     timesteps = schedule.labels(range(len(schedule)) if timesteps is None else timesteps)
+    if not timesteps or any(after <= before for before, after in pairwise(timesteps)):
+        raise LabError(f"rising timesteps were expected, from picture to static; {shortened(timesteps)} came; sort "
+                       "them, or leave them out")
+    if eps is not None:
+        check_samples(eps, x0.shape[1:], "draw the noise with noise(x0.shape[1:], seed)")
     eps = noise(x0.shape[1:], list(range(len(x0)))).to(x0.device) if eps is None else eps
     bars = [1.0, *(schedule.alpha_bar(t) for t in timesteps)]
-    add_noise(x0, bars[-1], eps)  # complains about shapes that do not fit
+    add_noise(x0, bars[-1], eps)  # complains about batches that do not fit
     recipe = Recipe(sampler=f"{schedule.name} schedule", n=len(bars) - 1)
     return Trajectory(ForwardSteps(x0, eps, bars, [-1, *timesteps]), recipe, to_rgb)

@@ -12,24 +12,33 @@ from torch import Tensor
 from .errors import LabError
 
 TO_RGB = torch.cat([torch.eye(3), torch.zeros(1, 3)])  # (C + 1, 3): samples of pixels are their own preview
+LARGEST = 1024  # pixels along a side; a player shows no more of them
 
 
 def as_samples(data) -> Tensor:
     """A world's pictures, or one PIL picture, as samples (N, 3, H, W) in [-1, 1]; points (N, 2) stay as they are.
 
-    Arguments: `data`, a PIL picture, uint8 (N, H, W, 3), or float (N, 2). Returns float32. Raises LabError for
-    anything else and for an empty data set.
+    Arguments: `data`, a PIL picture (one of more than 1024 pixels along a side is made smaller: of a photo's twelve
+    million pixels each would be computed with at every step), uint8 (N, H, W, 3), or float (N, 2). Returns float32.
+    Raises LabError for anything else, for an empty data set, and for points that are no numbers.
     """
-    array = np.asarray(as_rgb(data))[None] if isinstance(data, Image.Image) else as_array(data, "a data set")
+    array = np.asarray(_handy(as_rgb(data)))[None] if isinstance(data, Image.Image) else as_array(data, "a data set")
     if array.size == 0:
         raise LabError("a data set with at least one picture or point was expected; an empty one came; "
                        "draw one with a world's sample(n, seed)")
     if array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == 3:
         return torch.tensor(array).permute(0, 3, 1, 2) / 127.5 - 1
     if np.issubdtype(array.dtype, np.floating) and array.ndim == 2 and array.shape[1] == 2:
+        if not np.isfinite(array).all():
+            raise LabError("points of finite numbers were expected; nan or inf came; leave those points out")
         return torch.tensor(array, dtype=torch.float32)
     raise LabError(f"pictures uint8 (N, H, W, 3) or points float (N, 2) were expected; {array.dtype} {array.shape} "
                    "came; pass them as a world's sample() returns them")
+
+
+def _handy(image: Image.Image) -> Image.Image:
+    image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    return image
 
 
 def as_array(values, what: str) -> np.ndarray:
@@ -141,7 +150,7 @@ def fitted(image, shape: tuple[int, ...]) -> Tensor:
 def as_pictures(x: Tensor) -> list[Image.Image]:
     """Samples (B, 3, H, W) as PIL pictures: clipped to [-1, 1], rounded to 256 levels; NaN becomes middle grey."""
     fits = isinstance(x, Tensor) and x.ndim == 4 and x.shape[1] == 3 and x.numel() and not x.is_complex()
-    if not fits or x.is_meta:
+    if not fits or x.is_meta or x.layout != torch.strided:
         told = f"{tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
         raise LabError(f"samples of pictures, (B, 3, H, W), were expected; {told} came; "
                        "draw points with a scatter plot")

@@ -167,7 +167,7 @@ def role_of(address: str) -> Role:
 
 def _is_colour(row) -> bool:
     return (isinstance(row, list | tuple) and len(row) == 3
-            and all(isinstance(x, int | float) and abs(x) < float("inf") for x in row))  # fmt: skip
+            and all(type(x) in (int, float) and abs(x) < float("inf") for x in row))  # fmt: skip
 
 
 def _kind(folder: Path) -> str:

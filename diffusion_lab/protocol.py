@@ -4,13 +4,16 @@ There is no common base class: the exact denoiser, the toy and Stable Diffusion 
 holds all of them to it, names, kinds and defaults of the arguments included.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from .errors import LabError
+from .recipe import shortened
 from .schedules import Schedule
 from .trajectory import Step
 
@@ -58,23 +61,56 @@ def _check_like(value, x: Tensor, what: str, advice: str) -> None:
 
 def check_samples(x, shape: Sequence[int | None] | None = None, advice: str = "start from noise(shape, seed)") -> None:
     """Raises LabError where x is no batch of samples (B, *shape), one at least; None is a size that is free."""
-    fits = isinstance(x, Tensor) and x.ndim and x.numel() and x.is_floating_point()
-    if fits and shape is not None:
-        fits = x.ndim == len(shape) + 1 and all(s in (None, n) for s, n in zip(shape, x.shape[1:], strict=True))
-    if not fits:
+    dense = isinstance(x, Tensor) and x.is_floating_point() and x.layout == torch.strided
+    if not (dense and x.ndim and x.numel() and (shape is None or _has_rows(x, shape))):
         wanted = "..." if shape is None else ", ".join("any" if s is None else str(s) for s in shape)
         told = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-        kind = f" of {x.dtype}" if isinstance(x, Tensor) and not x.is_floating_point() else ""
+        kind = f" of {x.dtype}" if isinstance(x, Tensor) and not dense else ""
         raise LabError(f"samples of shape (B, {wanted}) were expected; {told}{kind} came; {advice}")
 
 
-def one_each(condition: Tensor, B: int) -> Tensor:
-    """What a network hears of one prompt, or of B of them, as one row for each of B pictures (B, ...)."""
-    if not isinstance(condition, Tensor) or not condition.ndim or len(condition) not in (1, B):
-        told = f"{len(condition)} prompts" if isinstance(condition, Tensor) and condition.ndim else repr(condition)
+def _has_rows(x: Tensor, shape: Sequence[int | None]) -> bool:
+    """Whether x is (B, *shape); None is a size that is free."""
+    return x.ndim == len(shape) + 1 and all(s in (None, n) for s, n in zip(shape, x.shape[1:], strict=True))
+
+
+def one_each(condition: Tensor, B: int, shape: Sequence[int | None] | None = None) -> Tensor:
+    """What a network hears of one prompt, or of B of them, as one row for each of B pictures (B, ...).
+
+    `shape` is that of one row, None a size that is free. Raises LabError for anything else.
+    """
+    rows = isinstance(condition, Tensor) and condition.ndim
+    if not rows or len(condition) not in (1, B):
+        told = f"{len(condition)} prompts" if rows else shortened(condition)
         raise LabError(f"one prompt for each picture was expected; {told} came; for {B} pictures give one prompt, or "
                        f"{B}, through model.condition(prompts)")
+    if shape is not None and not _has_rows(condition, shape):
+        raise LabError("a prompt as this model hears it was expected; "
+                       f"a tensor {tuple(condition.shape)} came; make it with its own model.condition(prompts)")
     return condition.expand(B, *condition.shape[1:])
+
+
+def check_predict(predict: Callable) -> None:
+    """Raises LabError for what cannot be called as predict(x_t, t)."""
+    _check_call(predict, "predict", "x_t, t", "make one of a model with guided(model, prompt)")
+
+
+def check_rule(rule: Callable) -> None:
+    """Raises LabError for what cannot be called as rule(x_t, eps, alpha_bar, alpha_bar_next)."""
+    advice = "take ddim_step, or what ancestral(generators) or dpmpp_2m() returns"
+    _check_call(rule, "rule", "x_t, eps, alpha_bar, alpha_bar_next", advice)
+
+
+def _check_call(function: Callable, name: str, arguments: str, advice: str) -> None:
+    try:
+        fits = callable(function) and bool(inspect.signature(function).bind(*arguments.split(", ")))
+    except TypeError:
+        fits = False
+    except ValueError:  # a function of C tells no signature
+        fits = True
+    if not fits:
+        came = getattr(function, "__name__", None) or shortened(function)
+        raise LabError(f"a function {name}({arguments}) was expected; {came} came; {advice}")
 
 
 class Predict(Protocol):

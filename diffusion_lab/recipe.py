@@ -1,7 +1,8 @@
 """What a path was made from, in plain values, and the doors through which a learner's values become plain."""
 
 import math
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 
@@ -99,6 +100,17 @@ def as_prompts(prompt) -> tuple[str, ...]:
     return tuple(as_text(one, "a prompt", "write it in quotes, or several in a list") for one in prompts)
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a prompt in small letters: what stands between spaces and punctuation, other signs among them."""
+    return "".join(" " if unicodedata.category(c)[0] in "PZ" else c for c in text.lower()).split()
+
+
+def told(words: Iterable[str]) -> str:
+    """Words as an error message tells them: each on one line, a long one not whole, and not all of many."""
+    each = [shortened(word) for word in words]
+    return ", ".join(each[:8]) + (f" and {len(each) - 8} more" if len(each) > 8 else "")
+
+
 def as_asked(prompts) -> tuple[str, ...]:
     """What a model is asked: one prompt or several; raises LabError for none, and for what is no text."""
     if not (asked := as_prompts(prompts)):
@@ -111,7 +123,8 @@ class Recipe:
     """What a path was made from: enough to tell it, and to make it again.
 
     `sampler` is its name and `title` what a learner reads of it ("" where the name says it all); `eta`, the share of
-    fresh noise in (0, 1] where the sampler shakes; `strength`, the share of the path that was walked from a picture.
+    fresh noise in (0, 1] where the sampler shakes; `strength`, the share of the path that was walked from a picture. A
+    guidance scale of 1 leaves the negative prompt out, which takes no effect there.
     Raises LabError for a field of another kind; numbers of numpy and torch become Python's own.
     """
 
@@ -134,6 +147,8 @@ class Recipe:
                    "strength": as_strength(self.strength)}  # fmt: skip
         for name, kind in (("guidance_scale", as_scale), ("eta", as_eta)):
             values[name] = None if getattr(self, name) is None else kind(getattr(self, name))
+        if values["guidance_scale"] == 1:
+            values["negative_prompt"] = ""  # it takes no effect
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -142,9 +157,8 @@ class Recipe:
         """The recipe of a batch: one prompt and one seed for each picture, and only what takes effect.
 
         Arguments: `model`, which gives its name, and its own guidance_scale and n where they are None; `prompt` and
-        `seed`, one for all pictures or one for each; `how`, other fields of a recipe. A guidance scale of 1 leaves
-        the negative prompt out. Raises LabError for what is no text or no number of its kind, and where prompts and
-        seeds are not as many.
+        `seed`, one for all pictures or one for each; `how`, other fields of a recipe. Raises LabError for what is no
+        text or no number of its kind, and where prompts and seeds are not as many.
         """
         prompts, seeds = as_prompts(prompt), as_seeds(seed)
         B = max(len(prompts), len(seeds))
@@ -156,8 +170,7 @@ class Recipe:
         scale = how.get("guidance_scale")
         how["guidance_scale"] = as_scale(model.guidance_scale if scale is None else scale)
         away = how.get("negative_prompt")
-        away = "" if away is None else as_text(away, "a negative prompt")
-        how["negative_prompt"] = "" if how["guidance_scale"] == 1 else away
+        how["negative_prompt"] = "" if away is None else as_text(away, "a negative prompt")
         prompts, seeds = (each * B if len(each) == 1 else each for each in (prompts, seeds))
         return cls(model.name, prompts, seeds, **how)
 

@@ -14,8 +14,6 @@ from .recipe import as_share, as_text, as_whole, plain, shortened
 SPACINGS = ("trailing", "leading")
 MOST = 100_000  # timesteps; with more of them a schedule takes long to make, and no path is better
 
-MOST = 100_000  # timesteps; the field has 1000
-
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
@@ -141,6 +139,16 @@ SCHEDULES = {"linear": linear, "cosine": cosine, "scaled linear": scaled_linear,
 
 def named(name: str) -> Schedule:
     """The schedule of a name in SCHEDULES, of 1000 timesteps; raises LabError for another name."""
-    if name not in SCHEDULES:
+    if not isinstance(name, str) or name not in SCHEDULES:
         raise LabError(f"a schedule is one of {', '.join(SCHEDULES)}; {name!r} came; choose one of these")
     return SCHEDULES[name]()
+
+
+def as_schedule(schedule: Schedule | str) -> Schedule:
+    """A schedule, or the one of a name in SCHEDULES; raises LabError for anything else."""
+    if isinstance(schedule, Schedule):
+        return schedule
+    if isinstance(schedule, str):
+        return named(schedule)
+    came = getattr(schedule, "__name__", None) or shortened(schedule)
+    raise LabError(f"a schedule was expected; {came} came; make one, as cosine() does, or take model.schedule")

@@ -20,13 +20,14 @@ from .errors import LabError
 from .files import expanded, read_as, read_json, read_tensors, whole
 from .mixing import eps_of
 from .objectives import Objective, draw, drop_condition
+from .packing import in_float16
 from .pixels import TO_RGB, as_pictures, as_samples, fitted
 from .places import find_model
 from .protocol import check_samples, one_each
-from .recipe import Recipe, as_asked, as_scale, as_share, as_whole, plain
+from .recipe import Recipe, as_asked, as_scale, as_share, as_text, as_whole, plain, told, words_of
 from .sampling import Sampler, sample
 from .schedules import SCHEDULES, Schedule, named
-from .trajectory import Steps, in_float16
+from .trajectory import Steps
 
 FILLERS = {"a", "an", "the"}
 TRACE = 4e-5
@@ -101,9 +102,9 @@ class Toy:
         prompts = as_asked(prompts)
         rows = torch.zeros(len(prompts), len(self.words))
         for row, prompt in zip(rows, prompts, strict=True):
-            said = [word for word in _words(prompt) if word not in FILLERS]
+            said = [word for word in words_of(prompt) if word not in FILLERS]
             if unknown := [word for word in said if word not in self.words]:
-                raise LabError(f"words that {self.name} knows were expected; {', '.join(map(repr, unknown))} came; "
+                raise LabError(f"words that {self.name} knows were expected; {told(unknown)} came; "
                                f"it knows: {', '.join(self.words)}")
             row[[self.words.index(word) for word in said]] = 1
         return rows
@@ -114,9 +115,9 @@ class Toy:
         lies, and answers where x_t does."""
         check_samples(x_t, self.shape)
         alpha_bar = torch.tensor(self.schedule.alpha_bar(t))
-        where = self.device
-        heard = None if condition is None else one_each(condition, len(x_t)).to(where)
-        guess = self.network(x_t.to(where), torch.full((len(x_t),), t, device=where), heard)     # (B, ...)
+        where, kind = self.device, next((p.dtype for p in self.network.parameters()), torch.float32)
+        heard = None if condition is None else one_each(condition, len(x_t), (len(self.words),)).to(where, kind)
+        guess = self.network(x_t.to(where, kind), torch.full((len(x_t),), t, device=where), heard)     # (B, ...)
         return eps_of(guess.to(x_t), x_t, alpha_bar, self.target)
 
     @property
@@ -181,10 +182,10 @@ def _check(config: dict) -> None:
         raise LabError(f"a toy's config has {', '.join(SETTINGS)}; {', '.join(missing)} is missing; add it")
     words, shape = config["words"], config["shape"]
     wholes = isinstance(shape, list | tuple) and [as_whole(n, "a side of a toy's shape", "try 16") for n in shape]
+    as_text(config["name"], "the name of a toy")
     for name, right, wanted in (
-        ("name", isinstance(config["name"], str), "text"),
-        ("words", isinstance(words, list | tuple) and all(isinstance(word, str) for word in words)
-         and len(set(words)) == len(words), "a list of words, none of them twice"),
+        ("words", isinstance(words, list | tuple) and all(isinstance(word, str) and words_of(word) == [word]
+         for word in words) and len(set(words)) == len(words), "a list of words in small letters, none of them twice"),
         ("shape", wholes and len(wholes) in (1, 3), "[channels, height, width], or [2] for points"),
         ("schedule", config["schedule"] in list(SCHEDULES), f"one of {', '.join(SCHEDULES)}"),
     ):  # fmt: skip
@@ -207,7 +208,3 @@ def _with_a_trace_of_signal(schedule: Schedule) -> Schedule:
     the difference of the two by the root of that, and a network's guesses always differ a little.
     """
     return replace(schedule, alpha_bars=TRACE + (1 - TRACE) * schedule.alpha_bars)
-
-
-def _words(prompt: str) -> list[str]:
-    return prompt.lower().replace(",", " ").replace(".", " ").split()

@@ -4,7 +4,6 @@ Everything is kept in one scaling, variance preserving: x_t = sqrt(alpha_bar) x0
 (Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020, equation 4).
 """
 
-import io
 import json
 import re
 import textwrap
@@ -14,19 +13,18 @@ from pathlib import Path
 from types import MethodType
 from weakref import WeakMethod
 
-import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import LabError
 from .files import expanded, read_as, read_tensors, whole
 from .mixing import add_noise, predicted_x0
-from .recipe import Recipe, as_number
+from .packing import check_pictures, in_float16, packed, unpacked
+from .recipe import Recipe, as_number, as_text, shortened
 
 FORMAT = "diffusion_lab trajectory 1"
-LARGEST_WEBP = 16383  # pixels, in either direction
+STEP = ("x_t", "eps", "eps_uncond"), ("alpha_bar", "t", "note")  # what is stored of one: tensors, and plain values
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +47,13 @@ class Step:
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self):
-        if not isinstance(self.x_t, Tensor) or not isinstance(self.eps, Tensor):
-            kinds = " and ".join(type(one).__name__ for one in (self.x_t, self.eps))
-            raise LabError(f"x_t and eps are tensors (B, ...); {kinds} came; wrap them with torch.as_tensor")
+        for name, x in (("x_t", self.x_t), ("eps", self.eps), ("eps_uncond", self.eps_uncond)):
+            if not (isinstance(x, Tensor) and x.is_floating_point() and x.layout == torch.strided
+                    or name == "eps_uncond" and x is None):  # fmt: skip
+                told = f"a tensor of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+                raise LabError(f"{name} is a dense tensor of floats (B, ...); {told} came; make it one with "
+                               "torch.as_tensor(x).float()")
+        object.__setattr__(self, "note", as_text(self.note, "a step's note"))
         t = as_number(self.t, "t", "take one from timesteps(n); -1 is the end of a path")
         object.__setattr__(self, "alpha_bar", as_number(self.alpha_bar, "alpha_bar", "take it from a Schedule"))
         object.__setattr__(self, "t", int(t) if t.is_integer() else t)
@@ -62,6 +64,7 @@ class Step:
                 raise LabError(f"{name} has the shape of x_t, {tuple(self.x_t.shape)}; {tuple(guess.shape)} came; "
                                "predict one noise value for each value of x_t")
         for name, value in self.extras.items():
+            as_text(name, "the name of an extra")
             if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
                 raise LabError(f"an extra of a step is a dense tensor; {name!r} is {type(value).__name__} "
                                f"{getattr(value, 'layout', '')}; make it one with torch.as_tensor or to_dense")
@@ -150,11 +153,23 @@ class Trajectory:
     pictures: dict[int, Tensor] = field(default_factory=dict)
     decode: Callable[[Tensor], Tensor] | None = field(default=WhileItLives(), compare=False, repr=False)
 
+    def __post_init__(self):
+        if not isinstance(self.steps, ForwardSteps):
+            steps = list(self.steps) if isinstance(self.steps, Iterable) else [self.steps]
+            if wrong := [step for step in steps if not isinstance(step, Step)]:
+                raise LabError(f"a path of Steps was expected; {type(wrong[0]).__name__} came; take them from "
+                               "model.steps(...) or denoise(...)")
+            self.steps = steps
+        if not isinstance(self.recipe, Recipe):
+            raise LabError(f"a Recipe was expected; {shortened(self.recipe)} came; leave it out, or give steps.recipe")
+        if self.to_rgb is not None:
+            self.to_rgb = _as_to_rgb(self.to_rgb)
+
     @classmethod
     def of(cls, steps: Iterable[Step]) -> "Trajectory":
         """The whole path of what model.steps(...) or denoise(...) returns, run to its end without being shown."""
         known = {name: getattr(steps, name) for name in ("recipe", "to_rgb", "decode") if hasattr(steps, name)}
-        return cls(list(steps), **known)
+        return cls(steps, **known)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -176,6 +191,8 @@ class Trajectory:
     @property
     def direction(self) -> str:
         """ "forward" (towards noise) or "reverse" (towards the picture), read from the steps themselves."""
+        if not len(self):
+            raise LabError("a path with at least one step was expected; none came; make one with model.steps(...)")
         return "forward" if self.alpha_bars[0] > self.alpha_bars[-1] else "reverse"
 
     @property
@@ -191,8 +208,15 @@ class Trajectory:
 
     def save(self, path: str | Path) -> Path:
         """Write everything to one safetensors file: samples as `in_float16` has them,
-        the recipe in its metadata. Raises LabError where the disk refuses."""
-        tensors = {f"{k}.picture": v for k, v in _packed(self.pictures).items()}
+        the recipe in its metadata. Raises LabError where the disk refuses, and for pictures that are none."""
+        with whole(path) as part:
+            self.write(part)
+        return expanded(path)
+
+    def write(self, part: Path) -> None:
+        """As `save`, to a place that `files.whole` has made."""
+        check_pictures(self.pictures, len(self[0].x_t) if len(self) else 0)
+        tensors = {f"{k}.picture": v for k, v in packed(self.pictures).items()}
         if self.fixed:
             tensors |= {"x0": self.steps.x0, "eps": self.steps.eps}
         else:
@@ -201,9 +225,7 @@ class Trajectory:
             tensors["to_rgb"] = self.to_rgb
         about = {"forward": self.fixed, "recipe": asdict(self.recipe), "steps": [_facts(s) for s in self.steps]}
         tensors = {k: in_float16(v) for k, v in tensors.items()}
-        with whole(path) as part:
-            save_file(tensors, part, metadata={"format": FORMAT, "trajectory": json.dumps(about)})
-        return expanded(path)
+        save_file(tensors, part, metadata={"format": FORMAT, "trajectory": json.dumps(about)})
 
     @classmethod
     def load(cls, path: str | Path) -> "Trajectory":
@@ -227,11 +249,20 @@ class Trajectory:
         else:
             steps = [_step(tensors, i, f) for i, f in enumerate(facts)]
         found = {name: re.fullmatch(r"(\d+)\.picture", name) for name in tensors}
-        pictures = {int(match[1]): _unpacked(tensors[name]) for name, match in found.items() if match}
-        to_rgb = tensors.get("to_rgb")
-        if to_rgb is not None and (to_rgb.ndim != 2 or to_rgb.shape[1] != 3):
-            raise ValueError(f"its to_rgb is {tuple(to_rgb.shape)}")
-        return cls(steps, Recipe.from_dict(about["recipe"]), to_rgb, dict(sorted(pictures.items())))
+        pictures = {int(match[1]): unpacked(tensors[name]) for name, match in found.items() if match}
+        return cls(steps, Recipe.from_dict(about["recipe"]), tensors.get("to_rgb"), dict(sorted(pictures.items())))
+
+
+def _as_to_rgb(to_rgb) -> Tensor:
+    """A linear picture as float32 (C + 1, 3); raises LabError for anything else."""
+    try:
+        table = torch.as_tensor(to_rgb, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        table = torch.zeros(0)
+    if table.ndim != 2 or table.shape[0] < 2 or table.shape[1] != 3:
+        raise LabError(f"to_rgb is rows of three numbers, one a channel and the last the constant; {shortened(to_rgb)} "
+                       "came; take the model's own, model.to_rgb")
+    return table
 
 
 def _facts(step: Step) -> dict:
@@ -246,40 +277,8 @@ def _tensors(step: Step) -> dict[str, Tensor]:
 def _step(tensors: Mapping[str, Tensor], i: int, facts: Mapping) -> Step:
     own = {k.removeprefix(f"{i}."): v for k, v in tensors.items() if k.startswith(f"{i}.") and k != f"{i}.picture"}
     extras = {k.removeprefix("extra."): own.pop(k) for k in list(own) if k.startswith("extra.")}
-    return Step(**own, **facts, extras=extras)
-
-
-def in_float16(x: Tensor) -> Tensor:
-    """A tensor as it is stored, on the CPU: in float16, or in float32 where its largest value is too large for that, or
-    too small; what holds no fractions stays as it is."""
-    x = x.detach().cpu()
-    if x.is_floating_point():
-        size = x.float().abs()
-        largest = float(size[size.isfinite()].max()) if size.isfinite().any() else 0.0
-        fits = largest == 0 or torch.finfo(torch.float16).tiny <= largest <= torch.finfo(torch.float16).max
-        x = x.half() if fits else x.float()
-    return x.contiguous().clone()
-
-
-def _packed(pictures: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """Pictures (B, H, W, 3) as the bytes of one lossless file each, the batch stacked downwards: WebP, or PNG where
-    that is higher or wider than a WebP can be."""
-    packed = {}
-    for i, batch in pictures.items():
-        buffer = io.BytesIO()
-        stacked = batch.cpu().numpy().reshape(-1, batch.shape[2], 3)             # (B * H, W, 3)
-        kind = "WEBP" if max(stacked.shape) <= LARGEST_WEBP else "PNG"
-        Image.fromarray(stacked).save(buffer, kind, lossless=True)
-        head = np.array([batch.shape[0]], dtype=np.uint16).view(np.uint8)
-        packed[i] = torch.from_numpy(np.concatenate([head, np.frombuffer(buffer.getvalue(), np.uint8)]))
-    return packed
-
-
-def _unpacked(packed: Tensor) -> Tensor:
-    raw = packed.numpy()
-    batch = int(raw[:2].view(np.uint16)[0])
-    picture = np.asarray(Image.open(io.BytesIO(raw[2:].tobytes())).convert("RGB"))
-    return torch.from_numpy(picture.reshape(batch, -1, picture.shape[1], 3).copy())  # (B, H, W, 3)
+    known = {k: v for names, kept in zip(STEP, (own, facts), strict=True) for k, v in kept.items() if k in names}
+    return Step(**known, extras=extras)
 
 
 def with_pictures(trajectory: Trajectory, pictures: Mapping[int, Tensor]) -> Trajectory:

@@ -231,6 +231,12 @@ def test_what_a_command_says_has_no_room():
     ("evaluate", "icons", "--pictures", 0), ("train", "points", "--steps", 0), ("train", "points", "--seconds", "nan"),
     ("train", "points", "--out", "file"), ("train", "points", "--out", "file/new"),
     ("train", "points", "--out", "a\0b"), ("train", "points", "--out", "x" * 300),
+    *(("train", "tiny-sd", "--drawn", "90", *wrong) for wrong in (
+        ("--drawn", 0), ("--drawn", "-1"), ("--minutes", "nan"), ("--minutes", 0), ("--minutes", "-1"), ("--batch", 0),
+        ("--steps", 0), ("--device", "foo"), ("--out", "file"), ("--out", "file/new"), ("--workers", 0))),
+    *(("evaluate", "tiny-sd", *wrong) for wrong in (
+        ("--n", 0), ("--steps", 0), ("--guidance", "nan"), ("--sampler", "magic"), ("--keep", "file"),
+        ("--sheets", "file"), ("--folder", "nowhere"))),
 ], ids=str)  # fmt: skip
 def test_what_cannot_be_is_told_before_anything_is_computed(words, tmp_path, capsys, monkeypatch):
     def never(*_, **__):

@@ -165,6 +165,12 @@ def test_pictures_go_in_and_out():
     lambda: Exact(pictures()).steps(["", ""], seed=[1, 2, 3]), lambda: Exact(pictures()).steps("", seed=0.5),
     lambda: Exact(pictures()).predict_noise(torch.zeros(1, 3, 5, 5), 3),
     lambda: Exact(pictures()).predict_noise(torch.zeros(1, 3, 6, 6), 1000),
+    *(lambda model=model, a=a: model(pictures(), 3).guess(torch.zeros(1, 3, 6, 6), a)
+      for model in (lambda data, window: Exact(data), LocalExact) for a in (0.0, 1.0, 1.5, -1.0, float("nan"), "x")),
+    lambda: Exact(pictures()).guess(torch.zeros(3, 6, 6), 0.5), lambda: LocalExact(pictures(), 3).guess(None, 0.5),
+    lambda: Exact(pictures()).weights(torch.zeros(3, 6, 6), 0.5), lambda: Exact(pictures(), schedule="cosin"),
+    *(lambda w=w: LocalExact(pictures(), w) for w in (None, "5", -1, float("nan"), [5])),
+    lambda: Exact(np.full((3, 2), np.nan)),
 ])
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=".*came;") as caught:
@@ -173,5 +179,5 @@ def test_bad_input_is_one_sentence(call):
 
 
 def test_an_unknown_word_is_answered_with_the_known_ones():
-    with pytest.raises(LabError, match="dragon came; known: a, blue, disc, red, star"):
+    with pytest.raises(LabError, match="'dragon' came; known: a, blue, disc, red, star"):
         Exact(pictures(), CAPTIONS).steps("a red dragon")

@@ -47,8 +47,38 @@ def test_pictures_of_every_kind_are_one_picture():
     for kind in (RED, Image.fromarray(RED), sample, sample.numpy()):
         assert np.array_equal(np.asarray(as_image(kind)), RED)
     assert np.asarray(as_image(torch.full((3, 2, 2), torch.nan))).max() == 128  # NaN is middle grey
+    assert as_image(torch.zeros(3, 2, 2, requires_grad=True)).size == (2, 2)
     with pytest.raises(LabError, match="take one picture out of its batch"):
         as_image(np.zeros((2, 3, 4, 4)))
+
+
+@pytest.mark.parametrize("mode, value, seen", [("RGBA", (0, 0, 0, 0), 255), ("LA", (0, 0), 255), ("I;16", 2048, 128),
+                                               ("F", 0.5, 128), ("CMYK", (0, 0, 0, 0), 255)])
+def test_a_figure_takes_pictures_in_by_the_one_door(mode, value, seen):
+    """On white and in the right depth, as a picture of a strip and as one of its own."""
+    picture = Image.new(mode, (2, 1), value)
+    if mode == "I;16":
+        picture.putpixel((1, 0), 4095)
+    for shown in (as_image(picture), Figure(picture, "a picture").image, strip([picture], "a strip", size=1).image):
+        assert np.asarray(shown)[0, 0].tolist() == [seen] * 3
+
+
+SIZES = [RED, RED[:3]]
+
+
+@pytest.mark.parametrize("call", [
+    lambda: strip(SIZES, "two"), lambda: strip([RED] * 3, "three", labels=["a", "b"]), lambda: strip([], "none"),
+    lambda: strip([RED], "one", rows=0), lambda: strip([RED], "one", labels=[5]), lambda: strip([RED], None),
+    lambda: strip([torch.zeros(3, 2, 2, device="meta")], "meta"), lambda: as_image("cat.png"), lambda: as_image(None),
+    lambda: Slider(SIZES, ["a", "b"], "two", title="x"), lambda: Slider([], [], "none", title="x"),
+    lambda: Slider([RED], ["a"], "one", title="x", start=1), lambda: Slider([RED], ["\ud800"], "one", title="x"),
+    lambda: Slider([RED], ["a"], "one", title="\ud800"), lambda: Figure(Image.new("RGB", (2, 2)), "\ud800"),
+    lambda: Figure(Image.new("RGB", (2, 2)), "a", 5), lambda: Figure(5, "five"),
+])  # fmt: skip
+def test_what_no_figure_can_show_is_one_sentence(call):
+    with pytest.raises(LabError, match="came;") as told:
+        call()
+    assert "\n" not in str(told.value)
 
 
 def test_bars_are_as_long_as_their_weights():

@@ -164,7 +164,7 @@ def test_only_one_works_at_a_file(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("path", ["a\0b", "\ud800.txt", b"bytes"])
+@pytest.mark.parametrize("path", ["a\0b", "\ud800.txt", b"bytes", ""])
 def test_what_no_disk_can_name_is_no_path(path):
     with pytest.raises(LabError, match="path of a file or a folder was expected") as told:
         expanded(path)

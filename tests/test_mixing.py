@@ -39,7 +39,8 @@ def test_every_target_tells_the_same_noise(target, alpha_bar):
 @pytest.mark.parametrize("call", [
     lambda: add_noise(X0, 1.5, EPS), lambda: add_noise(X0, torch.tensor(-0.1), EPS), lambda: add_noise(X0, A, EPS[0]),
     lambda: add_noise(X0, float("nan"), EPS), lambda: target_of(X0, EPS, A, "epsilon"),
-    lambda: eps_of(X0, EPS, A, "velocity"),
+    lambda: eps_of(X0, EPS, A, "velocity"), lambda: add_noise(X0, None, EPS), lambda: add_noise(X0, "0.5", EPS),
+    lambda: predicted_x0(X0, EPS, 2.0), lambda: predicted_eps(X0, EPS, -0.5), lambda: add_noise(None, A, EPS),
 ])  # fmt: skip
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=";.*came;") as caught:

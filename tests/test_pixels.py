@@ -88,7 +88,8 @@ def test_a_picture_that_is_closed_or_empty_is_told():
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((1, 3, 4, 4)), None, torch.zeros(1, 3, 4, 4) * 1j, torch.zeros(0, 3, 4, 4),
-                                   torch.zeros(1, 3, 4, 4, device="meta"), [torch.zeros(3, 4, 4)]])
+                                   torch.zeros(1, 3, 4, 4, device="meta"), [torch.zeros(3, 4, 4)],
+                                   torch.zeros(1, 3, 4, 4).to_sparse()])
 def test_what_are_no_samples_of_pictures_is_told(wrong):
     with pytest.raises(LabError, match="samples of pictures, .* came;"):
         as_pictures(wrong)
@@ -155,3 +156,15 @@ def test_a_mask_may_have_an_alpha_that_hides_nothing():
     mask.putpixel((1, 0), (0, 254))
     with pytest.raises(LabError, match="see-through in places"):
         as_mask(mask)
+
+
+def test_a_large_photo_is_made_smaller_and_others_are_not():
+    large = Image.new("RGB", (2048, 1024), RED)
+    assert as_samples(large).shape == (1, 3, 512, 1024) and large.size == (2048, 1024)
+    assert as_samples(Image.new("RGB", (1024, 3), RED)).shape == (1, 3, 3, 1024)
+
+
+@pytest.mark.parametrize("wrong", [np.array([[1.0, np.nan]]), torch.full((3, 2), torch.inf)])
+def test_points_are_numbers(wrong):
+    with pytest.raises(LabError, match="points of finite numbers were expected; nan or inf came"):
+        as_samples(wrong)

@@ -111,6 +111,7 @@ GREY = [[0, 0, 0]] * 5
 @pytest.mark.parametrize("stated", [
     {"sampler": ["ddim"]}, {"name": 5}, {"n": 0}, {"n": "20"}, {"guidance_scale": None}, {"to_rgb": "x"},
     {"to_rgb": [[0, 0, 0], [0, 0]]}, {"to_rgb": [[0, 0, float("nan")]] * 5}, {"to_rgb": []}, {"to_rgb": [5]},
+    {"to_rgb": [[True, 0, 0]] * 5}, {"to_rgb": [[0, 0, float("inf")]] * 5}, {"n": True}, {"guidance_scale": True},
 ], ids=str)  # fmt: skip
 def test_habits_of_the_wrong_kind_are_one_sentence(here, stated):
     (here / ABOUT).write_text(json.dumps({"name": "mine", "n": 4, "to_rgb": GREY}))

@@ -1,6 +1,7 @@
 """The player's data and its static strip: budgets, honesty, escaping, determinism; and watch."""
 
 import base64
+import importlib
 import io
 import json
 import os
@@ -257,7 +258,7 @@ def still_of(*shape: int):
     (lambda: Player(Trajectory([arrived(torch.zeros(1, 7, 4, 4))])), "(1, 7, 4, 4)"),
     (lambda: watch(iter([])), "none came"),
     (lambda: watch(iter([1, 2])), "int came"),
-    (lambda: watch(3), "int came"),
+    (lambda: watch(3), "int came"), (lambda: watch(made.reverse().steps, "icons"), "'icons' came"),
 ])  # fmt: skip
 def test_bad_input_is_answered_in_one_sentence(call, words):
     with pytest.raises(LabError) as error:
@@ -372,3 +373,64 @@ def test_watch_decodes_latents_through_the_model():
     asked = watch(iter(made.latents(6).steps), Model(), ask="What will it be?")
     riddle = data_of(Player(asked, ask="What is it?"))["paths"][0]["pictures"]
     assert riddle["x_t"]["at"] == list(range(7))  # a riddle's own pictures
+
+
+@pytest.mark.parametrize("when", ["Player", "keep", "display"])
+def test_stopped_twice_the_path_is_kept(monkeypatch, shown, capsys, when):
+    """The second Ctrl-C comes while the path is decoded and drawn."""
+    def stop(*_, **__):
+        if when != "display" or isinstance(_[0], Player):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib.import_module("diffusion_lab.player.watch"), when, stop)
+    steps = made.latents(6)
+    path = watch(Steps(iter(steps.steps), steps.recipe, steps.to_rgb, lambda x: torch.zeros(len(x), 8, 8, 3).byte()))
+    assert [step.t for step in path] == [step.t for step in steps]
+    assert "Player(path) shows it" in capsys.readouterr().out
+
+
+def test_who_stops_before_the_first_step_stops(shown):
+    def stopped():
+        raise KeyboardInterrupt
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        watch(stopped())
+
+
+def told(path: Trajectory) -> tuple[int, list[int]]:
+    data = data_of(Player(path))["paths"][0]
+    return data["total"], data["number"]
+
+
+def test_steps_are_counted_as_they_were_walked():
+    """A correction is part of a step, what was taken before is not there, and who was stopped hears of how many."""
+    heun = made.reverse(4, sampler="heun")
+    assert paths.walked(heun) == 4 and told(heun) == (4, [1, 1, 2, 2, 3, 3, 4, 0])
+    rest = Trajectory(heun.steps[4:], heun.recipe, heun.to_rgb)
+    assert told(rest) == (2, [1, 1, 2, 0])
+    stopped = Trajectory(heun.steps[:3], heun.recipe, heun.to_rgb)
+    assert paths.walked(stopped) == 2 and told(stopped) == (4, [1, 1, 2])
+
+
+def test_a_stopped_path_tells_its_steps_and_not_its_calls(shown):
+    def stopped():
+        yield from made.reverse(4, sampler="heun").steps[:3]
+        raise KeyboardInterrupt
+
+    watch(Steps(stopped(), made.reverse(4, sampler="heun").recipe, made.reverse().to_rgb))
+    assert "Stopped by hand after 2 of 4 steps." in shown[-1]["data"]["text/html"]
+
+
+def test_a_terminal_is_not_sent_any_preview(shown, monkeypatch):
+    watching = importlib.import_module("diffusion_lab.player.watch")
+    monkeypatch.setattr(watching, "EVERY", -1)
+    monkeypatch.setattr(watching, "get_ipython", type("TerminalInteractiveShell", (), {}))
+    path = watch(fresh())
+    assert [output["data"]["text/plain"] for output in shown] == [repr(Player(path))]
+
+
+@pytest.mark.parametrize("x", [3e38, -3e38, torch.inf])
+def test_numbers_beyond_all_bounds_are_drawn(x):
+    broken = Step(torch.full((1, 3, 4, 4), x), torch.zeros(1, 3, 4, 4), 0.5, 5)
+    assert "<figure" in Player(Trajectory([broken, arrived(torch.zeros(1, 3, 4, 4))])).html

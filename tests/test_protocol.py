@@ -184,7 +184,9 @@ def test_what_a_model_is_asked_fits_it_or_is_one_sentence(made):
     x, condition = noise(model.shape, [3, 4]), model.condition([prompt, ""])
     wrong = [x[0], x[:0], x.numpy(), None, x[:, :1], x.long()]
     calls = [*(lambda bad=bad: model.predict_noise(bad, 5, condition) for bad in wrong),
-             *(lambda bad=bad: model.predict_noise(x[:1], 5, bad) for bad in (condition, "red", 5)),
+             *(lambda bad=bad: model.predict_noise(x[:1], 5, bad)
+               for bad in (condition, "red", 5, condition.numpy(), condition[..., :1], condition[0])),
+             lambda: model.predict_noise(x.to_sparse(), 5, condition),
              *(lambda bad=bad: model.picture(bad) for bad in (x[0], x[:0], x.numpy(), None, x[:, :1])),
              *(lambda bad=bad: model.condition(bad) for bad in ([], 5, [None], "\ud800")),
              *(lambda bad=bad: guided(model, prompt)(bad, 5) for bad in wrong[:1])]  # fmt: skip
@@ -195,3 +197,13 @@ def test_what_a_model_is_asked_fits_it_or_is_one_sentence(made):
     assert torch.equal(model.condition(prompt), model.condition([prompt]))
     one, both = (model.predict_noise(x, 5, model.condition([prompt] * n)) for n in (1, 2))
     assert torch.equal(one, both)
+
+
+@everything
+def test_numbers_of_another_precision_are_taken(made):
+    model, prompt = made()
+    x, condition = noise(model.shape, 3), model.condition([prompt])
+    plain = model.predict_noise(x, 500, condition)
+    for kind in (torch.float64, torch.float16):
+        eps = model.predict_noise(x.to(kind), 500, condition.to(kind))
+        assert eps.dtype == kind and torch.allclose(eps.float(), plain, atol=0.02 * float(plain.abs().max()))

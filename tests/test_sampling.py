@@ -251,6 +251,9 @@ def test_guidance_pushes_as_far_as_it_is_told(scale, eps, uncond):
     assert guess.eps_uncond is None if uncond is None else torch.equal(guess.eps_uncond, torch.full((3, 4), 3.0))
 
 
+SOURCE = torch.Generator()
+
+
 @pytest.mark.parametrize(("call", "said"), [
     (lambda: check_samples("x"), "samples of shape (B, ...) were expected; str came; "),
     (lambda: check_samples(torch.zeros(2, 4), (3,)), "samples of shape (B, 3) were expected; (2, 4) came; "),
@@ -316,6 +319,14 @@ def test_a_recipe_is_walked_as_it_says():
     lambda: Step(torch.zeros(1), torch.zeros(1), 0.5, "a"), lambda: Step(torch.zeros(1), torch.zeros(1), 10**400, 1),
     lambda: Step(np.zeros(1), torch.zeros(1), 0.5, 1), lambda: Step(torch.zeros(1), torch.zeros(1), np.nan, 1),
     lambda: add_noise(torch.zeros(2), 0.5, torch.zeros(3)), lambda: add_noise(torch.zeros(2), 1.5, torch.zeros(2)),
+    lambda: guided(None, "a"), lambda: guided("icons", "a"), lambda: forward(torch.zeros(1, 3), None),
+    lambda: forward(torch.zeros(1, 3), cosine), lambda: forward(torch.zeros(1, 3), SCHEDULE, []),
+    lambda: forward(torch.zeros(1, 3), SCHEDULE, [5, 3]), lambda: forward(torch.zeros(1, 3), SCHEDULE, [5, 5]),
+    lambda: forward(torch.zeros(1, 3), SCHEDULE, None, 5), lambda: forward(torch.zeros(1, 3), SCHEDULE, None, [[1.0]]),
+    lambda: forward(torch.zeros(1, 3), SCHEDULE, to_rgb=5), lambda: list(small_steps(None, SCHEDULE, SOURCE)),
+    lambda: list(small_steps(torch.zeros(1, 3).long(), SCHEDULE, SOURCE)),
+    lambda: list(small_steps(noise((3,)), 5, SOURCE)), lambda: list(small_steps(noise((3,)), SCHEDULE, 5)),
+    lambda: add_noise(None, 0.5, None),
 ])
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=";.*came;") as caught:
@@ -329,12 +340,16 @@ def test_bad_input_is_one_sentence(call):
     {"x": np.zeros((2, 3))}, {"x": torch.tensor(1.0)}, {"x": torch.zeros(0, 3)}, {"x": torch.zeros(2, 3).long()},
     *({kind: lambda *a, value=value: value} for kind in ("predict", "rule") for value in (
         None, 0.5, (torch.zeros(2, 3), None), torch.zeros(()), torch.zeros(2, 4), torch.zeros(1, 3), np.zeros((2, 3)))),
-    {"predict": lambda x, t: Guess(x, x[:1])}, {"rule": lambda x, *a: Move(x[:1])},
+    {"predict": lambda x, t: Guess(x, x[:1])}, {"rule": lambda x, *a: Move(x[:1])}, {"rule": ancestral},
+    {"rule": dpmpp_2m}, {"predict": lambda x: x}, {"schedule": None}, {"schedule": cosine}, {"schedule": "cosin"},
+    {"schedule": [0.5]}, *({kind: wrong} for kind in ("predict", "rule") for wrong in (None, 5, "x", SCHEDULE)),
+    {"x": torch.eye(3).to_sparse()},
 ])  # fmt: skip
 def test_a_loop_takes_only_what_fits_its_x(walk, wrong):
-    how = {"predict": smooth_model, "x": torch.zeros(2, 3), "timesteps": [9, 5], "rule": ddim_step, **wrong}
+    how = {"predict": smooth_model, "schedule": SCHEDULE, "x": torch.zeros(2, 3), "timesteps": [9, 5],
+           "rule": ddim_step, **wrong}  # fmt: skip
     with pytest.raises(LabError, match=";.*came;") as caught:
-        list(walk(how["predict"], SCHEDULE, how["x"], how["timesteps"], how["rule"]))
+        list(walk(**how))
     assert "\n" not in str(caught.value)
 
 
@@ -471,3 +486,20 @@ def test_a_sampler_is_added_by_one_entry(monkeypatch):
     shaken = watch(model.steps(n=7, seed=[1, 2], sampler=SAMPLERS["ddpm"].with_eta(0.5)))
     assert "DDPM, eta 0.5, 7 steps" in Player(shaken)._repr_html_()
     assert (shaken.recipe.sampler, shaken.recipe.eta) == ("ddpm", 0.5)
+
+
+def test_a_schedule_may_be_called_by_its_name():
+    x = noise((3, 4, 4), 0)
+    named, made = (list(denoise(smooth_model, schedule, x, [900, 5]))[-1].x0 for schedule in ("cosine", cosine()))
+    assert torch.equal(named, made) and forward(x, "linear").alpha_bars == forward(x, linear()).alpha_bars
+
+
+@pytest.mark.parametrize("schedule", [cosine(), linear(), straight()], ids=lambda s: s.name)
+@pytest.mark.parametrize("n", [1, 5, 50])
+def test_heun_begins_where_karras_does(schedule, n):
+    """At the last timestep with at most 80 times as much noise as picture; the direct loop takes any times."""
+    times = SAMPLERS["heun"].times(schedule, n)
+    first, after = (schedule.alpha_bars[t] for t in (times[0], times[0] + 1))
+    assert len(times) == n and (1 / first - 1) ** 0.5 <= 80 < (1 / after - 1) ** 0.5
+    assert SAMPLERS["heun"].times(schedule, 1000) == schedule.timesteps(1000)
+    assert SAMPLERS["ddim"].times(schedule, n) == schedule.timesteps(n)

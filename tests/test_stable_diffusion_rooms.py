@@ -12,7 +12,8 @@ import diffusers
 import pytest
 import torch
 import transformers
-from sd_fixtures import folder, model
+from PIL import Image
+from sd_fixtures import folder, model, untouched
 from test_stable_diffusion_roles import made_up_path
 
 from diffusion_lab import Player, Trajectory, denoise, guided, noise, watch
@@ -23,7 +24,7 @@ from diffusion_lab.stable_diffusion import StableDiffusion, pictures, presets, p
 from diffusion_lab.stable_diffusion.loading import devices, fetch, hub
 from diffusion_lab.stable_diffusion.loading.load import quiet
 from diffusion_lab.stable_diffusion.samplers import SAMPLERS, Scheduler
-from diffusion_lab.stable_diffusion.schedulers import Scribe, fresh, name_of, scribe, told
+from diffusion_lab.stable_diffusion.schedulers import Scribe, fresh, name_of, schedule_of, scribe, told
 from diffusion_lab.stable_diffusion.walk import Walk, set_timesteps
 
 
@@ -349,3 +350,84 @@ def test_a_prompt_is_read_word_by_word_or_told():
     ):  # fmt: skip
         with pytest.raises(LabError, match=said):
             prompts.token_ids(Letters(), ["a cat", prompt], 5, "Tiny")
+
+
+def test_a_recording_that_no_disk_can_name_is_told_by_its_own_name(tmp_path):
+    place = tmp_path / ("a" * 300)
+    with pytest.raises(LabError, match=f"^{place} was to be written"):
+        save_recording(made_up_path((4, 8, 8), 2), model(), place)
+    assert not list(tmp_path.iterdir())
+
+
+def bent(scheduler, name: str, **settings):
+    """A scheduler of diffusers' with other settings, for a path of four steps."""
+    made = getattr(diffusers, name).from_config(scheduler.config, clip_sample=False, **settings)
+    made.set_timesteps(4)
+    return made
+
+
+@pytest.mark.parametrize("name", ["KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "HeunDiscreteScheduler"])
+def test_the_share_of_a_step_is_that_of_what_the_network_sees(name):
+    """x / sqrt(1 + sigma^2) is seen, so the share of signal is the square of what x is divided by."""
+    scheduler = bent(model("new", "epsilon").pipeline.scheduler, name)
+    told, x, seen = scribe(scheduler).alpha_bars, torch.ones(1, 4, 8, 8), []
+    for t in scheduler.timesteps:
+        seen.append(float((scheduler.scale_model_input(x, t) / x).square().mean()))
+        x = scheduler.step(0.1 * x, t, x).prev_sample
+    assert told == pytest.approx(seen, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["DDIMScheduler", "DDPMScheduler", "LCMScheduler", "EulerDiscreteScheduler"])
+def test_a_path_that_begins_without_any_signal_is_told_too(name):
+    zero = dict(rescale_betas_zero_snr=True, timestep_spacing="trailing", prediction_type="v_prediction")
+    scheduler = bent(model("new", "epsilon").pipeline.scheduler, name, **zero)
+    x, v = noise((4, 8, 8), 1), noise((4, 8, 8), 2)
+    step = scribe(scheduler).step(0, x, v, None)
+    assert step.t == 999 and step.alpha_bar == pytest.approx(2**-24) and torch.allclose(step.x0, -v, atol=5e-3)
+    schedule = schedule_of(scheduler, "zero")
+    assert schedule.alpha_bar(999) == 2**-24
+    assert all(step.x0.isfinite().all() for step in denoise(lambda x, t: x, schedule, x, schedule.timesteps(3)))
+
+
+@pytest.mark.parametrize("name", ["IPNDMScheduler", "EDMEulerScheduler", "CMStochasticIterativeScheduler"])
+def test_a_scheduler_that_cannot_be_told_is_refused_before_anything_is_drawn(name, monkeypatch):
+    pipeline = model("new", "epsilon").pipeline
+    other = getattr(diffusers, name).from_config(pipeline.scheduler.config)
+    monkeypatch.setattr(pipeline, "scheduler", pipeline.scheduler)  # so that it comes back
+    monkeypatch.setattr(pipeline.unet, "forward", lambda *_, **__: pytest.fail("it was asked"))
+    with pytest.raises(LabError, match=f"{name} came"), record(pipeline):
+        pipeline.scheduler = other
+        pipeline("a cat")
+    with pytest.raises(LabError, match=f"{name} came"), record(pipeline):
+        pytest.fail("it began")
+
+
+def drawn(pipeline, **how) -> tuple[Trajectory, torch.Tensor]:
+    with record(pipeline) as path:
+        returned = pipeline("a cat", num_inference_steps=2, output_type="latent", **how).images
+    return path, returned
+
+
+def test_what_happens_inside_the_block_is_heard():
+    """Another scheduler, latents changed at the end of each step, and those that an inpainting returns as they are."""
+    pipeline = untouched(folder())
+    with record(pipeline) as path:
+        pipeline.scheduler = fresh(pipeline.scheduler, "ddim")
+        returned = pipeline("a cat", num_inference_steps=2, output_type="latent").images
+    assert path.recipe.sampler == "ddim" and len(path) == 3 and torch.equal(path.x0, returned)
+    assert "step" not in vars(pipeline.scheduler) and "postprocess" not in vars(pipeline.image_processor)
+
+    path, returned = drawn(pipeline, callback_on_step_end=lambda pipe, i, t, given: {"latents": 0.5 * given["latents"]})
+    assert torch.equal(path.x0, returned) and torch.allclose(path[-1].extras["proposal"], 2 * returned)
+
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (32, 0, 64, 64))
+    inpainting = diffusers.AutoPipelineForInpainting.from_pipe(pipeline, requires_safety_checker=False)
+    inpainting.set_progress_bar_config(disable=True)
+    path, returned = drawn(inpainting, image=Image.new("RGB", (64, 64), "orange"), mask_image=mask, height=64, width=64)
+    assert torch.equal(path.x0, returned) and not torch.equal(path[-1].extras["proposal"], returned)
+
+
+def test_a_recorded_negative_prompt_that_took_no_effect_is_not_told():
+    path, _ = drawn(untouched(folder()), guidance_scale=1.0, negative_prompt="snow")
+    assert (path.recipe.guidance_scale, path.recipe.negative_prompt) == (1.0, "")

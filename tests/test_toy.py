@@ -101,7 +101,7 @@ def test_a_toy_begins_with_a_trace_of_signal(toys):
 
 def test_words_are_switches(toys):
     toy = toys["icons"]
-    rows = toy.condition(["a red circle", "", "Circle, RED.", "blue"])
+    rows = toy.condition(["a red circle", "", "(Circle; RED!)", "blue"])
     assert rows.shape == (4, 12) and rows.sum(dim=1).tolist() == [2, 0, 2, 1]
     assert torch.equal(rows[0], rows[2]) and rows[0, toy.words.index("red")] == 1
 

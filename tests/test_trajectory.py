@@ -27,6 +27,8 @@ from diffusion_lab.recipe import (
     as_strength,
     as_whole,
     shortened,
+    told,
+    words_of,
 )
 from diffusion_lab.schedules import linear
 from diffusion_lab.trajectory import (
@@ -118,6 +120,7 @@ def test_a_number_that_does_not_fit_is_told_with_its_reach(call, said):
 def test_a_recipe_tells_only_what_took_effect():
     asked = dict(prompt="a cat", seed=0, negative_prompt="snow")
     assert Recipe.of(MODEL, **asked, guidance_scale=1).negative_prompt == ""
+    assert Recipe(guidance_scale=1.0, negative_prompt="snow").negative_prompt == ""
     assert Recipe.of(MODEL, **asked, guidance_scale=3) == Recipe("a model", ("a cat",), (0,), "", 0, 3.0, "snow")
     assert Recipe.of(MODEL, "a cat", 0, guidance_scale=0).guidance_scale == 0
     assert Recipe.of(MODEL, "a cat", 0, negative_prompt=None).negative_prompt == Recipe().title == ""
@@ -265,7 +268,7 @@ ONE = {"alpha_bar": 0.5, "t": 7}
 
 @pytest.mark.parametrize(("said", "tensors"), [
     ("{", {}), ("[" * 100_000, {}), ("[]", {}), (about(forward=None, steps=5), {}), (about(steps=None), {}),
-    ({"steps": []}, {}), (about(steps=[5]), {}), (about(recipe=5), {}), (about(), {"0.foo": torch.zeros(1)}),
+    ({"steps": []}, {}), (about(steps=[5]), {}), (about(recipe=5), {}),
     (about(), {"0.eps": torch.zeros(1, 3)}), (about(steps=[{**ONE, "alpha_bar": "x"}]), {}),
     (about(steps=[{**ONE, "alpha_bar": 2}]), {}), (about(steps=[{**ONE, "t": None}]), {}),
     (about(steps=[ONE] * 3), {}), (about(), {"0.picture": torch.zeros(9, dtype=torch.uint8)}),
@@ -290,7 +293,8 @@ def test_what_is_saved_can_be_loaded(tmp_path):
     small = torch.tensor([[1e-9, -3e-9]])
     pictures = torch.zeros(33, 512, 8, 3, dtype=torch.uint8)
     pictures[32, 511, 7] = 200
-    path = Trajectory([Step(small, small, 0.5, 7, extras=extras), arrived(torch.ones(1, 2))], pictures={1: pictures})
+    small = small.expand(33, 2)
+    path = Trajectory([Step(small, small, 0.5, 7, extras=extras), arrived(torch.ones(33, 2))], pictures={1: pictures})
     loaded = Trajectory.load(path.save(tmp_path / "path.safetensors"))
     assert torch.equal(loaded[0].x_t, small) and list(loaded.pictures) == [1]
     assert sorted(loaded[0].extras) == ["0.picture", "picture"]
@@ -303,3 +307,60 @@ def test_what_is_saved_can_be_loaded(tmp_path):
 def test_an_extra_is_a_dense_tensor(value):
     with pytest.raises(LabError, match="an extra of a step is a dense tensor; 'seen'"):
         Step(torch.ones(1, 2), torch.zeros(1, 2), 0.5, 3, extras={"seen": value})
+
+
+def test_a_path_of_a_later_edition_is_read(tmp_path):
+    """What it says of its steps and we do not know is left out, as in its recipe."""
+    later = about(steps=[{**step, "weather": "fine"} for step in about()["steps"]], weather="fine")
+    metadata = {"format": FORMAT, "trajectory": json.dumps(later)}
+    save_file({**TENSORS, "0.foo": torch.zeros(1)}, tmp_path / "path.safetensors", metadata=metadata)
+    assert Trajectory.load(tmp_path / "path.safetensors").alpha_bars == [0.5, 1.0]
+
+
+POINT, PICTURE = torch.zeros(1, 2), torch.zeros(1, 8, 8, 3, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("pictures", [PICTURE.float(), PICTURE.numpy(), PICTURE[0], PICTURE[:, :0], PICTURE[..., :1],
+                                      PICTURE.expand(2, 8, 8, 3), None])
+def test_pictures_that_are_none_are_refused_and_nothing_is_written(tmp_path, pictures):
+    with pytest.raises(LabError, match=r"decoded pictures uint8 \(1, H, W, 3\), .* were expected at step 0; .* came;"):
+        Trajectory([arrived(POINT)], pictures={0: pictures}).save(tmp_path / "path.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("call", [
+    lambda: Trajectory(None), lambda: Trajectory([None]), lambda: Trajectory.of("abc"), lambda: Trajectory.of(5),
+    lambda: Trajectory([arrived(POINT)], None), lambda: Trajectory([arrived(POINT)], {"model": "m"}),
+    lambda: Trajectory([arrived(POINT)], to_rgb=5), lambda: Trajectory([arrived(POINT)], to_rgb=[[1, 2]]),
+    lambda: Trajectory([arrived(POINT)], to_rgb="rgb"), lambda: Trajectory([]).x0, lambda: Trajectory([]).direction,
+    lambda: Step(POINT.long(), POINT, 0.5, 1), lambda: Step(POINT, POINT.bool(), 0.5, 1),
+    lambda: Step(POINT + 0j, POINT + 0j, 0.5, 1), lambda: Step(POINT.to_sparse(), POINT, 0.5, 1),
+    lambda: Step(POINT, POINT, 0.5, 1, POINT.long()), lambda: Step(POINT, POINT, 0.5, 1, note=5),
+    lambda: Step(POINT, POINT, 0.5, 1, note="\ud800"), lambda: Step(POINT, POINT, 0.5, 1, extras={"\ud800": POINT}),
+    lambda: Step(POINT, POINT, 0.5, 1, extras={5: POINT}),
+])  # fmt: skip
+def test_what_is_no_path_and_no_step_is_one_sentence(call):
+    with pytest.raises(LabError, match="came;") as told:
+        call()
+    assert "\n" not in str(told.value)
+
+
+def test_a_path_keeps_what_an_iterator_gave_it_once(tmp_path):
+    path = Trajectory(iter([arrived(POINT)]), to_rgb=[[1, 0, 0], [0, 0, 0]])
+    loaded = Trajectory.load(path.save(tmp_path / "path.safetensors"))
+    assert len(path) == len(loaded) == 1 and loaded.to_rgb.tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(("prompt", "words"), [
+    ("A red circle!", ["a", "red", "circle"]), ('"red"-(circle),\tCAT\u2019s ...', ["red", "circle", "cat", "s"]),
+    ("a \U0001f431 on mars", ["a", "\U0001f431", "on", "mars"]), ("cat\u2605", ["cat\u2605"]),
+    ("2 + 2", ["2", "+", "2"]),
+    ("\u200bcat", ["\u200bcat"]), ("\u2026 \u3001\xa0", []), ("", []), ("e\u0301t\xe9", ["e\u0301t\xe9"]),
+])  # fmt: skip
+def test_words_stand_between_spaces_and_punctuation(prompt, words):
+    assert words_of(prompt) == words
+
+
+def test_unknown_words_are_told_on_one_line_and_not_whole():
+    assert told(["cat", "\u200bx", "a\nb"]) == r"'cat', '\u200bx', 'a\nb'"
+    assert len(told(["x" * 20_000] * 20_000)) < 700 and told(["x"] * 10).endswith("'x' and 2 more")

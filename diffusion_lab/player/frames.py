@@ -50,7 +50,7 @@ DETAILS = (
 
 def is_points(trajectory: Trajectory) -> bool:
     """Whether the samples are points (B, 2); raises LabError where they can be drawn neither as points nor pictures."""
-    x = trajectory[0].x_t
+    x = trajectory.steps.x0 if trajectory.fixed else trajectory[0].x_t
     if trajectory.to_rgb is None and x.ndim == 2 and x.shape[1] == 2:
         return True
     channels = x.shape[1] if x.ndim == 4 else None
@@ -107,7 +107,7 @@ def kept(trajectory: Trajectory, most: int) -> list[int]:
 
 def levels(values: np.ndarray, unit: float) -> np.ndarray:
     """Values as bytes: 128 + value / unit, held within 1 to 255; NaN is 0."""
-    q = np.clip(np.round(np.nan_to_num(values) / unit), -127, 127) + 128
+    q = np.round(np.nan_to_num(np.clip(values, -127 * unit, 127 * unit)) / unit) + 128
     return np.where(np.isfinite(values), q, 0).astype(np.uint8)
 
 

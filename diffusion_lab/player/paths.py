@@ -28,6 +28,11 @@ def facts(trajectory: Trajectory) -> list[tuple[float, float, bool, bool]]:
     return [(s.alpha_bar, s.t, s.note == "correction", arrival(s)) for s in steps]
 
 
+def walked(trajectory: Trajectory) -> int:
+    """How many steps a path has gone: a correction is part of one, and to have arrived is none."""
+    return sum(not (correction or arrival) for _, _, correction, arrival in facts(trajectory))
+
+
 def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail, keys: Iterable[str],
          pictures: Mapping[str, Mapping[int, Tensor]]) -> dict:  # fmt: skip
     """One path as JSON can hold it: per kept step alpha_bar, t, its number; and its frames as data: addresses.
@@ -40,11 +45,13 @@ def pack(trajectory: Trajectory, at: list[int], index: int, detail: Detail, keys
     told = facts(trajectory)
     alphas, labels = np.array([f[0] for f in told]), [f[1] for f in told]
     numbers = np.cumsum([not (f[2] or f[3]) for f in told])
+    # a path that was stopped lacks the rest of its recipe's steps
+    total = int(numbers[-1]) if told[-1][3] or fixed else max(int(numbers[-1]), trajectory.recipe.n)
     kept = [trajectory[0]] if fixed else [trajectory[i] for i in at]
     rows = [VIEWS[key] for key in dict.fromkeys(("x0", "eps", *keys)) if not VIEWS[key].summed]
     beside = next((view for view in rows if view.beside), None)
     return {
-        "direction": trajectory.direction, "points": points, "total": max(int(numbers[-1]), trajectory.recipe.n),
+        "direction": trajectory.direction, "points": points, "total": total,
         "alpha": [float(f"{alphas[i]:.6g}") for i in at],
         "t": [int(labels[i]) if labels[i] == int(labels[i]) else round(float(labels[i]), 3) for i in at],
         "number": [0 if told[i][3] else int(numbers[i]) for i in at],

@@ -6,14 +6,14 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from ..errors import LabError
 from ..files import expanded, whole
+from ..packing import check_pictures
 from ..protocol import check_samples
 from ..recipe import as_text, as_whole
 from ..templates import as_json, fill, marked
-from ..trajectory import Step, Trajectory
+from ..trajectory import Trajectory
 from . import frames, paths, words
 from .decoding import decoded
 from .still import riddle, still
@@ -87,7 +87,8 @@ class Player:
         """
         path = expanded(path)
         if path.suffix.lower() not in (".html", ".htm"):
-            raise LabError(f"a player is a page of HTML; the name {path.name} came; call it {path.stem}.html")
+            other = f"{path.stem or 'player'}.html"
+            raise LabError(f"a player is a page of HTML; the name {path.name} came; call it {other}")
         with whole(path) as part:
             part.write_text(fill(PAGE, title=escape(self.ask or self.title), player=self.html), encoding="utf-8")
         return path
@@ -199,17 +200,11 @@ def drawable(trajectory: Trajectory, index: int) -> int:
         raise LabError(f"a Trajectory with at least one step was expected; {type(trajectory).__name__} came; "
                        "make one with watch(model.steps(...)) or forward(...)")  # fmt: skip
     for step in trajectory.steps[:1] if trajectory.fixed else trajectory.steps:
-        if not isinstance(step, Step):
-            raise LabError(f"a path of Steps was expected; {type(step).__name__} came; take them from model.steps(...)")
         check_samples(step.x_t, trajectory[0].x_t.shape[1:], "a path keeps the shape that it begins with")
         if len(step.x_t) != len(trajectory[0].x_t):
             raise LabError(f"{len(trajectory[0].x_t)} pictures at every step were expected; {len(step.x_t)} came; give "
                            "one path at a time")
     frames.is_points(trajectory)
     B = len(trajectory[0].x_t)
-    for i, pictures in trajectory.pictures.items():
-        told = tuple(pictures.shape) if isinstance(pictures, Tensor) else type(pictures).__name__
-        if not isinstance(pictures, Tensor) or pictures.ndim != 4 or len(pictures) != B:
-            raise LabError(f"decoded pictures ({B}, H, W, 3), one for each of the batch, were expected at step {i}; "
-                           f"{told} came; make them with model.decode(x0)")
+    check_pictures(trajectory.pictures, B)
     return as_whole(index, f"index, which of {B} pictures,", "count from 0", 0, B - 1)

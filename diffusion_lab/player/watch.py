@@ -10,9 +10,9 @@ from IPython.display import HTML, display
 from torch import Tensor
 
 from ..errors import LabError
-from ..recipe import Recipe, as_text
+from ..recipe import Recipe, as_text, shortened
 from ..trajectory import Step, Trajectory
-from . import frames, words
+from . import frames, paths, words
 from .decoding import keep
 from .player import Player, check_rest, drawable
 from .views import VIEWS, check, known
@@ -39,23 +39,28 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "resu
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))
     decode = getattr(steps, "decode", None) or _decoder(model)
     made = Trajectory([], recipe, to_rgb, decode=decode)
-    stopped = _collect(steps, made, index, asked)
-    if not made.steps:
-        raise LabError("at least one step was expected; none came; give what model.steps(...) returns, unused")
-    if stopped:
-        of = f" of {recipe.n}" if recipe.n else ""
-        caption = " ".join([caption, f"Stopped by hand after {len(made)}{of} steps."]).strip()
-    player = Player(made, ask=ask, rest=rest, views=views, caption=caption, index=index)
-    if len(made[0].x_t) == 1 and decode is not None:
-        keep(made, player.pictures[0])
-    if get_ipython() is not None:
-        display(player)
+    try:
+        stopped = _collect(steps, made, index, asked)
+        if not made.steps:
+            raise LabError("at least one step was expected; none came; give what model.steps(...) returns, unused")
+        if stopped:
+            of = f" of {recipe.n}" if recipe.n else ""
+            caption = " ".join([caption, f"Stopped by hand after {paths.walked(made)}{of} steps."]).strip()
+        player = Player(made, ask=ask, rest=rest, views=views, caption=caption, index=index)
+        if len(made[0].x_t) == 1 and decode is not None:
+            keep(made, player.pictures[0])
+        if get_ipython() is not None:
+            display(player)
+    except KeyboardInterrupt:  # pressed again, while the player was made: the path is there all the same
+        if not made.steps:
+            raise
+        print("Stopped before the player was ready. The path is kept: Player(path) shows it.")
     return made
 
 
 def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequence[str]) -> bool:
     """Put every step into the trajectory, showing the newest guess; True where a keyboard interrupt ended it."""
-    handle = display(HTML(EMPTY), display_id=True) if get_ipython() is not None else None
+    handle = display(HTML(EMPTY), display_id=True) if _in_a_page() else None
     last = 0.0
     try:
         for step in steps:
@@ -69,6 +74,8 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequenc
                 handle.update(HTML(_preview(made, index)))
                 last = time.monotonic()
     except KeyboardInterrupt:
+        if not made.steps:
+            raise
         return True
     finally:
         if handle is not None:
@@ -76,17 +83,25 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequenc
     return False
 
 
+def _in_a_page() -> bool:
+    """Whether HTML is shown: in a notebook, where a terminal would print the name of its class at each preview."""
+    return get_ipython() is not None and type(get_ipython()).__name__ != "TerminalInteractiveShell"
+
+
 def _preview(made: Trajectory, index: int) -> str:
-    step, n = made[-1], max(made.recipe.n, len(made))
+    step, k = made[-1], paths.walked(made)
+    n = max(made.recipe.n, k)
     pixels, _ = VIEWS["x0"].pixels(made, len(made) - 1, index, 3.3)
     return (f'<div style="font:16px system-ui,sans-serif"><img src="{frames.picture(pixels, 192)}" width="192" '
-            f'alt="the guess of the picture at step {len(made)}"/><br>'
-            f'<progress value="{len(made)}" max="{n}" style="width:192px" aria-label="steps"></progress> '
-            f"step {len(made)} of {n} · {words.percent(step.alpha_bar)} % picture</div>")  # fmt: skip
+            f'alt="the guess of the picture at step {k}"/><br>'
+            f'<progress value="{k}" max="{n}" style="width:192px" aria-label="steps"></progress> '
+            f"step {k} of {n} · {words.percent(step.alpha_bar)} % picture</div>")  # fmt: skip
 
 
 def _decoder(model) -> Callable[[Tensor], Tensor] | None:
     """For a model of latents, x0 (B, C, h, w) to pictures, uint8 (B, H, W, 3); pixels and points need none."""
+    if model is not None and not hasattr(model, "shape"):
+        raise LabError(f"the model that draws was expected; {shortened(model)} came; give the model, or leave it out")
     if model is None or len(model.shape) != 3 or model.shape[0] in (1, 3):
         return None
     return lambda x0: torch.from_numpy(np.stack([np.asarray(p.convert("RGB")) for p in model.picture(x0)]))

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..protocol import Move, Predict, Rule, as_guess, as_move, check_samples
-from ..schedules import Schedule
+from ..protocol import Move, Predict, Rule, as_guess, as_move, check_predict, check_rule, check_samples
+from ..schedules import Schedule, as_schedule
 from ..trajectory import Step, arrived
 from .rules import ddim_step
 
@@ -20,11 +20,11 @@ def denoise(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence
     begins at static; falling `timesteps` (a slice of them resumes a path); `rule(x_t, eps, alpha_bar,
     alpha_bar_next)` returns the next x, or a Move whose extras the next Step carries. Yields one Step for each call of
     predict, then the Step of arrival. A Step is yielded before the path goes on, so who stops has not paid for the
-    next one. Raises LabError for timesteps that do not fall, and where a guess or a move has another shape than x.
+    next one. Raises LabError for timesteps that do not fall, for what cannot be called so, and where a guess or a move
+    has another shape than x.
     """
-    check_samples(x)
-    here = Move(x)
-    for t, alpha_bar, alpha_bar_next in schedule.times(timesteps):
+    times, here = _checked(predict, schedule, x, timesteps, rule), Move(x)
+    for t, alpha_bar, alpha_bar_next in times:
         x, guess = here.x, as_guess(predict(here.x, t), here.x)
         yield Step(x, guess.eps, alpha_bar, t, guess.eps_uncond, extras=here.extras)
         here = as_move(rule(x, guess.eps, alpha_bar, alpha_bar_next), x)
@@ -41,11 +41,10 @@ def heun(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[in
     so: note = "correction". Arguments as for `denoise`; the rule makes the trial and the step.
 
     With few calls it overshoots where a path begins at next to no signal: at alpha_bar 4e-5 (158 times as much noise
-    as picture) the first step is too long for the mean of two guesses. Karras et al. begin at 80 and crowd their times
-    near the picture; diffusers' Heun at the same times gives the same as this one.
+    as picture) the first step is too long for the mean of two guesses. So `steps(..., sampler="heun")` begins at 80, as
+    Karras et al. do; at the same times diffusers' Heun gives the same as this one.
     """
-    check_samples(x)
-    times, here = schedule.times(timesteps), Move(x)
+    times, here = _checked(predict, schedule, x, timesteps, rule), Move(x)
     for i, (t, alpha_bar, alpha_bar_next) in enumerate(times):
         x, guess = here.x, as_guess(predict(here.x, t), here.x)
         yield Step(x, guess.eps, alpha_bar, t, guess.eps_uncond, extras=here.extras)
@@ -57,3 +56,12 @@ def heun(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[in
             eps = (eps + again.eps) / 2
         here = as_move(rule(x, eps, alpha_bar, alpha_bar_next), x)
     yield arrived(*here)
+
+
+def _checked(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[int],
+             rule: Rule) -> list[tuple[int, float, float]]:  # fmt: skip
+    """The schedule's times; raises LabError for what a loop cannot walk with."""
+    check_predict(predict)
+    check_rule(rule)
+    check_samples(x)
+    return as_schedule(schedule).times(timesteps)

@@ -10,11 +10,13 @@ from ..errors import LabError
 from ..guidance import guided
 from ..noising import generators, randn
 from ..protocol import Model, Rule
-from ..recipe import Recipe, as_eta
+from ..recipe import Recipe, as_eta, as_whole
 from ..schedules import Schedule
 from ..trajectory import Step, Steps
 from .loop import denoise, heun
 from .rules import ancestral, ddim_step, dpmpp_2m
+
+STEPS = "the number of steps", "try 20 or 50"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Sampler:
 
     Arguments: `title`, what a learner reads; `rule(sampler, schedule, sources)`, which makes the Rule of one path
     (`sources`, one random generator a picture); `walk`, the loop that follows it; `eta`, the share of fresh noise in
-    [0, 1], None where the sampler never shakes; `calls(n)`, how often n steps ask the model.
+    [0, 1], None where the sampler never shakes; `calls(n)`, how often n steps ask the model; `times(schedule, n)`, the
+    falling timesteps of a whole path.
     """
 
     title: str
@@ -31,6 +34,7 @@ class Sampler:
     walk: Callable[..., Iterator[Step]] = denoise
     eta: float | None = None
     calls: Callable[[int], int] = lambda n: n
+    times: Callable[[Schedule, int], list[int]] = Schedule.timesteps
 
     def __post_init__(self):
         object.__setattr__(self, "eta", None if self.eta is None else as_eta(self.eta))
@@ -43,11 +47,19 @@ class Sampler:
         return replace(self, title=f"{self.title}, eta {eta:g}", eta=eta)
 
 
+def from_80(schedule: Schedule, n: int) -> list[int]:
+    """n timesteps in the schedule's own spacing, the first one where there is at most 80 times as much noise as
+    picture: there Karras et al. begin (sigma_max in table 1 of "Elucidating the Design Space of Diffusion-Based
+    Generative Models", 2022). All of the schedule's where those are too few."""
+    few = schedule.alpha_bars[schedule.alpha_bars >= 1 / (1 + 80**2)]
+    return (replace(schedule, alpha_bars=few) if len(few) >= as_whole(n, *STEPS) else schedule).timesteps(n)
+
+
 SAMPLERS: dict[str, Sampler] = {
     "ddim": Sampler("DDIM"),
     "ddpm": Sampler("DDPM", lambda sampler, schedule, sources: ancestral(sources, sampler.eta), eta=1.0),
     "dpmpp_2m": Sampler("DPM++ 2M", lambda sampler, schedule, sources: dpmpp_2m(schedule.final)),
-    "heun": Sampler("Heun", walk=heun, calls=lambda n: 2 * n - 1),
+    "heun": Sampler("Heun", walk=heun, calls=lambda n: 2 * n - 1, times=from_80),
 }
 
 
@@ -73,7 +85,7 @@ def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None, e
     """
     name, chosen = as_sampler(model.sampler if sampler is None else sampler)
     recipe = replace(recipe, sampler=name, title=chosen.title, eta=chosen.eta)
-    timesteps = model.schedule.timesteps(recipe.n)
+    timesteps = chosen.times(model.schedule, recipe.n)
     predict = guided(model, recipe.prompt, recipe.negative_prompt, recipe.guidance_scale)
     sources = generators(recipe.seed)
     x = eps = randn(model.shape, sources)                                         # (B, *shape)
@@ -81,6 +93,6 @@ def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None, e
     if edit is not None:
         check_edit(edit)
         recipe, known = replace(recipe, strength=edit.strength), model.encode(edit.image)
-        x, timesteps = begin_with(known, model.schedule, recipe.n, edit.strength, eps)
+        x, timesteps = begin_with(known, model.schedule, timesteps, edit.strength, eps)
         rule = rule if edit.mask is None else keep(rule, known, edit.on(model.shape), eps, model.schedule.final)
     return Steps(chosen.walk(predict, model.schedule, x, timesteps, rule), recipe, model.to_rgb)

@@ -80,8 +80,8 @@ class StableDiffusion:
         """
         alpha_bar = self.schedule.alpha_bar(t)
         self._check_latents(x_t)
-        condition = one_each(condition, len(x_t))
         unet = self.pipeline.unet
+        condition = one_each(condition, len(x_t), (None, unet.config.cross_attention_dim))
         x = x_t.to(self.device, unet.dtype)
         with memory_edge():
             guess = unet(x, t, encoder_hidden_states=condition.to(x), return_dict=False)[0]

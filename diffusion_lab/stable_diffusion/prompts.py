@@ -1,16 +1,15 @@
 """What a model reads of a prompt: its tokens, or one sentence about the words it cannot read."""
 
 import difflib
-import re
 from collections.abc import Sequence
 
 from torch import Tensor
 
 from ..errors import LabError
+from ..recipe import shortened, told, words_of
 from ..worlds import scenes
 
 _CLOSED = 10_000  # a vocabulary below this has no pieces to spell a new word with; CLIP's own has 49,408
-_WORD = re.compile(r"[^\W\d_]+|\d")
 
 
 def token_ids(tokenizer, prompts: Sequence[str], longest: int, name: str) -> Tensor:
@@ -34,14 +33,12 @@ def _check_words(tokenizer, prompt: str, name: str) -> None:
     known = known_words(tokenizer)
     if known is None:
         return
-    words = dict.fromkeys(_WORD.findall(prompt.lower()))
-    unknown = [word for word in words if not _is_known(tokenizer, word)]
+    unknown = [word for word in dict.fromkeys(words_of(prompt)) if word not in known]
     if unknown:
-        near = [like for word in unknown for like in difflib.get_close_matches(word, known, n=2, cutoff=0.75)]
+        near = [like for word in unknown[:8] for like in difflib.get_close_matches(word[:40], known, n=2, cutoff=0.75)]
         hint = f"try {' or '.join(dict.fromkeys(near))}; " if near else ""
-        named = " and ".join(f"'{word}'" for word in unknown)
         verb = "is" if len(unknown) == 1 else "are"
-        raise LabError(f"{named} {verb} not in {name}'s world; {hint}it knows: {', '.join(_to_draw(known))}")
+        raise LabError(f"{told(unknown)} {verb} not in {name}'s world; {hint}it knows: {', '.join(_to_draw(known))}")
 
 
 def _to_draw(known: list[str]) -> list[str]:
@@ -51,14 +48,9 @@ def _to_draw(known: list[str]) -> list[str]:
     return [word for word in named if word in known] or known
 
 
-def _is_known(tokenizer, word: str) -> bool:
-    ids = tokenizer.encode(word, add_special_tokens=False)
-    return len(ids) == 1 and ids[0] != tokenizer.unk_token_id
-
-
 def _check_length(tokenizer, prompt: str, longest: int, name: str) -> None:
     ids = tokenizer.encode(prompt)
     if len(ids) > longest:
         cut = tokenizer.decode(ids[longest - 1 : -1], clean_up_tokenization_spaces=False).strip()
         raise LabError(f"{name} reads a prompt of at most {longest - 2} tokens; {len(ids) - 2} came; "
-                       f"shorten it, for the end would be cut: '{cut}'")  # fmt: skip
+                       f"shorten it, for the end would be cut: {shortened(cut)}")  # fmt: skip

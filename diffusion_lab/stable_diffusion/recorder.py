@@ -4,10 +4,11 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MethodType
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import LabError
@@ -16,29 +17,32 @@ from ..recipe import Recipe
 from ..trajectory import Step, Trajectory, arrived
 from .loading.folders import habits_in
 from .pictures import as_uint8, decode, to_rgb
-from .schedulers import scribe, told
+from .schedulers import check_scheduler, scribe, told
+
+PARTS = ("unet", "vae", "scheduler")
+CALLS = {"vae": "decode", "scheduler": "step"}  # what of a part is listened to
 
 
 @contextlib.contextmanager
 def record(pipeline) -> Iterator[Trajectory]:
     """`with record(pipeline) as trajectory: pipeline(...)` keeps every step of that call; the picture stays the same.
 
-    Works for text-to-image, image-to-image, inpainting and a compiled U-Net. The trajectory is filled when the block
-    ends (also when it is interrupted; then without the Step of arrival) and holds the last call made in it. Where
-    something is pasted between two steps (inpainting), the Step after it holds in extras["proposal"] what the
-    scheduler had proposed. Raises LabError where nothing was drawn in the block.
+    Works for text-to-image, image-to-image, inpainting and a compiled U-Net, also where a part is exchanged inside. The
+    trajectory is filled when the block ends (also when it is interrupted; then without the Step of arrival) and holds
+    the last call made in it. Where something is pasted between two steps (inpainting), the Step after it holds in
+    extras["proposal"] what the scheduler had proposed. Raises LabError where nothing was drawn in the block, and at
+    once for another pipeline and for a scheduler that has no alpha_bar.
     """
-    parts = ("unet", "vae", "scheduler", "encode_prompt")
-    if not all(hasattr(pipeline, part) for part in parts):
+    if not all(hasattr(pipeline, part) for part in (*PARTS, "encode_prompt", "image_processor")):
         inside = "its own, model.pipeline" if hasattr(pipeline, "pipeline") else "StableDiffusion.load().pipeline"
         raise LabError("a Stable Diffusion pipeline of diffusers was expected; "
                        f"{type(pipeline).__name__} came; give {inside}")  # fmt: skip
-    trajectory, tape, finished = Trajectory([]), _Tape(pipeline.scheduler, _habits(pipeline)), False
+    trajectory, tape, finished = Trajectory([]), _Tape(pipeline, _habits(pipeline)), False
     with contextlib.ExitStack() as listening:
-        listening.enter_context(_listen_to_network(pipeline.unet, tape.hear_network))
+        tape.listening = listening
+        tape.follow()
         listening.enter_context(_listen(pipeline, "encode_prompt", tape.hear_prompt))
-        listening.enter_context(_listen(pipeline.vae, "decode", tape.hear_vae))
-        listening.enter_context(_listen(pipeline.scheduler, "step", tape.hear_step))
+        listening.enter_context(_listen(pipeline.image_processor, "postprocess", tape.hear_result))
         if hasattr(pipeline, "get_timesteps"):  # of those that begin at a picture
             listening.enter_context(_listen(pipeline, "get_timesteps", tape.hear_strength))
         try:
@@ -111,8 +115,10 @@ class _Row:
 class _Tape:
     """What was heard, left where it is (no number is fetched from a GPU while the path runs)."""
 
-    scheduler: object
+    pipeline: object
     habits: Habits
+    listening: contextlib.ExitStack | None = None
+    parts: dict[str, object] = field(default_factory=dict)
     rows: list[_Row] = field(default_factory=list)
     first: int = 0
     timesteps: object = None
@@ -120,8 +126,23 @@ class _Tape:
     answer: Tensor | None = None
     latest: Tensor | None = None
     decoded: tuple[Tensor, Tensor] | None = None
+    result: Tensor | None = None
     prompt: dict = field(default_factory=dict)
     strength: float = 1.0
+
+    @property
+    def scheduler(self):
+        return self.parts["scheduler"]
+
+    def follow(self) -> None:
+        """Listen at the pipeline's parts, and at those that were put in their place since."""
+        check_scheduler(self.pipeline.scheduler)
+        for name, hear in zip(PARTS, (self.hear_network, self.hear_vae, self.hear_step), strict=True):
+            part = getattr(self.pipeline, name)
+            if part is not self.parts.get(name):
+                listen = _listen_to_network(part, hear) if name == "unet" else _listen(part, CALLS[name], hear)
+                self.listening.enter_context(listen)
+                self.parts[name] = part
 
     def hear_network(self, network, args: tuple, kwargs: dict, output) -> None:
         self.seen = args[0] if args else kwargs["sample"]
@@ -129,6 +150,7 @@ class _Tape:
 
     def hear_prompt(self, given: dict, call: Callable):
         self.prompt = given
+        self.follow()
         return call()
 
     def hear_strength(self, given: dict, call: Callable):
@@ -140,9 +162,14 @@ class _Tape:
         self.decoded = (given["z"], out[0])
         return out
 
+    def hear_result(self, given: dict, call: Callable):
+        if given.get("output_type") == "latent":
+            self.result = given["image"]
+        return call()
+
     def hear_step(self, given: dict, call: Callable):
         if self.scheduler.timesteps is not self.timesteps:  # set anew: another run begins
-            self.rows, self.timesteps, self.decoded = [], self.scheduler.timesteps, None
+            self.rows, self.timesteps, self.decoded, self.result = [], self.scheduler.timesteps, None, None
         x, guess = given["sample"], given["model_output"]
         B, C = x.shape[:2]
         extras = {}
@@ -177,11 +204,13 @@ def _fill(trajectory: Trajectory, tape: _Tape, pipeline, finished: bool) -> None
 
 
 def _arrival(tape: _Tape, pipeline) -> Step:
-    """The last Step: what the scheduler arrived at or, where pasting went on, what the VAE was given."""
-    latest = _cpu(tape.latest)
-    if tape.decoded is None or not any(row.extras for row in tape.rows):
-        return arrived(latest)
-    return replace(arrived(_cpu(tape.decoded[0]) * pipeline.vae.config.scaling_factor), extras={"proposal": latest})
+    """The last Step: what the pipeline returned or gave to the VAE; where that is not what the scheduler arrived at,
+    something was pasted, and this is the "proposal"."""
+    end, factor = tape.latest if tape.result is None else tape.result, pipeline.vae.config.scaling_factor
+    if tape.decoded is not None and not torch.equal(tape.decoded[0], tape.latest / factor):
+        end = tape.decoded[0] * factor
+    pasted = any(row.extras for row in tape.rows) or not torch.equal(end, tape.latest)
+    return arrived(_cpu(end), {"proposal": _cpu(tape.latest)} if pasted else None)
 
 
 def _habits(pipeline) -> Habits:

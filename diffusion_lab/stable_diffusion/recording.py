@@ -38,7 +38,8 @@ def save_recording(trajectory: Trajectory, model, path: str | Path) -> Path:
                      prompt=trajectory.recipe.prompt[:1])  # fmt: skip
     with whole(path) as part:
         for level in LEVELS:
-            size = replace(thinned(rich, *level), recipe=recipe).save(part).stat().st_size
+            replace(thinned(rich, *level), recipe=recipe).write(part)
+            size = part.stat().st_size
             if size <= LIMIT:
                 break
         else:

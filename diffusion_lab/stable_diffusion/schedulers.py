@@ -19,6 +19,7 @@ from ..schedules import Schedule
 from ..trajectory import Step
 from .samplers import SAMPLERS
 
+LEAST = 2.0**-24  # the share of signal that stands for none (diffusers' Euler takes the same)
 KINDS = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}  # what a network predicts, in diffusers' words and ours
 
 
@@ -29,6 +30,7 @@ def fresh(scheduler: SchedulerMixin, sampler: str = "own") -> SchedulerMixin:
     latents off at 1, and say nothing.
     """
     if sampler == "own":
+        check_scheduler(scheduler)
         return type(scheduler).from_config(scheduler.config, clip_sample=False)
     if not isinstance(sampler, str) or sampler not in SAMPLERS:
         came = repr(sampler) if isinstance(sampler, str) else f"a {type(sampler).__name__}"
@@ -37,6 +39,14 @@ def fresh(scheduler: SchedulerMixin, sampler: str = "own") -> SchedulerMixin:
     chosen = SAMPLERS[sampler]
     kind = getattr(diffusers, f"{chosen.kind}Scheduler")
     return kind.from_config(scheduler.config, clip_sample=False, **chosen.settings)
+
+
+def check_scheduler(scheduler: SchedulerMixin) -> None:
+    """Raises LabError for a scheduler whose U-Net sees another mix of signal and noise than this laboratory's."""
+    if not hasattr(scheduler, "alphas_cumprod"):
+        raise LabError("a scheduler with alphas_cumprod was expected; "
+                       f"{type(scheduler).__name__} came, whose U-Net sees another mix of picture and noise; take a "
+                       "DDIMScheduler, made with from_config")  # fmt: skip
 
 
 def name_of(scheduler: SchedulerMixin) -> str:
@@ -58,7 +68,7 @@ def schedule_of(scheduler: SchedulerMixin, name: str) -> Schedule:
     """The noise schedule of a model's scheduler, as its DDIM sampler would walk it."""
     ddim = fresh(scheduler, "ddim")
     spacing = "leading" if ddim.config.timestep_spacing == "leading" else "trailing"
-    bars, final = ddim.alphas_cumprod.double(), float(ddim.final_alpha_cumprod)
+    bars, final = ddim.alphas_cumprod.double().clamp(min=LEAST), float(ddim.final_alpha_cumprod)
     return Schedule(name, bars, final, spacing, ddim.config.steps_offset)
 
 
@@ -94,17 +104,19 @@ def scribe(scheduler: SchedulerMixin, ts: Sequence[float] | None = None, first: 
 
     `ts` are the times of the calls, `first` the place of the first among the scheduler's own (all of them, if left
     out). A scheduler that counts in sigma has alpha_bar = 1 / (1 + sigma^2) (its integer t is only the nearest one);
-    the others look alpha_bar up at t.
+    the others look alpha_bar up at t; where a schedule ends without any signal, LEAST of it stands in.
     """
     ts = torch.as_tensor(scheduler.timesteps).tolist() if ts is None else list(ts)
     if hasattr(scheduler, "sigmas"):
         sigmas = scheduler.sigmas.tolist()
         if hasattr(scheduler, "sigmas_interpol"):  # every second call is made between two times
-            sigmas[1::2] = scheduler.sigmas_interpol.tolist()[1::2]
+            between = scheduler.sigmas_interpol.tolist()
+            back = isinstance(scheduler, diffusers.KDPM2AncestralDiscreteScheduler)  # it keeps them one place earlier
+            sigmas[1::2] = between[1 - back :: 2][: len(sigmas[1::2])]
         bars = [1 / (1 + sigma**2) for sigma in sigmas[first : first + len(ts)]]
     else:
         alphas = scheduler.alphas_cumprod.tolist()
-        bars = [alphas[int(t)] for t in ts]
+        bars = [max(alphas[int(t)], LEAST) for t in ts]
     notes = ["correction" if _is_second(scheduler, i, first) else "" for i in range(len(ts))]
     return Scribe(bars, [float(t) for t in ts], notes, scheduler.config.prediction_type)
 

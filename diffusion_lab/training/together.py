@@ -5,15 +5,22 @@ import os
 import torch
 from torch import distributed, nn
 
+from ..errors import LabError
+from ..recipe import shortened
+
 
 def start(device: str) -> str:
     """Joins the other processes where there are any; returns the device of this one."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return device
-    device = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
+    device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if device == "cuda" else device
     if device.startswith("cuda"):
         torch.cuda.set_device(device)  # or numbers told to all, and waiting, would take GPU 0 in every process
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    except (RuntimeError, ValueError) as error:
+        raise LabError("other processes were expected, as WORLD_SIZE says; they cannot be met "
+                       f"({shortened(str(error))}); start all with accelerate launch, or unset WORLD_SIZE") from None
     return device
 
 

@@ -4,6 +4,8 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ...files import made
+
 SHIPPED = Path(__file__).parents[2] / "weights" / "tiny_sd"
 GUIDANCE, N, SAMPLER = 2.5, 20, "dpmpp_2m_sde"  # fresh noise heals what a first guess got wrong
 STAGES = ("pictures", "reader", "second", "vae", "more", "latents", "unet", "export")
@@ -26,13 +28,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     """Trains the stage that was asked for, or all of them."""
+    from ...stable_diffusion.loading.devices import check_device
     from ...training import stopped_kindly, together
     from . import stages
     from .settings import Settings
 
-    device = together.start(args.device)
+    device = together.start(check_device(args.device))
     settings = Settings(args.out, args.drawn, args.steps, args.minutes, args.batch, args.every, args.resume, device,
                         args.workers)  # fmt: skip
+    made(settings.out)
     with stopped_kindly(settings.out):
         if args.stage:
             stages.BY_NAME[args.stage](settings)

@@ -12,7 +12,10 @@ from tqdm import tqdm
 
 from ... import evaluation
 from ...errors import LabError
+from ...files import made, whole
+from ...recipe import as_scale, as_whole
 from ...stable_diffusion import StableDiffusion
+from ...stable_diffusion.samplers import SAMPLERS
 from ...worlds import scenes
 from . import data, export, probes, sheets, vae
 from .asked import NEW, PROMPTS, described, new_words, obeyed
@@ -24,6 +27,13 @@ def evaluate(args: Namespace) -> None:
     """Prints the table of the model card, or draws its sheets."""
     if not (args.folder / "model_index.json").exists():
         raise LabError(f"a model's folder was expected; nothing is in {args.folder}; name one with --folder")
+    as_whole(args.n, "--n", "try 100", 4)
+    as_whole(args.steps, "--steps", "try 20", 1, 1000)
+    as_scale(args.guidance)
+    if args.sampler not in SAMPLERS:
+        raise LabError(f"--sampler is one of {', '.join(SAMPLERS)}; {args.sampler!r} came; choose one of these")
+    for folder in filter(None, (args.sheets, args.keep)):
+        made(folder)
     pipe = StableDiffusionPipeline.from_pretrained(args.folder)
     pipe.set_progress_bar_config(disable=True)
     if args.sheets:
@@ -42,8 +52,8 @@ def drawn(pipe: StableDiffusionPipeline, prompts: list[str], args: Namespace, na
         seeds = range(k, k + len(part))
         images += [np.asarray(p) for p in export.draw(pipe, part, seeds, args.steps, args.guidance, args.sampler)]
         if kept and (k // 20 % 5 == 4 or k + 20 >= len(prompts)):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            np.save(kept, np.stack(images))
+            with whole(kept) as part:
+                np.save(part, np.stack(images))
     return np.stack(images[: len(prompts)])
 
 
@@ -117,7 +127,8 @@ def through_vae(pipe: StableDiffusionPipeline, images: np.ndarray, keep: Path | 
             decoded = pipe.vae.decode(vae.encode(pipe.vae, evaluation.to_pixels(images[k : k + 8]))).sample
             came.append(((decoded.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
     if kept:
-        np.save(kept, np.concatenate(came))
+        with whole(kept) as part:
+            np.save(part, np.concatenate(came))
     return np.concatenate(came)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 
 from ...errors import LabError
-from ...files import read_json, whole
+from ...files import read_as, read_json, whole
+from ...recipe import as_whole
 from ...stable_diffusion.loading.devices import fast_bfloat16
-from ...training import Checkpoint, Within, together
+from ...training import Checkpoint, Within, as_plan, together
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Settings:
     """`out`, the folder of the training's state; `drawn`, how many scenes are drawn, and an eighth as many wide ones;
     `steps` or `minutes` of a stage (None: its default); `batch`, how many pictures a step of the U-Net sees (and at
     most, one of the others); `every`, seconds between two checkpoints; `resume`, whether a stage may go on with what is
-    in `out`; `device`, a torch device; `workers`, how many processes draw; `clock`, in seconds."""
+    in `out`; `device`, a torch device; `workers`, how many processes draw; `clock`, in seconds. Raises LabError for
+    numbers that are none."""
 
     out: Path
     drawn: int = 96000
@@ -33,6 +35,13 @@ class Settings:
     device: str = "cpu"
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self):
+        for name, value in (("drawn", self.drawn), ("batch", self.batch), ("workers", self.workers)):
+            as_whole(value, f"--{name}", f"leave --{name} out")
+        for name, value in (("steps", self.steps), ("minutes", self.minutes)):
+            if value is not None:
+                as_plan(value) if name == "steps" else Within(60 * value)
 
     def checkpoint(self, stage: str) -> Checkpoint:
         """The checkpoint of a stage; raises LabError where there is one already and `resume` was not asked for."""
@@ -54,7 +63,10 @@ class Settings:
         together.wait()
         if not note.exists():
             return default
-        return read_json(note, f"the plan of the stage '{stage}'", "say --steps again")["steps"]
+        what, again = f"the plan of the stage '{stage}'", "say --steps again"
+        known = read_json(note, what, again)
+        with read_as(note, what, again):
+            return known["steps"]
 
 
 def half(device: str | torch.device):
