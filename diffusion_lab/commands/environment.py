@@ -115,7 +115,8 @@ def _install(extras):
     maker = sys.executable
     if Path(sys.prefix).resolve() == VENV.resolve():  # that one may have to go
         maker = getattr(sys, "_base_executable", maker)
-    if gone := lost():
+    gone = lost()
+    if gone:
         print("Mending .venv, which lost " + ", ".join(gone) + ".", flush=True)
     else:
         print("Setting up the course in .venv: once, a few minutes (README.md says what it weighs).", flush=True)
