@@ -1,6 +1,7 @@
 """Where models lie: the ones that have a name here, one line each, and how any name, path or address is looked up."""
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from .files import expanded, tensor_names, where
 from .recipe import as_scale, as_text, as_whole, plain
 
 WEIGHTS = Path(__file__).parent / "weights"
+ADDRESS = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")  # an owner, or a model of theirs
 MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
 WEIGHT_FILES = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
+PARTS = ("model", "diffusion_pytorch_model")  # the names of weights beside a config.json
 NETWORKS = ("text_encoder", "unet", "vae")  # the parts of a Stable Diffusion that have weights
 LORA = ("a LoRA, which changes a model and is none", "give the model that it was made for")
 SINGLE = ("a model in one file",
@@ -129,7 +132,7 @@ def stranger(names: Sequence[str], kind: str = "") -> tuple[str, str] | None:
         return f"a {kind}", "give a Stable Diffusion 1.x or 2.x, which are what the course draws with"
     if not kind and any("lora" in file.name.lower() or file.stem == "adapter_model" for file in weights):
         return LORA
-    if not kind and any(file.parent == Path() for file in weights):
+    if not kind and any(file.parent == Path() and file.stem not in PARTS for file in weights):
         return SINGLE
     for part in NETWORKS:
         kinds = {file.suffix for file in weights if file.parent == Path(part)}
@@ -158,11 +161,18 @@ def role_of(address: str) -> Role:
     for name, role in ROLES.items():
         if address in (name, *role.homes, *role.old_homes):
             return role
-    owner, slash, model = address.partition("/")
-    if slash and owner and model and "/" not in model:
+    if _is_address(address):
+        model = address.partition("/")[2]
         return Role(model, homes=(address,), habits=Habits(model))
     raise LabError(f"a model is one of {', '.join(ROLES)}, an address on the hub (owner/name) or a folder; "
                    f"{address!r} came, and no such folder is in {where(Path())}; choose one of these")  # fmt: skip
+
+
+def _is_address(name: str) -> bool:
+    """May it be an owner and a name on the hub? (Letters, digits, - _ and . within, 96 signs at most.)"""
+    parts = name.split("/")
+    return (len(parts) == 2 and len(name) <= 96 and "--" not in name and ".." not in name
+            and not name.endswith(".git") and all(ADDRESS.fullmatch(part) for part in parts))
 
 
 def _is_colour(row) -> bool:

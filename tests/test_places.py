@@ -100,7 +100,8 @@ def test_addresses_are_roles():
     assert role_of(OLD) is role_of(HOME) is find_model(OLD).role is ROLES["stable-diffusion-v1-5"]
     assert find_model("someone/something") == Place(None, Role("something", homes=("someone/something",),
                                                                habits=Habits("something")))  # fmt: skip
-    for name in ("nonsense", "dragons", "a" * 40):
+    for name in ("nonsense", "dragons", "a" * 40, "own er/name", "-a/b", "a/b-", "a/" + "b" * 95, "a/b..c", "a/b--c",
+                 "a/b.git", "ä/ö", "a/"):  # fmt: skip
         with pytest.raises(LabError, match="a model is one of icons, points, tiny-sd, stable-diffusion-v1-5, sd-turbo"):
             find_model(name)
 
