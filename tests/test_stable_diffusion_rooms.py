@@ -179,10 +179,12 @@ def test_a_long_file_is_read_with_signs_of_life(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fetch, "CHUNK", 100)
     for content, name in ((b"a" * 1000, hashlib.sha256(b"a" * 1000).hexdigest()), (b"b" * 250, "0" * 64)):
-        (tmp_path / name).write_bytes(content)
-        (tmp_path / f"{name[:5]}.safetensors").symlink_to(tmp_path / name)
+        (tmp_path / "blobs").mkdir(exist_ok=True)
+        (tmp_path / "model").mkdir(exist_ok=True)
+        (tmp_path / "blobs" / name).write_bytes(content)
+        (tmp_path / "model" / f"{name[:5]}.safetensors").symlink_to(tmp_path / "blobs" / name)
     heard = []
-    assert [path.name for path in fetch.damaged(tmp_path, heard.append)] == ["00000.safetensors"]
+    assert [path.name for path in fetch.damaged(tmp_path / "model", heard.append)] == ["00000.safetensors"]
     assert heard.count("00000.safetensors") == 3 and len(heard) == 13
 
 
@@ -345,7 +347,7 @@ def test_a_prompt_is_read_word_by_word_or_told():
     assert prompts.token_ids(Letters(), ["a red cat"], 5, "Tiny").tolist() == [[8, 1, 3, 2, 9]]
     for prompt, said in (
         ("a cta", "'cta' is not in Tiny's world; it knows: "), ("a catt", "'catt' is not in Tiny's world; try cat; it"),
-        ("dog redd 7", "'dog' and 'redd' and '7' are not in Tiny's world; try red; it knows: cat, red"),
+        ("dog redd 7", "'dog', 'redd', '7' are not in Tiny's world; try red; it knows: cat, red"),
         ("a red cat a", "Tiny reads a prompt of at most 3 tokens; 4 came; .*would be cut: 'a'"),
     ):  # fmt: skip
         with pytest.raises(LabError, match=said):
