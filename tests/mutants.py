@@ -301,10 +301,12 @@ def forked(job, limit: int):
                 os._exit(1)
         signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
         signal.alarm(60 + 10 * limit)  # slept
-        os.waitpid(child, 0)
-        signal.alarm(0)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)  # with all that it started
+        try:
+            os.waitpid(child, 0)
+        finally:  # Ctrl-C too
+            signal.alarm(0)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)  # with all that it started
         return json.loads(answer.read_text()) if answer.exists() else None
 
 

@@ -251,5 +251,6 @@ def test_the_band_is_the_schedule(page):
         at(tab, k)
         assert attribute(tab, ".dl-band .dl-dot", "cx") == pytest.approx(x[k], abs=0.1)
         assert attribute(tab, ".dl-band .dl-dot", "cy") == pytest.approx((1 - path[k].alpha_bar) * area, abs=0.1)
+        assert attribute(tab, ".dl-flag", "transform") == pytest.approx(x[4], abs=0.1)  # wherever one looks since
     tall = tab.evaluate("[...document.querySelectorAll('.dl-bar')].map((bar) => +bar.getAttribute('height'))")
     assert tall == pytest.approx(np.maximum(2 * (changes > 0), 24 * changes / changes.max()), abs=0.01)
