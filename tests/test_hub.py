@@ -28,6 +28,7 @@ SOON = 60  # seconds: of 15 in which no byte came, and of a busy machine; left a
 FIND = """
 import sys, time, urllib.request
 from diffusion_lab.errors import LabError
+from diffusion_lab.stable_diffusion.loading.fetch import damaged
 from diffusion_lab.stable_diffusion.loading.hub import Source, find
 from diffusion_lab.places import role_of
 asked, revision, cure, *room = sys.argv[1:]
@@ -41,6 +42,7 @@ except LabError as error:
     print("AT", time.monotonic())
     import os, pathlib
     left = [path for end in ("incomplete", "part") for path in pathlib.Path(os.environ["HF_HOME"]).rglob("*." + end)]
+    left += damaged(pathlib.Path(os.environ["HF_HOME"]))
     print("KEPT", *(path.stat().st_size for path in left))
     if cure:
         if room:
