@@ -2,6 +2,7 @@
 
 import gc
 import json
+import queue
 import shutil
 import subprocess
 import sys
@@ -150,25 +151,41 @@ def test_quiet_gives_the_voice_back():
             log.set_verbosity(before)
 
 
-SLOW_DISK = """
-import json, time
-print("a word of some library", flush=True)
-print("[1]", flush=True)
-for k in range(12):
-    print(json.dumps({"checking": "unet"}), flush=True)
-    time.sleep(0.25)
-print(json.dumps({"folder": "here"}), flush=True)
-"""
+class Heard:
+    """What a process says, a line a second by its own clock; None is a second in which it says nothing."""
+
+    def __init__(self, *lines: str | None):
+        self.lines, self.now = iter(lines), 0.0
+
+    def put(self, line: str) -> None:
+        """A process that says nothing has ended."""
+
+    def get(self, timeout: float) -> str:
+        self.now += 1
+        if (line := next(self.lines, None)) is None:
+            raise queue.Empty
+        return line
 
 
-@pytest.mark.parametrize("code, said", [(SLOW_DISK, {"folder": "here"}), ("import time; time.sleep(9)", "stalled"),
-                                        ("print('no word more')", "unknown")])  # fmt: skip
-def test_a_slow_disk_is_no_firewall(monkeypatch, code, said):
+CHECKING, DONE = '{"checking": "unet"}', '{"folder": "here"}'
+
+
+@pytest.mark.parametrize("lines, said", [(["a word of some library", "[1]", *[CHECKING, None] * 9, DONE], "here"),
+                                         ([CHECKING, None, None, DONE], None), ([], None)])  # fmt: skip
+def test_a_slow_disk_is_no_firewall(monkeypatch, lines, said):
+    heard = Heard(*lines)
     monkeypatch.setattr(hub, "SILENCE", 1.5)
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    monkeypatch.setattr(hub, "time", SimpleNamespace(monotonic=lambda: heard.now))
+    listening = hub._Watch(SimpleNamespace(stdout=[]), None, "someone/something", print)
+    listening.lines = heard
+    assert listening.until_the_end() == ({"folder": said} if said else {"fault": "stalled"})
+
+
+def test_a_process_that_ends_without_a_last_word_is_a_fault():
+    process = subprocess.Popen([sys.executable, "-c", "print('no word more')"], stdout=subprocess.PIPE, text=True)
     listening = hub._Watch(process, None, "someone/something", print)
     try:
-        assert listening.until_the_end() == (said if isinstance(said, dict) else {"fault": said})
+        assert listening.until_the_end() == {"fault": "unknown"}
     finally:
         listening.close()
         process.stdout.close()
