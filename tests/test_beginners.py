@@ -62,15 +62,15 @@ def written(code: str, **names):
     ("04.ddim", D + GOOD + "alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next)**0.5 * eps", "no return",
      "`return` before"),
     ("02.posterior", P +
-     "e = [torch.exp(-((x_t - alpha_bar**.5 * p)**2).sum(1) / 2 * (1 - alpha_bar)) for p in (a, b)]\n"
-     "    w = (e[0] / (e[0] + e[1]))[:, None]\n    return w * a + (1 - w) * b", "brackets are missing",
+     "e = [torch.exp(-((x_t - alpha_bar**.5 * p)**2).sum() / 2 * (1 - alpha_bar)) for p in (a, b)]\n"
+     "    w = e[0] / (e[0] + e[1])\n    return w * a + (1 - w) * b", "brackets are missing",
      "all that you divide by"),
     ("02.posterior", P +
-     "e = [torch.exp(-((x_t - alpha_bar**.5 * p)**2).sum(1) / (2 * (1 - alpha_bar))) for p in (a, b)]\n"
-     "    w = (e[0] / e[0] + e[1])[:, None]\n    return w * a + (1 - w) * b", "brackets are missing",
+     "e = [torch.exp(-((x_t - alpha_bar**.5 * p)**2).sum() / (2 * (1 - alpha_bar))) for p in (a, b)]\n"
+     "    w = e[0] / e[0] + e[1]\n    return w * a + (1 - w) * b", "brackets are missing",
      "`e[0] / e[0] + e[1]`"),
-    ("02.posterior", P + "d = [((x_t - alpha_bar**.5 * p)**2).sum(1) / (2 * (1 - alpha_bar)) for p in (a, b)]\n"
-     "    w = np.stack([-d[0], -d[1]]).softmax(0)[:, :, None]\n    return w[0] * a + w[1] * b", "numpy for torch",
+    ("02.posterior", P + "d = [((x_t - alpha_bar**.5 * p)**2).sum() / (2 * (1 - alpha_bar)) for p in (a, b)]\n"
+     "    w = np.stack([-d[0], -d[1]]).softmax(0)\n    return w[0] * a + w[1] * b", "numpy for torch",
      "write `torch.`"),
     ("08.loop", L + "for t, a, b in schedule.times(timesteps):\n        x = ddim_step(x, predict(x, t).eps, a, b)\n"
      "        return x", "return inside the loop", "from diffusion_lab import ddim_step"),

@@ -7,7 +7,7 @@ import torch
 
 from diffusion_lab.coursework.checks.answers import judge_diagnoses
 from diffusion_lab.coursework.lessons import find
-from diffusion_lab.coursework.lessons.clinic import PATIENTS, WARDS, patient
+from diffusion_lab.coursework.lessons.clinic import ILLNESSES, PATIENTS, WARDS, patient
 from diffusion_lab.errors import LabError
 from diffusion_lab.exact import Exact
 from diffusion_lab.toy import Toy
@@ -25,9 +25,10 @@ def paths():
     return {"healthy": list(toy.steps(PROMPTS, n=40, seed=[0, 1, 2, 3])), **found}
 
 
-def test_there_are_ten_and_every_name_has_its_sign():
+def test_there_are_ten_and_every_name_is_told_and_has_its_sign():
     assert len(PATIENTS) == 10 and len(set(PATIENTS.values())) == 10
-    assert set(PATIENTS.values()) == set(WARDS) == set(CLINIC.signs)
+    assert set(PATIENTS.values()) == set(WARDS) == set(CLINIC.signs) == set(ILLNESSES)
+    assert list(ILLNESSES) == sorted(ILLNESSES)  # an order that tells nothing
 
 
 @pytest.mark.parametrize("number", PATIENTS)

@@ -14,54 +14,48 @@ from ..checks.exercises import Code, Slip, Value
 
 def posterior_mean(x_t: Tensor, a: Tensor, b: Tensor, alpha_bar: float) -> Tensor:
     """The best guess of x0 when there are only two pictures, a and b: their mean, weighed by how well each explains
-    x_t (B, D). This is `Exact.guess` for a data set of two; returns (B, D)."""
-    def score(x: Tensor) -> Tensor:
-        return -((x_t - alpha_bar**0.5 * x) ** 2).sum(dim=1) / (2 * (1 - alpha_bar))  # (B,)
-
-    w_a, w_b = torch.stack([score(a), score(b)]).softmax(dim=0)[:, :, None]       # (B, 1) each
-    return w_a * a + w_b * b
+    x_t. This is `Exact.guess` for a data set of two; all tensors (D,)."""
+    far_a = ((x_t - alpha_bar**0.5 * a) ** 2).sum()
+    far_b = ((x_t - alpha_bar**0.5 * b) ** 2).sum()
+    fits_a = torch.exp(-far_a / (2 * (1 - alpha_bar)))
+    fits_b = torch.exp(-far_b / (2 * (1 - alpha_bar)))
+    return (fits_a * a + fits_b * b) / (fits_a + fits_b)
 
 
 def reverse_step(x_t: Tensor, x0: Tensor, alpha_bar: float, alpha_bar_next: float) -> Tensor:
     """One step back, from a guess of the picture: find the noise that goes with it, keep a little less of it.
 
-    eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar), then one DDIM step. All tensors (B, ...).
+    This is `ddim_step` with eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar). All tensors (B, ...).
     """
     eps = (x_t - alpha_bar**0.5 * x0) / (1 - alpha_bar) ** 0.5
-    return ddim_step(x_t, eps, alpha_bar, alpha_bar_next)
+    return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next) ** 0.5 * eps
 
 
-def _weighed(x_t, a, b, score_a, score_b) -> Tensor:
-    w_a, w_b = torch.stack([score_a, score_b]).softmax(dim=0)[:, :, None]
-    return w_a * a + w_b * b
-
-
-def _mean_with(squared=lambda d: (d**2).sum(dim=1), fade=lambda alpha_bar: alpha_bar**0.5,
+def _mean_with(squared=lambda d: (d**2).sum(), fade=lambda alpha_bar: alpha_bar**0.5,
                scale=lambda alpha_bar: 2 * (1 - alpha_bar), sign=-1):
     """A posterior mean with one of its parts exchanged: how its slips are made."""
     def mean(x_t, a, b, alpha_bar):
-        score_a, score_b = (sign * squared(x_t - fade(alpha_bar) * x) / scale(alpha_bar) for x in (a, b))
-        return _weighed(x_t, a, b, score_a, score_b)
+        fits_a, fits_b = (torch.exp(sign * squared(x_t - fade(alpha_bar) * x) / scale(alpha_bar)) for x in (a, b))
+        return (fits_a * a + fits_b * b) / (fits_a + fits_b)
 
     return mean
 
 
 def _unnormalised(x_t, a, b, alpha_bar):
-    w_a, w_b = (torch.exp(-((x_t - alpha_bar**0.5 * x) ** 2).sum(dim=1) / (2 * (1 - alpha_bar)))[:, None]
-                for x in (a, b))
-    return w_a * a + w_b * b
+    fits_a, fits_b = (torch.exp(-((x_t - alpha_bar**0.5 * x) ** 2).sum() / (2 * (1 - alpha_bar))) for x in (a, b))
+    return fits_a * a + fits_b * b
 
 
 def _nearest(x_t, a, b, alpha_bar):
-    far_a, far_b = (((x_t - alpha_bar**0.5 * x) ** 2).sum(dim=1, keepdim=True) for x in (a, b))
+    far_a, far_b = (((x_t - alpha_bar**0.5 * x) ** 2).sum() for x in (a, b))
     return torch.where(far_a < far_b, a, b)
 
 
 def _two_points() -> list[tuple]:
     a, b = torch.tensor([0.9, -0.3, 0.5]), torch.tensor([-0.6, 0.7, 0.2])
-    eps = noise((3,), [31, 32, 33, 34])                                           # (4, 3)
-    return [(alpha_bar**0.5 * (0.6 * a + 0.4 * b) + 0.7 * (1 - alpha_bar) ** 0.5 * eps, a, b, alpha_bar)
-            for alpha_bar in (0.5, 0.2, 0.7)]
+    shifts = noise((3,), [31, 32, 33, 34])                                        # (4, 3), one each
+    return [(alpha_bar**0.5 * (0.6 * a + 0.4 * b) + 0.7 * (1 - alpha_bar) ** 0.5 * shift, a, b, alpha_bar)
+            for alpha_bar in (0.5, 0.2, 0.7) for shift in shifts]
 
 
 def _steps() -> list[tuple]:
@@ -69,42 +63,39 @@ def _steps() -> list[tuple]:
     return [(x_t, x0, *bars) for bars in ((0.07, 0.31), (0.45, 0.8), (0.9, 1.0))]
 
 
-def _by_exp(x_t, a, b, alpha_bar):
-    rows = []
-    for x in x_t:
-        d_a, d_b = (sum((x - alpha_bar**0.5 * p) ** 2) for p in (a, b))
-        w = 1 / (1 + torch.exp((d_a - d_b) / (2 * (1 - alpha_bar))))
-        rows.append(w * a + (1 - w) * b)
-    return torch.stack(rows)
+def _by_softmax(x_t, a, b, alpha_bar):
+    pictures = torch.stack([a, b])                                                # (2, D)
+    scores = -((x_t - alpha_bar**0.5 * pictures) ** 2).sum(dim=1) / (2 * (1 - alpha_bar))
+    return torch.softmax(scores, dim=0) @ pictures
 
 
 def _by_sigmoid(x_t, a, b, alpha_bar):
     """Only the line through both pictures matters: the weight is a sigmoid along it."""
     s = alpha_bar**0.5
     logit = (x_t @ (a - b)) * s / (1 - alpha_bar) - alpha_bar * (a @ a - b @ b) / (2 * (1 - alpha_bar))
-    return b + torch.sigmoid(logit)[:, None] * (a - b)
+    return b + torch.sigmoid(logit) * (a - b)
 
 
 POSTERIOR = Code(
     call="posterior_mean(x_t, a, b, alpha_bar)",
     reference=posterior_mean,
     source=(posterior_mean,),
-    also_right=(_by_exp, _by_sigmoid),
+    also_right=(_by_softmax, _by_sigmoid),
     cases=_two_points,
     right="That is a perfect denoiser, and nothing was trained: two distances, two weights, one mean.",
     hints=(
-        "Ask of each picture alone: if it were the one, how well would it explain what you see? You see a faded "
-        "picture plus static, so compare x_t with the faded a and with the faded b.",
-        "The better the explanation, the larger the weight. Static is Gaussian, so a picture at distance d explains "
-        "with exp(-d squared / (2 * variance)). What is the variance of the static at this alpha_bar?",
-        "Make the two weights add up to 1 (softmax of the two exponents does both in one go), then mix: weight of a "
-        "times a plus weight of b times b. One weight for each row of x_t, so sum the squares over dim=1.",
+        "Do what the table did by hand, with letters for its numbers: 0.8 was the root of alpha_bar, and 0.72 twice "
+        "1 - alpha_bar. Begin with the first row: how far is x_t from the faded a, squared? And from the faded b?",
+        "`((x_t - ...) ** 2).sum()` adds up the squares of all differences. `torch.exp(-far / ...)` says how well a "
+        "picture explains x_t: the nearer, the larger. Do you have one such number for a and one for b?",
+        "Last row: each of the two numbers is divided by their sum, so that the weights add up to 1. Then mix: the "
+        "weight of a times a, plus the weight of b times b. Test: halfway between the faded two, both count 0.5.",
     ),
     slips=(
         Slip("only the nearest", "It picks the nearer picture whole. Where both are possible, the best guess lies "
              "between them: look at how the two are combined.", _nearest),
         Slip("a plain average", "Both pictures count the same whatever x_t says: look at where x_t enters the weights.",
-             lambda x_t, a, b, alpha_bar: (0 * x_t + (a + b) / 2)),
+             lambda x_t, a, b, alpha_bar: (a + b) / 2),
         Slip("the pictures are not faded", "x_t is compared with the pictures at full strength, but in x_t they are "
              "faded: look at what you subtract from x_t.", _mean_with(fade=lambda alpha_bar: 1)),
         Slip("faded without a root", "The pictures are faded too much before they are compared: look at the factor "
@@ -112,7 +103,7 @@ POSTERIOR = Code(
         Slip("the farther one counts more", "The picture that explains x_t worse gets the larger weight: look at the "
              "sign in the exponent.", _mean_with(sign=1)),
         Slip("distance without a square", "The exponent grows with the distance, it should grow with its square: look "
-             "at how the differences are summed up.", _mean_with(squared=lambda d: (d**2).sum(dim=1) ** 0.5)),
+             "at how the differences are summed up.", _mean_with(squared=lambda d: (d**2).sum() ** 0.5)),
         Slip("the factor two is missing", "The weights are too sure: look at the exponent of a Gaussian bell curve.",
              _mean_with(scale=lambda alpha_bar: 1 - alpha_bar)),
         Slip("the variance of the wrong part", "The exponent is divided by the picture's share, not by the share of "
@@ -125,10 +116,7 @@ POSTERIOR = Code(
         Slip("weights that do not add up to 1", "The guess shrinks towards zero because the two weights together are "
              "less than 1: look at what they should be divided by.", _unnormalised),
         Slip("a mean over the values", "The squared differences are averaged, and should be added up: each value is "
-             "one more piece of evidence.", _mean_with(squared=lambda d: (d**2).mean(dim=1))),
-        Slip("one weight for the whole batch", "All rows of x_t share one weight, but each is a case of its own: look "
-             "at the dimension you sum over.",
-             _mean_with(squared=lambda d: (d**2).sum().expand(len(d)))),
+             "one more piece of evidence.", _mean_with(squared=lambda d: (d**2).mean())),
         Slip("the guess is faded", "The weights are right, the guess is too weak: it should be made of clean pictures.",
              lambda x_t, a, b, alpha_bar: alpha_bar**0.5 * posterior_mean(x_t, a, b, alpha_bar)),
     ),
@@ -148,7 +136,7 @@ def _by_parts(x_t, x0, a, b):
 REVERSE = Code(
     call="reverse_step(x_t, x0, alpha_bar, alpha_bar_next)",
     reference=reverse_step,
-    source=(reverse_step, ddim_step),
+    source=(reverse_step,),
     also_right=(_by_ratio, _by_parts),
     cases=_steps,
     right="Guess the picture, find its noise, put a little less of it back. Repeated, this turns static into pictures.",

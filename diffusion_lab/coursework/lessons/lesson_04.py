@@ -20,8 +20,9 @@ def ancestral_parts(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: 
     mean = sqrt(alpha_bar_next) x0 + sqrt(1 - alpha_bar_next - sigma^2) eps; returns (mean (B, ...), sigma).
     """
     sigma = eta * ((1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)) ** 0.5
-    x0 = predicted_x0(x_t, eps, alpha_bar)
-    return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next - sigma**2) ** 0.5 * eps, sigma
+    x0 = (x_t - (1 - alpha_bar) ** 0.5 * eps) / alpha_bar**0.5
+    mean = alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next - sigma**2) ** 0.5 * eps
+    return mean, sigma
 
 
 def _steps() -> list[tuple]:
@@ -140,7 +141,7 @@ def _by_tensors(x_t, eps, a, b, eta):
 ANCESTRAL = Code(
     call="ancestral_parts(x_t, eps, alpha_bar, alpha_bar_next, eta)",
     reference=ancestral_parts,
-    source=(ancestral_parts, predicted_x0),
+    source=(ancestral_parts,),
     also_right=(_by_ddpm, _by_tensors),
     cases=_shaken,
     right="With eta = 0 this is your DDIM step, with eta = 1 it is DDPM: one knob between the two.",
@@ -149,8 +150,8 @@ ANCESTRAL = Code(
         "it is fresh. What is fresh cannot be old as well.",
         "Sizes of independent noises add up in squares: (old noise) squared + sigma squared = 1 - alpha_bar_next. So "
         "first compute sigma from the formula of the lesson, then what is left for eps.",
-        "Three lines: `sigma`, the same x0 as in ddim_step, and a mean that is ddim_step's result with a smaller "
-        "factor at eps. At eta = 0 the mean must equal ddim_step, at alpha_bar_next = 1 sigma must be 0.",
+        "`sigma` first, then the same x0 as in ddim_step, then a mean that is ddim_step's result with a smaller factor "
+        "at eps; give back both. At eta = 0 the mean must equal ddim_step, at alpha_bar_next = 1 sigma must be 0.",
     ),
     slips=(
         Slip("variance for sigma", "The second part is sigma squared; the noise is multiplied by sigma itself: look "
@@ -182,32 +183,33 @@ ANCESTRAL = Code(
 
 SIGNS = {
     "timesteps ascending":
-        "The path is walked from little noise to much: what the model sees gets noisier from step to step, and no "
-        "picture comes out.",
+        "The first guess already is a mess of blue and white, for static is taken for a nearly finished picture. What "
+        "the network sees burns to full colours and never clears up.",
     "noise left out":
-        "A DDPM step makes room for fresh noise that never comes: what the model sees is smooth and grey long "
-        "before the end, without any static in it.",
+        "What the network sees is smooth and grey after a few steps, without any static in it, where the healthy one "
+        "still sees dots. The star comes out clean all the same.",
     "clipped to 0 and 1":
-        "Everything darker than middle grey is cut out of every guess: the picture fades to pale and shrinks.",
+        "Every guess but the last is a good star, and what the network sees gets paler and paler: the result is washed "
+        "out, since all that is darker than middle grey is lost.",
     "noise in the last step":
-        "The guess is fine up to the end, and then a fine static lies over the result: the last step still "
-        "shakes.",
+        "The guess is a perfect star up to the last step but one, and then static lies over the result.",
     "wrong sign":
-        "The noise is put in a second time instead of being taken out: from the first steps on values explode.",
+        "The first guess is the healthy one; with the first step what the network sees burns to full colours and stays "
+        "so to the end.",
     "guidance on the wrong side":
-        "A clean picture of anything but the prompt: the push goes away from it.",
+        "A clean picture of anything but the prompt: the push goes away from it, from the first guess on.",
     "stepped twice":
-        "Each guess is used for two steps: what the model sees clears up twice as fast as the band says, and the "
-        "last steps have nothing left to do.",
+        "What the network sees is nearly clean about half-way, where the healthy one still has static, and the last "
+        "steps have nothing left to do. The star comes out clean all the same.",
     "alpha for alpha_bar":
-        "The noise is taken out with the share of a single step, so nearly nothing is taken out: a ghost comes "
-        "out where the picture should be.",
+        "The first guess is healthy, then what the network sees burns, and a dark ghost comes out where the picture "
+        "should be: next to no noise is taken out in any step.",
     "wrong variance":
-        "Each step shakes more than the model is told: what it sees is grainier than it should be, most of all "
-        "near the end.",
+        "What the network sees is grainier than the healthy one at every step, most of all near the end. The star "
+        "comes out clean all the same.",
     "step number for t":
-        "The model is told 39, 38, 37 and so on where it expects times up to 999: it believes that hardly any "
-        "noise is there, and its guesses run off into burnt and turned colours.",
+        "The first half of all guesses is burnt colours, in the second half a star clears up, and in the last steps "
+        "parts of it turn to other colours.",
 }
 
 CLINIC = Diagnoses(
@@ -215,12 +217,12 @@ CLINIC = Diagnoses(
     signs=SIGNS,
     right="All of them are found. Each of these bugs has been taught somewhere, and each leaves its own mark.",
     hints=(
-        "Sort them first: which end in static, which in a picture with a flaw, which in a clean picture of the wrong "
-        "thing?",
-        "Watch the guess, not the noisy picture. Does it sharpen, stay, or get worse from step to step? And look at "
-        "the very last step alone: what does it change?",
-        "Two patients may look alike in the end and not on the way. Step with the arrow keys, and compare with the "
-        "healthy path at the same noise level.",
+        "Sort them first: which end in static or mud, which in a picture with a flaw, which in a clean picture of the "
+        "wrong thing, and which in a clean blue star?",
+        "Those who end well are told apart on the way: watch the noisy picture, what the network sees. Is it as "
+        "grainy as the healthy one at the same step, less so, or more?",
+        "Those who end in static: look at the first guess and at the last one. Is it wrong from the start, from the "
+        "first step on, or in the very last step only?",
     ),
     solution=", ".join(f"{number}: {name}" for number, name in PATIENTS.items()) + ".",
 )

@@ -1,0 +1,68 @@
+"""A wrong function draws another picture next, in lessons 02 and 04: what a check names can be seen."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from PIL import Image
+from test_lessons import build
+
+from diffusion_lab import figures
+from diffusion_lab.coursework.lessons import find
+
+TEXTS = Path(__file__).parents[1] / "lessons/text"
+CELLS = {  # for each exercise words of the cells that are needed; the last one draws with the answer
+    "02.posterior": ("import numpy", "far_a =", "def on_paper", "posterior_mean(row"),
+    "02.reverse": ("import numpy", "def walk", "walk(reverse_step, noise(model.shape, seed=1)"),
+    "04.ddim": ("import Player", "times = schedule", "def my_sampler", "for n in (4, 20)"),
+    "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
+}
+SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground
+
+
+class Drawing:
+    """What a lesson draws next, with any answer to the exercise before it."""
+
+    def __init__(self, name: str):
+        (text,) = TEXTS.glob(f"{name[:2]}_*.md")
+        sources = [cell.source for cell in build.cells_from(text).cells if cell.cell_type == "code"]
+        *before, self.drawn = [next(source for source in sources if words in source) for words in CELLS[name]]
+        self.exercise, self.names = find(name), {}
+        self.call = self.exercise.call.partition("(")[0]
+        for source in before:
+            exec(source.replace("path = watch(", "path = list("), self.names)  # nothing is looked at here
+
+    def __call__(self, answer) -> tuple[np.ndarray, str]:
+        """The first picture, (H, W, 3) from 0 to 1, and all that is said of it."""
+        seen = []
+        def kept(image, *words, **how):
+            seen.append(figures.strip(image, *words, **how) if how else figures.Figure(small(image), *words))
+
+        self.names |= {self.call: answer, "strip": kept, "Figure": kept}
+        exec(self.drawn, self.names)
+        (drawn,) = seen
+        return np.asarray(drawn.image.convert("RGB"), dtype=np.float32) / 255, f"{drawn.alt} {drawn.caption}"
+
+
+def small(figure) -> Image.Image:
+    """A matplotlib figure as a picture that is quickly drawn."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=40)
+    pyplot.close(figure)
+    return Image.open(buffer)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_named_mistake_draws_another_picture_and_is_told_in_numbers(name):
+    draw = Drawing(name)
+    right, words = draw(draw.exercise.reference)
+    again, _ = draw(draw.exercise.reference)
+    assert np.array_equal(right, again) and "0.00" in words
+    found = {}
+    for slip in draw.exercise.slips:
+        wrong, said = draw(slip.code)
+        found[slip.name] = float(np.square(wrong - right).mean() ** 0.5)
+        assert said != words, slip.name
+    assert min(found.values()) > SEEN, found
