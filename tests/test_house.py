@@ -256,7 +256,8 @@ def test_readme_names_every_lesson_and_every_verb():
 @pytest.mark.parametrize("verb", ["lab", "present", "doctor", "ready"])
 def test_a_path_with_a_space_is_one_word_for_make(verb):
     alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    said = subprocess.run(["make", "-n", verb, "PYTHON=/a b/python"], cwd=ROOT, env=alone, capture_output=True, text=True)
+    words = ["make", "-n", verb, "PYTHON=/a b/python"]
+    said = subprocess.run(words, cwd=ROOT, env=alone, capture_output=True, text=True)
     assert shlex.split(said.stdout)[:3] == ["/a b/python", "-m", "diffusion_lab"]
 
 
