@@ -29,6 +29,7 @@ from diffusion_lab.coursework.checks.limits import limited
 from diffusion_lab.coursework.checks.measuring import distance, misfit
 from diffusion_lab.coursework.lessons import exercises, find, numbers
 from diffusion_lab.errors import LabError
+from diffusion_lab.evaluation.scenes import load_reader, look
 
 ROOT = Path(__file__).parents[1]
 ALL = {name: exercise for lesson in numbers() for name, exercise in exercises(lesson).items()}
@@ -48,6 +49,34 @@ def test_the_loop_of_lesson_04_draws_with_stable_diffusion_unchanged():
         mine = names["my_sampler"](guided(sd, prompt), sd.schedule, noise(sd.shape, 0), sd.schedule.timesteps(4))
     theirs = Trajectory.of(sd.steps(prompt, n=4, seed=0, sampler="ddim")).x0
     assert float((mine - theirs).abs().max()) < 1e-4
+
+
+def test_every_slip_of_the_loop_shows_in_the_picture_that_lesson_08_draws_next():
+    """In its five steps each picture is at least three grey levels away, on average, from what the right loop draws."""
+    sd = StableDiffusion.load("tiny-sd")
+    predict = guided(sd, "an astronaut riding a horse on mars")
+
+    def drawn(loop):
+        with torch.no_grad():
+            x0 = loop(predict, sd.schedule, noise(sd.shape, 0), sd.schedule.timesteps(5))
+        return sd.decode(x0).float()
+
+    right = drawn(find("08.loop").reference)
+    near = {slip.name: float((drawn(slip.code) - right).abs().mean()) for slip in find("08.loop").slips}
+    assert {name: away for name, away in near.items() if away < 3} == {}
+
+
+def test_the_open_exercise_of_lesson_08_ends_as_its_answer_says():
+    """A horse for k of twelve steps, a bicycle for the rest: what a reader sees in the picture of seed 1."""
+    text = (ROOT / "lessons/text/08_stable_diffusion.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(first, then = .*?predict = first if step < k else then) ", text, flags=re.DOTALL)
+    sd, seen = StableDiffusion.load("tiny-sd"), {}
+    for k in (4, 6):
+        names = {"guided": guided, "sd": sd, "k": k, "x": noise(sd.shape, 1), "ddim_step": ddim_step}
+        with torch.no_grad():
+            exec(f"{lines}\n    x = ddim_step(x, predict(x, t).eps, alpha_bar, alpha_bar_next)", names)
+        seen[k] = str(look(load_reader(), sd.decode(names["x"]).numpy())[0]["ride"])
+    assert seen == {4: "bicycle", 6: "horse"}
 
 
 @pytest.mark.parametrize("name", CODES)

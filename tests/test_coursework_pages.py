@@ -1,20 +1,27 @@
 """Hints, guesses and quizzes as pages: they teach without a kernel, without script and without styles."""
 
+import ast
 import re
 import tomllib
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
+from test_lessons import TEXTS, build
 
 from diffusion_lab.coursework import compare, hints, quiz
 from diffusion_lab.coursework.checks import comparing
 from diffusion_lab.coursework.checks.box import Box, spoken
+from diffusion_lab.coursework.checks.checking import judge_code
+from diffusion_lab.coursework.checks.exercises import Code
 from diffusion_lab.coursework.checks.quizzing import Answer, Question, Quiz
-from diffusion_lab.coursework.lessons import HERE, exercises, numbers
+from diffusion_lab.coursework.lessons import HERE, exercises, find, numbers
 from diffusion_lab.errors import LabError
 from diffusion_lab.figures import PALETTE, WORDS, Figure
 
 NAMES = [name for lesson in numbers() for name in exercises(lesson)]
+CODES = [name for name in NAMES if isinstance(find(name), Code)]
+TEXT = {text.name[:2]: text for text in TEXTS}
 QUIZZES = sorted(path.stem[-2:] for path in HERE.glob("*.toml"))
 
 
@@ -54,8 +61,24 @@ def test_the_solution_is_the_source_of_the_function_that_runs():
     from diffusion_lab.noising import add_noise
 
     text = "".join(data for _, data in Outline(hints("01.q_sample")._repr_html_()).texts)
-    signature, *_, last = inspect.getsource(add_noise).strip().splitlines()
-    assert f"{signature}\n{last}" in text  # the docstring and the checks of the input between them are left out
+    last = inspect.getsource(add_noise).strip().splitlines()[-1]
+    assert f"def q_sample(x0, alpha_bar, eps):\n{last}" in text and "mixing.add_noise" in text
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_shown_solution_runs_where_it_is_pasted_and_is_right(name):
+    """In place of the lesson's own function: what the lesson has imported by then is known, and nothing else."""
+    cells = [cell.source for cell in build.cells_from(TEXT[name[:2]]).cells if cell.cell_type == "code"]
+    (place,) = [k for k, source in enumerate(cells) if f'check("{name}"' in source]
+    (called,) = re.findall(rf'check\("{re.escape(name)}", (\w+)\)', cells[place])
+    (shown,) = re.findall(r"<pre[^>]*><code[^>]*>(.*?)</code></pre>", hints(name)._repr_html_(), re.S)
+    imports = [node for source in cells[:place] for node in ast.parse(source).body
+               if isinstance(node, ast.Import | ast.ImportFrom)]
+    known = {}
+    exec(compile(ast.Module(imports, []), "<lesson>", "exec"), known)
+    exec(unescape(shown), known)
+    assert judge_code(find(name), known[called]).box.mood == "right"
+    assert not re.search(r"->|: (Tensor|float)|@|fmt|LabError|\"\"\"", unescape(shown))
 
 
 @pytest.mark.parametrize("lesson", QUIZZES)

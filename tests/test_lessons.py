@@ -341,6 +341,13 @@ def test_a_failing_lesson_is_not_stored(workshop, line, word):
     assert not notebook.exists()
 
 
+def test_what_a_cell_found_on_the_builders_machine_is_not_stored():
+    found = nbformat.v4.new_output("stream", text="8 GB")
+    cells = [nbformat.v4.new_code_cell(metadata={"tags": tags}, outputs=[found]) for tags in ([], ["your-machine"])]
+    build._refuse(nbformat.v4.new_notebook(cells=cells))
+    assert [cell.outputs[0].text for cell in cells] == ["8 GB", build.ELSEWHERE]
+
+
 CONFLICT = '{"cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> theirs\n], "metadata": {}}'
 BROKEN = [CONFLICT, '{"cells": [', "[]", '"hello"', "5", "null", "{}", "\0", "[" * 100_000,
           '{"cells": 5, "nbformat": 4}', '{"cells": [], "metadata": {"built": 5}, "nbformat": 4, "nbformat_minor": 5}',

@@ -103,6 +103,8 @@ class Progress:
         lines = [f"{self.title(number):{wide}}  {self.said(number)}" for number in self.rows]
         return "\n".join([*lines, "", self.place])
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f'<tr><td style="{CELL}">{self._link(number)}</td><td style="{CELL}">{escape(_about(number))}</td>'

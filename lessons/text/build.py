@@ -40,6 +40,7 @@ MODULES = ROOT / "diffusion_lab" / "coursework" / "lessons"
 PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[A-Za-z0-9+/=]*")
 ADDRESS = re.compile(r"<[\w.]+( object)? at 0x[0-9a-f]+>")
 SECONDS_A_CELL = 300
+ELSEWHERE = "Run this cell: it looks at your machine, not at the one where this page was made.\n"
 SLIDE_TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
 TABLE = re.compile(r"(?<=<!-- lessons -->\n).*?(?=<!-- end of lessons -->)", re.S)
 
@@ -137,6 +138,8 @@ def _refuse(notebook: nbformat.NotebookNode) -> None:
     """Raise LessonError for an output that no learner should see, or that is another one at every run."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "your-machine" in cell.metadata.get("tags", []):
+            cell.outputs = [nbformat.v4.new_output("stream", text=ELSEWHERE)]
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(VIEW, None)  # of a control the words stay that stand in its place
             if output.get("name") == "stderr":

@@ -1,10 +1,13 @@
 """Three hints, each a click deeper, then a worked solution folded shut: plain HTML, alive without a kernel."""
 
 import ast
+import dis
 import inspect
+import re
 import textwrap
 from collections.abc import Callable
 from html import escape
+from types import CodeType, ModuleType
 
 from ..lessons import find
 from .box import BOX, with_code
@@ -34,8 +37,7 @@ class Hints:
 
 
 def hints(name: str) -> Hints:
-    """The hints of an exercise such as "04.ddim". The solution's code is read from the function the package runs,
-    without its docstring and the checks of its input."""
+    """The hints of an exercise such as "04.ddim"; the solution's code is read from the function the package runs."""
     return Hints(name, find(name))
 
 
@@ -46,18 +48,62 @@ def _fold(title: str, inside: str) -> str:
 def _solution(exercise: Exercise) -> str:
     if not isinstance(exercise, Code):
         return f"<p>{with_code(exercise.solution)}</p>"
-    return "".join(
-        f"<p>From <code>{escape(function.__module__)}</code>:</p>"
-        f'<pre style="{CODE}"><code style="{WRAP}">{escape(_core(function))}</code></pre>'
-        for function in exercise.source)
+    ours = " and ".join(f"<code>{escape(f'{one.__module__}.{one.__name__}')}</code>" for one in exercise.source)
+    return (f'<p>Paste it in place of your function:</p><pre style="{CODE}"><code style="{WRAP}">'
+            f"{escape(solution(exercise))}</code></pre><p>It is what this course runs itself, as {ours}.</p>")
 
 
-def _core(function: Callable) -> str:
-    """The source that runs, without its docstring and the checks of its input: the lines that a learner writes."""
-    source = textwrap.dedent(inspect.getsource(function))
-    body = ast.parse(source).body[0].body
-    aside = [part for k, part in enumerate(body) if (k == 0 and ast.get_docstring(ast.parse(source).body[0]))
-             or (isinstance(part, ast.If) and all(isinstance(line, ast.Raise) for line in part.body))]
-    hidden = {number for part in aside for number in range(part.lineno, part.end_lineno + 1)}
-    kept = [line for number, line in enumerate(source.splitlines(), 1) if number not in hidden]
-    return "\n".join(line for line, before in zip(kept, ["", *kept[:-1]], strict=True) if line or before).strip()
+def solution(exercise: Code) -> str:
+    """The worked solution as a learner would write it, to be pasted in place of the stub: what it imports, then its
+    functions, those that the answer rests on first, and the answer under the name that the exercise calls it by."""
+    answer = exercise.call.partition("(")[0]
+    functions = [_core(function, answer if function is exercise.source[0] else function.__name__)
+                 for function in reversed(exercise.source)]
+    text = "\n\n\n".join(functions)
+    own = {answer, *(function.__name__ for function in exercise.source)}
+    known = {name: value for function in exercise.source for name, value in function.__globals__.items()}
+    needed = sorted(_globals(compile(text, "<solution>", "exec")) & known.keys() - own)
+    imports = sorted({_import(name, known[name]) for name in needed})
+    return "\n".join(imports) + "\n\n\n" * bool(imports) + text
+
+
+def _core(function: Callable, name: str) -> str:
+    """A function's source without what no learner writes: decorators, annotations, docstring, checks of its input."""
+    lines = textwrap.dedent(inspect.getsource(function)).splitlines()
+    (tree,) = ast.parse("\n".join(lines)).body
+    tree.name, kept = name, dict(enumerate(lines, 1))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            top = min(part.lineno for part in (node, *node.decorator_list))
+            for number in range(top, node.body[0].lineno):
+                del kept[number]
+            kept[top] = " " * node.col_offset + f"def {node.name}({_arguments(node)}):"
+    checks = (part for part in tree.body if isinstance(part, ast.If) and all(isinstance(line, ast.Raise)
+                                                                             for line in part.body))
+    for part in (*checks, *tree.body[: bool(ast.get_docstring(tree))]):
+        for number in range(part.lineno, part.end_lineno + 1):
+            kept.pop(number, None)
+    text = "\n".join(kept[number].split("  # fmt")[0] for number in sorted(kept))
+    return re.sub(r"\n\n+", "\n\n", text.replace("):\n\n", "):\n")).strip()
+
+
+def _arguments(node: ast.FunctionDef) -> str:
+    for argument in ast.walk(node.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    return ast.unparse(node.args)
+
+
+def _globals(code: CodeType) -> set[str]:
+    """The names that code takes from outside, its inner functions' too."""
+    inner = [_globals(part) for part in code.co_consts if isinstance(part, CodeType)]
+    return {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}.union(*inner)
+
+
+def _import(name: str, value: object) -> str:
+    """The line that makes a name known: the module of that name, or what the package offers."""
+    import diffusion_lab
+
+    if isinstance(value, ModuleType):
+        return f"import {value.__name__}"
+    return f"from {'diffusion_lab' if name in diffusion_lab.__all__ else value.__module__} import {name}"

@@ -1,4 +1,4 @@
-"""The perfect denoiser recites. Narrow its view, and it invents."""
+"""Static holds no picture. So where does the picture come from?"""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Guess, step, shake. Then heal ten broken samplers."""
+"""A guess is a blur. How does a blur become a sharp picture?"""
 
 import math
 

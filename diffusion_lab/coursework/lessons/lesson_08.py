@@ -1,22 +1,72 @@
-"""Open the pipe, and drive it with the loop that you wrote."""
+"""What is inside the real one, and can your own loop drive it?"""
 
 import math
 from collections.abc import Sequence
+from textwrap import wrap
 
 import torch
 from torch import Tensor
 
+from ...figures import PALETTE, Figure, axes
 from ...guidance import Guess
 from ...noising import noise
-from ...sampling import Predict, ddim_step, denoise, predicted_x0
+from ...sampling import Predict, ddim_step, predicted_x0
 from ...schedules import Schedule, scaled_linear
+from ...trajectory import Trajectory
 from ..checks.exercises import Code, Slip, Value
 
 
 def draw(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[int]) -> Tensor:
-    """The whole way from static x (B, ...) to the clean sample, in DDIM steps: what `denoise` yields last."""
-    *_, last = denoise(predict, schedule, x, timesteps, rule=ddim_step)
-    return last.x0
+    """The whole way from static x (B, ...) to the clean sample, in DDIM steps: the x0 that `denoise` yields last."""
+    for t, alpha_bar, alpha_bar_next in schedule.times(timesteps):
+        eps = predict(x, t).eps
+        x = ddim_step(x, eps, alpha_bar, alpha_bar_next)
+    return x
+
+
+PARTS = {"1 tokenizer": ("pull", 20, 32, 15), "2 text encoder": ("pull", 50, 32, 13), "3 U-Net": ("guess", 18, 7, 12),
+         "4 scheduler": ("reference", 40, 7, 15), "5 VAE": ("signal", 73, 7, 9)}  # its colour, left, bottom, width
+ARROWS = ((16.5, 37, 19.5, 37), (35.5, 37, 39.5, 37), (46, 37, 49.5, 37), (63.5, 37, 67, 37), (24, 24, 24, 17.5),
+          (12.5, 12, 17.5, 12), (30.5, 13.5, 39.5, 13.5), (39.5, 10.5, 30.5, 10.5), (55.5, 12, 59, 12),
+          (70.5, 12, 72.5, 12), (82.5, 12, 84.5, 12))  # from x, y to x, y
+
+
+def pipe_drawing(sd, path: Trajectory) -> Figure:
+    """The five parts in their order and what flows between them: the prompt, static and picture of a drawn `path`."""
+    from matplotlib.patches import Rectangle
+
+    figure, panel = axes(8, 3.9)
+    panel.set(xlim=(0, 96), ylim=(0, 47))
+    panel.set_axis_off()
+    for words, (role, x, y, width) in PARTS.items():
+        panel.add_patch(Rectangle((x, y), width, 10, facecolor=f"{PALETTE[role]}33", edgecolor=PALETTE[role],
+                                  linewidth=2))
+        panel.text(x + width / 2, y + 5, words.replace("text ", "text\n"), ha="center", va="center", fontsize=13)
+    for *tail, x, y in ARROWS:
+        panel.annotate("", (x, y), tail, arrowprops={"arrowstyle": "-|>", "color": "#444", "lw": 2, "shrinkA": 0})
+    panel.plot([84, 84, 24], [30, 24, 24], color="#444", linewidth=2)
+    _flow(panel, sd, path)
+    return Figure(figure, "A pipe in two rows. Above, the prompt goes into the tokenizer, its tokens go into the text "
+                  "encoder, and rows of numbers come out. Below, static and these rows go into the U-Net; its guess "
+                  "goes to the scheduler and the next latent comes back, again and again; the last latent goes into "
+                  "the VAE, and a picture comes out.",
+                  f"Each part works once, but for the U-Net and the scheduler: they take turns, {path.recipe.n} times.")
+
+
+def _flow(panel, sd, path: Trajectory) -> None:
+    """What flows through the pipe, between its parts."""
+    (prompt,), latents = path.recipe.prompt, torch.cat([path[0].x_t, path.x0])             # (2, C, h, w)
+    static, latent = (latents.movedim(1, -1) @ sd.to_rgb[:-1] + sd.to_rgb[-1]).clamp(-1, 1) / 2 + 0.5
+    rows, (picture,) = sd.condition([prompt])[0].float().cpu(), sd.picture(path.x0)
+    for image, x, y, width, height in ((static, 0, 6, 12, 12), (latent, 59, 6, 11, 12), (picture, 85, 6, 11, 12),
+                                       (rows, 68, 31, 28, 13)):
+        panel.imshow(image, extent=(x, x + width, y, y + height), aspect="auto", cmap="PuOr", interpolation="nearest")
+    panel.set(xlim=(0, 96), ylim=(0, 47))
+    ids = sd.pipeline.tokenizer(prompt).input_ids
+    for x, y, words in ((8, 37, "\n".join(wrap(prompt, 15))), (42.8, 37, "\n".join([*map(str, ids[:3]), "…"])),
+                        (8, 28, "prompt"), (42.8, 28, "tokens"), (78, 28, "rows"), (35, 15.5, "guess"), (35, 8, "step"),
+                        (6, 3, "static"), (35, 3, f"{path.recipe.n} times"), (64.5, 3, "latent"), (90.5, 3, "picture")):
+        panel.text(x, y, words, ha="center", va="center", fontsize=13)
 
 
 def _guess(x: Tensor, t: int) -> Guess:
@@ -102,7 +152,7 @@ def _recursively(predict, schedule, x, timesteps):
 LOOP = Code(
     call="draw(predict, schedule, x, timesteps)",
     reference=draw,
-    source=(draw, denoise),
+    source=(draw,),
     also_right=(_by_hand, _recursively),
     cases=_cases,
     right="Your loop is the pipeline: give it `guided(sd, prompt)` and it draws the same picture as Stable Diffusion's "
@@ -143,16 +193,18 @@ LOOP = Code(
 
 SWAP = Value(
     truth="b",
-    right="The static is the same and the model is the same, so the picture is the same one; the better solver ends "
-          "closer to it: in twenty steps half as far off.",
+    right="The static is the same, the model is the same, and nothing shakes: so the picture is the same one. The "
+          "better solver ends closer to it, in twenty steps half as far off.",
     wrong={
         "a": "The static comes from the seed, not from the scheduler. Draw with both and look at the composition.",
-        "c": "The number of calls is the same, but the way between two calls is not: compare both with 50 steps.",
+        "c": "The number of calls is the same, but the way between two calls is not: look at how far each of them is "
+             "from the picture of fifty steps.",
         "d": "The model only guesses noise. Which step follows from the guess is decided outside of it.",
     },
     hints=(
         "Ask for each part of the pipe whether it changes: the seed, the prompt, the network, the step.",
-        "Draw with both at 10 steps, then with both at 50. Which of the four pictures are alike?",
+        "Draw with both, `path = watch(sd.steps(prompt, n=20, seed=0, sampler=\"ddim\"))`, and again with "
+        "`\"dpmpp_2m\"`: is it another astronaut, or the same one?",
         "Only the step between two guesses is exchanged. A better step wastes less of a small number of guesses.",
     ),
     solution="b: the same picture, closer to what many steps would give.",
@@ -161,7 +213,7 @@ SWAP = Value(
 CHOICES = {
     "a": "Another picture, because the scheduler draws its own static.",
     "b": "The same picture, closer to what many steps would give.",
-    "c": "Nothing: ten calls are ten calls.",
+    "c": "Nothing at all: twenty calls are twenty calls, so every number is the same.",
     "d": "It cannot be done without training the model again.",
 }
 
