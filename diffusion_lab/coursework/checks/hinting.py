@@ -78,13 +78,26 @@ def _core(function: Callable, name: str) -> str:
             for number in range(top, node.body[0].lineno):
                 del kept[number]
             kept[top] = " " * node.col_offset + f"def {node.name}({_arguments(node)}):"
-    checks = (part for part in tree.body if isinstance(part, ast.If) and all(isinstance(line, ast.Raise)
-                                                                             for line in part.body))
-    for part in (*checks, *tree.body[: bool(ast.get_docstring(tree))]):
+    for part in _aside(tree):
         for number in range(part.lineno, part.end_lineno + 1):
             kept.pop(number, None)
     text = "\n".join(kept[number].split("  # fmt")[0] for number in sorted(kept))
     return re.sub(r"\n\n+", "\n\n", text.replace("):\n\n", "):\n")).strip()
+
+
+def _aside(tree: ast.FunctionDef) -> list[ast.stmt]:
+    """The statements that compute nothing of the result: the docstring, checks, and what only a check looks at."""
+    def checks(part: ast.stmt) -> bool:
+        called = part.value if isinstance(part, ast.Expr) else None
+        return (isinstance(part, ast.If) and isinstance(part.body[-1], ast.Raise)
+                or isinstance(called, ast.Constant)
+                or isinstance(called, ast.Call) and "check" in ast.unparse(called.func))
+
+    kept = [part for part in tree.body if not checks(part)]
+    read = {node.id for part in kept for node in ast.walk(part)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return [part for part in tree.body if part not in kept or isinstance(part, ast.Assign)
+            and isinstance(part.targets[0], ast.Name) and part.targets[0].id not in read]
 
 
 def _arguments(node: ast.FunctionDef) -> str:
