@@ -69,6 +69,11 @@ def written(code: str, **names):
      "e = [torch.exp(-((x_t - alpha_bar**.5 * p)**2).sum() / (2 * (1 - alpha_bar))) for p in (a, b)]\n"
      "    w = e[0] / e[0] + e[1]\n    return w * a + (1 - w) * b", "brackets are missing",
      "`e[0] / e[0] + e[1]`"),
+    ("02.posterior", P +
+     "e = [torch.exp(-((x_t - alpha_bar**.5 * p)**2).sum() / (2 * 1 - alpha_bar)) for p in (a, b)]\n"
+     "    w = e[0] / (e[0] + e[1])\n    return w * a + (1 - w) * b", "brackets are missing", "the sum."),
+    ("04.ddim", D + GOOD + "return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next**0.5) * eps",
+     "brackets are missing", "what stands under the root"),
     ("02.posterior", P + "d = [((x_t - alpha_bar**.5 * p)**2).sum() / (2 * (1 - alpha_bar)) for p in (a, b)]\n"
      "    w = np.stack([-d[0], -d[1]]).softmax(0)\n    return w[0] * a + w[1] * b", "numpy for torch",
      "write `torch.`"),

@@ -1,12 +1,15 @@
 """Live controls: what stands in a page without a kernel, what a change draws, and what a slip is told."""
 
+import asyncio
+import warnings
+
 import IPython.display
 import nbformat
 import numpy as np
 import pytest
 from PIL import Image
 
-from diffusion_lab import LabError, live
+from diffusion_lab import LabError, controls, live
 from diffusion_lab.commands.lab import without_controls
 from diffusion_lab.controls import VIEW, _control
 from diffusion_lab.figures import strip
@@ -39,6 +42,8 @@ def grey(level=10, size=8):
         raise ZeroDivisionError("thirteen")
     if level == 14:
         raise LabError("a lower level was expected")
+    if level == 15:
+        warnings.warn("fifteen is odd", stacklevel=2)
     return strip([np.full((size, size, 3), level, np.uint8)], f"grey {level}", f"level {level}, size {size}")
 
 
@@ -54,8 +59,27 @@ def test_a_change_draws_anew_and_an_error_is_a_sentence_under_the_picture(page):
         assert sentence in page.picture and "level 20, size 8" in page.picture
     size.value = 16
     assert "level 20" in page.picture  # still broken: 14
+    level.value = 15
+    assert ">fifteen is odd<" in page.picture and "level 15, size 16" in page.picture
     level.value = 30
-    assert "level 30, size 16" in page.picture and "expected" not in page.picture
+    assert "level 30, size 16" in page.picture and "expected" not in page.picture and "odd" not in page.picture
+
+
+def test_while_a_kernel_runs_many_changes_are_drawn_once_for_the_last(page, monkeypatch):
+    monkeypatch.setattr(controls, "EVERY", 0)
+    level, drawn = _control("level", (0, 100), grey), []
+
+    async def moved():
+        live(lambda level: drawn.append(level) or grey(level), level=level)
+        for values in ((20, 30, 40), (50, 60)):
+            for level.value in values:
+                assert values[0] not in drawn
+            for _ in range(9):  # the loop's turns
+                await asyncio.sleep(0)
+            assert f"level {values[-1]}" in page.picture
+
+    asyncio.run(moved())
+    assert drawn == [10, 40, 60]
 
 
 def test_what_stands_without_a_kernel(page):

@@ -12,6 +12,7 @@ import pytest
 from diffusion_lab.__main__ import main
 from diffusion_lab.commands import environment, lab
 from diffusion_lab.coursework import Progress, check
+from diffusion_lab.coursework.lessons import exercises, numbers
 from diffusion_lab.coursework.progress import folder, kept, note
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +67,8 @@ def test_where_nothing_can_be_kept_a_check_goes_on(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("DIFFUSION_LAB_PROGRESS", str(tmp_path / "file" / "notes"))
     assert check("01.schedule", "cosine") == "cosine" and kept() == {}
+    monkeypatch.setenv("DIFFUSION_LAB_PROGRESS", "~/notes")
+    assert folder() == Path.home() / "notes"
     monkeypatch.delenv("DIFFUSION_LAB_PROGRESS")
     assert folder().parent.name == "diffusion_lab" and ROOT not in folder().parents
 
@@ -90,6 +93,7 @@ def test_export_certificate_and_reset(notes, tmp_path, capsys):
     text = page.read_text()
     assert "Ada &lt;Lovelace&gt;" in text and ">01.root<" in text
     assert re.findall(r"scope='row'>(\d\d)", text) == ["01"]
+    assert f"has passed 1 of its {sum(len(exercises(number)) for number in numbers())} checked exercises" in text
     assert main(["progress", "--reset"]) == 0 and kept() == {}
     (aside,) = [path for path in notes.parent.iterdir() if path.name.startswith("notes until")]
     assert len(list(aside.iterdir())) == 2
@@ -160,9 +164,10 @@ def test_a_lesson_is_brought_back_and_yours_is_kept(course, capsys):
     (mine,) = own.parent.glob("01_one (mine*.ipynb")
     assert mine.read_text() == '{"mine": true}' and mine.name in capsys.readouterr().out
     assert main(["reset", "01"]) == 0 and len(list(own.parent.glob("*.ipynb"))) == 3  # nothing of yours to keep
-    renew(course, "01_one.ipynb", 2)
+    for name in ("00_start.ipynb", "01_one.ipynb"):
+        renew(course, name, 2)
     lab._copy_lessons()
-    assert json.loads(own.read_text())["edition"] == 2
+    assert [json.loads((own.parent / name).read_text())["edition"] for name in ("00_start.ipynb", own.name)] == [2, 2]
     assert main(["reset", "07"]) == 2 and "07 came; there are: 00, 01" in capsys.readouterr().err
 
 
@@ -173,7 +178,11 @@ def test_what_lies_in_the_way_of_the_copies_stops_nothing(course, capsys):
     assert main(["reset", "01"]) == 2 and "the disk refused" in capsys.readouterr().err
     (course / "my-lessons").unlink()
     (course / "my-lessons" / "00_start.ipynb").mkdir(parents=True)
-    (course / "my-lessons" / ".made.json").write_text("[")
-    lab._copy_lessons()
+    (course / "my-lessons" / "01_one.ipynb").write_text('{"mine": true}')  # never a copy: there is no newer edition
+    for broken in ("[", "[1]"):
+        (course / "my-lessons" / ".made.json").write_text(broken)
+        lab._copy_lessons()
+        assert capsys.readouterr().out == ""
+    assert main(["reset", "01"]) == 0 and "Yours is kept" in capsys.readouterr().out
     assert (course / "my-lessons" / "01_one.ipynb").is_file()
     assert (course / "my-lessons" / "00_start.ipynb").is_dir()

@@ -206,11 +206,12 @@ def test_recorder_on_editing_pipelines(sd, plain, sampler, task):
 
 def test_recorder_knows_the_recipe_and_leaves_no_trace(sd):
     with record(sd.pipeline) as trajectory:
-        sd.pipeline("a dog", num_inference_steps=2)
+        sd.pipeline("a dog", num_inference_steps=2, output_type="latent")
         sd.pipeline("a cat", num_inference_steps=4, guidance_scale=3.0, negative_prompt="snow")
     recipe = trajectory.recipe
     assert recipe.prompt == ("a cat",) and recipe.negative_prompt == "snow" and recipe.guidance_scale == 3.0
     assert recipe.n == 4 and recipe.sampler == "pndm" and len(trajectory) == 6  # the last run: 4, correction, end
+    assert not trajectory[-1].extras and list(trajectory.pictures) == [5]  # nothing of the run before
     assert trajectory.to_rgb.shape == (5, 3) and trajectory.direction == "reverse"
     assert not {"step"} & set(vars(sd.pipeline.scheduler)) and not {"decode"} & set(vars(sd.pipeline.vae))
     assert "encode_prompt" not in vars(sd.pipeline) and not sd.pipeline.unet._forward_hooks

@@ -120,7 +120,7 @@ def lessons():
 def _start_page():
     """The address of the first lesson below the course's folder that can be opened, 00 where there is one."""
     found = [opened_from() / path.name for path in lessons()]
-    whole = (path for path in found if isinstance(_json(path), dict))
+    whole = (path for path in found if _json(path))
     first = next(whole, found[0] if found else LESSONS)
     return first.relative_to(environment.ROOT).as_posix()
 
@@ -141,8 +141,7 @@ def _copy_lessons():
     where the disk refuses, the lessons are opened where they are."""
     record = own_lessons() / ".made.json"  # by name, the fingerprint of each copy as it was made
     found = _json(record)
-    made = found if isinstance(found, dict) else {}
-    newer = []
+    made, newer = dict(found), []
     for path in lessons():
         try:
             own, today = own_lessons() / path.name, digest(path)
@@ -186,23 +185,24 @@ def bring_back(lesson):
                        f"({error.strerror or error}); nothing is lost; mend the folder's rights") from None
     _whole(own, content)
     record = own.with_name(".made.json")
-    _whole(record, json.dumps(dict(_json(record) or {}, **{lesson.name: digest(lesson)}), indent=1).encode())
+    _whole(record, json.dumps(dict(_json(record), **{lesson.name: digest(lesson)}), indent=1).encode())
     return kept
 
 
 def _json(path):
-    """What a JSON file holds, or None where it cannot be read: then nothing is known of it."""
+    """The object in a JSON file, an empty one where there is none: then nothing is known of it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _trust(state):
     """Sign the lessons that changed since the last start and are as they were built, so that their players are alive at
     once. Whatever else lies there is neither signed nor in the way: one file at a time, and none is needed to go on."""
     record = state / "trusted.json"
-    known, built = (found if isinstance(found, dict) else {} for found in map(_json, (record, BUILT)))
+    known, built = _json(record), _json(BUILT)
     tried = {}
     for path in lessons():
         try:
