@@ -228,6 +228,8 @@ def test_guidance_is_a_line_through_two_guesses():
     assert [float(guide(without, with_prompt, w)[0, 0]) for w in (0, 1, 2.5)] == [0, 1, 2.5]
     path = list(denoise(lambda x, t: Guess(x, x / 2), SCHEDULE, noise((3,), 0), [500, 100]))
     assert torch.equal(path[0].eps_uncond, path[0].eps / 2) and path[-1].eps_uncond is None
+    twice = list(heun(lambda x, t: Guess(x, x / 2), SCHEDULE, noise((3,), 0), [500, 100]))
+    assert [torch.equal(step.eps_uncond, step.eps / 2) for step in twice[:-1]] == [True] * 3
 
 
 class Two:

@@ -210,6 +210,9 @@ def test_saved_and_loaded_a_forward_path_is_the_same(tmp_path):
         assert torch.equal(path[1].x_t, add_noise(x0, 0.36, eps)) and torch.equal(path[1].eps, eps) and path[1].t == 1
         assert torch.allclose(path.x0, x0) and [type(a) for a in path.alpha_bars] == [float] * 3
     assert (steps[1:].alpha_bars, steps[1:].ts) == ([0.36, 0.04], [1, 2])
+    seen = torch.full((1, 2, 2, 3), 9, dtype=torch.uint8)
+    again = Trajectory.load(Trajectory(steps, pictures={1: seen}).save(tmp_path / "seen.safetensors"))
+    assert again.fixed and torch.equal(again.pictures[1], seen)
 
 
 def test_a_path_keeps_what_its_steps_know():
