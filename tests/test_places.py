@@ -97,8 +97,8 @@ def test_what_is_no_model_but_weights_has_a_remedy_of_its_own(here):
 
 
 def test_addresses_are_roles():
-    assert role_of("stabilityai/sd-turbo") is find_model("sd-turbo").role is ROLES["sd-turbo"]
-    assert find_model("sd-turbo").path is None
+    assert role_of("stabilityai/sd-turbo") is ROLES["sd-turbo"]
+    assert find_model("sd-turbo") == Place(None, ROLES["sd-turbo"])
     assert role_of(OLD) is role_of(HOME) is find_model(OLD).role is ROLES["stable-diffusion-v1-5"]
     assert find_model("someone/something") == Place(None, Role("something", homes=("someone/something",),
                                                                habits=Habits("something")))  # fmt: skip
