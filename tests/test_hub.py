@@ -225,7 +225,9 @@ def test_what_was_asked_for_by_address_is_looked_at_without_a_gpu_too(tmp_path):
     for name, files in {"xl": {"model_index.json": '{"_class_name": "StableDiffusionXLPipeline"}'},
                         "lora": {"pytorch_lora_weights.safetensors": ""}, "file": {"dreamy.safetensors": ""},
                         "bin": {"model_index.json": '{"_class_name": "StableDiffusionPipeline"}',
-                                "unet/diffusion_pytorch_model.bin": ""}}.items():
+                                "unet/diffusion_pytorch_model.bin": ""},
+                        "page": {"README.md": "words"},
+                        "network": {"unet/diffusion_pytorch_model.safetensors": ""}}.items():
         for file, content in files.items():
             (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name / file).write_text(content)
@@ -235,11 +237,12 @@ def test_what_was_asked_for_by_address_is_looked_at_without_a_gpu_too(tmp_path):
     with serving(Hub({"a/small": folder("v1-5"), **others})) as hub:
         out, err = run(ASKED, *asked, cache=tmp_path / "cache", url=hub.url)
     said = [line for line in out.splitlines() if "comes from" not in line]
-    assert len(said) == 9 and hub.gets == len(list(folder("v1-5").rglob("*.safetensors"))), out + err
+    assert len(said) == 11 and hub.gets == len(list(folder("v1-5").rglob("*.safetensors"))), out + err
     for line, words in zip(said, [
         "GOT small", "SENTENCE there is no model at a/smal ", "SENTENCE a/small has no revision 'fp17'", "no GPU here",
         "GOT Tiny SD", "expected at a/xl; a StableDiffusionXLPipeline; give", "a/lora; a LoRA, which changes a model",
         "a/file; a model in one file; make a folder of it with diffusers", "a/bin; unet as *.bin, which may run code",
+        "a/page does not hold all parts of a model (model_index.json is missing)", "a/network does not hold all parts",
     ], strict=True):  # fmt: skip
         assert words in line, line
 

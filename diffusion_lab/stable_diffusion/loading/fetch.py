@@ -159,6 +159,8 @@ def fetch(repo: str, revision: str, parts: Sequence[str], most: int = 0) -> None
     index = json.loads(brought("model_index.json").read_text(encoding="utf-8")) if "model_index.json" in sizes else {}
     if what := stranger(list(sizes), index.get("_class_name", "")):
         raise Fault("another", "; ".join(what))
+    if not index:
+        raise Fault("incomplete", "model_index.json is missing")
     names = wanted(list(sizes), parts)
     weights = sum(sizes[name] for name in names if name.endswith(".safetensors"))
     if 0 < most < weights:
@@ -166,7 +168,7 @@ def fetch(repo: str, revision: str, parts: Sequence[str], most: int = 0) -> None
     cache.mkdir(parents=True, exist_ok=True)
     free, kept = shutil.disk_usage(cache).free, sum(path.stat().st_size for path in blobs.glob("*.part"))
     todo = max(0, sum(sizes[name] for name in names if not had(name)) - kept)
-    _tell(plan={"bytes": todo, "free": free, "blobs": str(blobs), "files": len(names)})
+    _tell(plan={"bytes": todo, "free": free, "blobs": str(blobs)})
     if todo > free:
         raise OSError(errno.ENOSPC, f"{todo / 1e9:.1f} GB to download, {free / 1e9:.1f} GB free")
     for name in names:
