@@ -8,7 +8,20 @@
     const alt = still.alt;
     const picture = still.cloneNode();
     picture.style.cssText = `height:${setting.height}px;max-width:100%;object-fit:contain;image-rendering:pixelated`;
+    // On paper there is no slider: there, every stop.
+    const stops = document.createElement("div"), paper = document.createElement("style");
+    stops.className = "dl-stops";
+    stops.ariaHidden = "true";
+    for (const [k, source] of setting.frames.entries()) {
+      const stop = stops.appendChild(document.createElement("div")), image = stop.appendChild(new Image());
+      Object.assign(image, {src: source, alt: ""}).style.cssText = picture.style.cssText + ";display:block";
+      stop.append(setting.labels[k]);
+    }
+    paper.textContent = `.dl-stops{display:none;flex-wrap:wrap;gap:6px 14px;font:16px/1.2 system-ui,sans-serif;text-align:center}
+      .printing .dl-stops{display:flex}.printing .dl-moves{display:none!important}
+      @media print{.dl-stops{display:flex}.dl-moves{display:none!important}}`;
     const line = document.createElement("label");
+    line.className = picture.className = "dl-moves";
     line.style.cssText = "display:flex;gap:.8em;align-items:center;font:16px/1.4 system-ui,sans-serif;margin:.4em 0;flex-wrap:wrap";
     const range = document.createElement("input");
     Object.assign(range, {type: "range", min: 0, max: setting.frames.length - 1, step: 1, value: setting.start});
@@ -38,7 +51,7 @@
       host.closest(".jp-Notebook")?.focus({preventScroll: true});
     }, true);
     still.replaceWith(picture);
-    figure.insertBefore(line, picture.nextSibling);
+    picture.after(line, stops, paper);
     show();
   }
 })();

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import nbformat
 import pytest
 from browser import PATIENCE, browser, free_port, page, press, until
-from nbformat.v4 import new_code_cell
-from test_decks import LESSONS, small_lesson
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from test_decks import LESSONS, cell, shown, small_lesson
 
 from diffusion_lab.commands import environment
 
@@ -47,8 +47,16 @@ def presenting(course, book: nbformat.NotebookNode, name: str):
         process.wait(PATIENCE)
 
 
+WAITS = "import time, pathlib\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.05)\nprint('it ran')"
+
+
 @pytest.fixture(scope="module")
-def presented(tmp_path_factory):
+def course(tmp_path_factory):
+    return tmp_path_factory.mktemp("course")
+
+
+@pytest.fixture(scope="module")
+def presented(course):
     """The small lesson, with a control that asks the kernel."""
     book = small_lesson()
     book.cells.insert(3, new_code_cell(
@@ -57,7 +65,9 @@ def presented(tmp_path_factory):
         "    assert level != 103, 'this one breaks'\n"
         "    return figures.strip([np.full((8, 8, 3), level, np.uint8)], f'grey {level}', f'asked {level}')\n"
         "live(grey, level=(0, 200))"))
-    with presenting(tmp_path_factory.mktemp("course"), book, "07_small.ipynb") as found:
+    book.cells += [cell("slide", new_markdown_cell("## Run me")),
+                   cell("-", shown("<p style='height:200px'>before</p>", WAITS))]
+    with presenting(course, book, "07_small.ipynb") as found:
         yield found
 
 
@@ -117,7 +127,7 @@ def test_a_live_control_answers_with_its_last_value_and_the_way_out_works(engine
         marked = tab.locator(".jp-Deck .jp-Cell.jp-mod-active")
         number = fitted(tab)
         while "live(grey" not in marked.inner_text():
-            tab.keyboard.press("ArrowRight")
+            tab.keyboard.press("ArrowDown")
             number = fitted(tab, number)
         tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
         tab.keyboard.press("Shift+Enter")
@@ -138,17 +148,67 @@ def test_a_live_control_answers_with_its_last_value_and_the_way_out_works(engine
         until(tab.locator("#jp-menu-panel, #jp-top-panel").first.is_visible)
 
 
+def headed(tab, words):
+    """Wait until the slide with this title is shown."""
+    until(lambda: [words in title for title in tab.locator(TITLE).all_inner_texts()], [True])
+
+
+def test_keys_turn_slides_whatever_is_marked_and_whoever_has_the_focus(engine, presented):
+    with page(engine) as tab:
+        started(tab, presented)
+        first = fitted(tab)
+        tab.keyboard.press("ArrowDown")
+        fitted(tab, first)  # a cell of the same slide is marked
+        headed(tab, "A small lesson")
+        tab.keyboard.press("ArrowRight")
+        headed(tab, "A formula")
+        for before, key in (("End", "ArrowRight"), ("Home", "PageDown")):
+            tab.keyboard.press("PageUp")
+            headed(tab, "A small lesson")
+            slider = tab.locator(".dl-player input[type=range]").first
+            slider.focus()
+            press(tab, before)
+            headed(tab, "A small lesson")
+            press(tab, key)
+            headed(tab, "A formula")
+
+
+def test_running_a_slide_says_so_holds_its_height_and_there_is_a_way_back(engine, presented, course):
+    with page(engine) as tab:
+        started(tab, presented)
+        while not tab.locator(TITLE, has_text="Run me").count():
+            press(tab, "PageDown")
+        tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
+        output = tab.locator(".jp-deck-mod-visible .jp-Cell-outputWrapper", has_text="before")
+        tall = output.evaluate("(e) => e.offsetHeight")
+        tab.keyboard.press("Shift+Enter")  # its words are marked
+        tab.wait_for_selector(".jp-deck-mod-visible.dl-working")
+        output = tab.locator(".dl-working .jp-Cell-outputWrapper")
+        assert "working" in output.evaluate("(e) => getComputedStyle(e, '::after').content")
+        assert output.evaluate("(e) => e.offsetHeight") >= tall
+        (course / "build" / "present" / "go").touch()
+        tab.wait_for_selector(".jp-deck-mod-visible:not(.dl-working) pre:has-text('it ran')")
+        headed(tab, "Run me")
+        tab.keyboard.press("Escape")
+        tab.wait_for_function("document.body.dataset.jpDeckMode !== 'presenting'")
+        tab.get_by_role("button", name="Back to the slides").click()
+        tab.wait_for_selector("body[data-jp-deck-mode=presenting] .dl-stage")
+        tab.get_by_role("button", name="Leave the slides").click()
+        tab.wait_for_function("document.body.dataset.jpDeckMode !== 'presenting'")
+        started(tab, presented)  # the address opens the slides again
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda p: p.stem)
 def test_no_live_slide_of_a_lesson_is_larger_than_the_screen(engine, lesson, tmp_path):
     book = nbformat.read(lesson, as_version=4)
     with presenting(tmp_path, book, lesson.name) as where, page(engine, 1280, 720) as tab:
         started(tab, where)
-        cells = [c for c in book.cells if c.metadata.slideshow.slide_type != "notes"]
+        cells = [c for c in book.cells if c.metadata.slideshow.slide_type in ("slide", "subslide")]
         for key, size in (("PageDown", (1280, 720)), ("PageUp", (1920, 1080))):
             tab.set_viewport_size({"width": size[0], "height": size[1]})
             marks = [fitted(tab)]
-            while len(marks) < len(cells):  # each cell is marked once on the way
+            while len(marks) < len(cells):  # each slide is shown once on the way
                 tab.keyboard.press(key)
                 marks.append(fitted(tab, marks[-1]))
             assert len(set(marks)) == len(cells)

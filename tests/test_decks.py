@@ -3,6 +3,7 @@
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from browser import address, browser, missing, page, painted, press, until
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -15,11 +16,12 @@ from diffusion_lab.coursework.lessons import find
 from diffusion_lab.coursework.slides.decks import deck, folded, notes_page, slides, write
 from diffusion_lab.coursework.slides.live import live_copy, settings
 from diffusion_lab.errors import LabError
+from diffusion_lab.figures import Slider
 from diffusion_lab.pixels import TO_RGB
 
 LESSONS = sorted((environment.ROOT / "lessons").glob("[0-9][0-9]_*.ipynb"))
 SIZES = [(1280, 720), (1920, 1080)]
-SMALLEST = 0.6  # how far a slide's content may be shrunk: text of 28 px is then still 17 px
+SMALLEST = 18  # pixels of 720: no letter on a slide is smaller
 
 
 def shown(html: str, source: str = "show()") -> nbformat.NotebookNode:
@@ -75,6 +77,15 @@ def test_what_a_class_writes_into_stays_open(source, hidden):
     assert folded(shown("<p>", source)) is hidden
 
 
+def test_lines_that_the_words_above_point_at_stay_open():
+    code = "\n".join(f"line_{i} = {i}" for i in range(12))
+    parts = ["## Two\n\nRemember these lines: **they come again.**", "## One\n\nA few lines.\n\nNow watch:"]
+    for words, hidden in zip(parts, (False, True), strict=True):
+        book = new_notebook(cells=[cell("slide", new_markdown_cell(words)), cell("-", shown("<p>", code))])
+        assert ("<details class='code'>" in slides(book)[0].pieces[1]) is hidden
+        assert bool(live_copy(book).cells[2].metadata.get("jupyter")) is hidden
+
+
 def test_every_subslide_has_a_title_and_the_notes_of_its_group():
     parts = ["## One", "Two", "**Three.** And more.", "Four"]
     kinds = ["slide", "subslide", "subslide", "slide"]
@@ -84,6 +95,7 @@ def test_every_subslide_has_a_title_and_the_notes_of_its_group():
     assert [slide.title for slide in found] == ["One", "One", "Three", ""]
     assert "Three" not in found[2].pieces[0].replace("<h2>Three", "").split("</h2>")[1]
     assert deck(book, "x").count("<p>2 minutes. Wait.</p>") == 3 and "about 2 minutes" in notes_page(book, "x")
+    assert notes_page(book, "x").count("<p>2 minutes. Wait.</p>") == 3  # in print as in the speaker's view
 
 
 def test_notes_page_says_what_and_how_long():
@@ -151,6 +163,15 @@ def place(tab) -> int:
 
 NOTES = "(document.querySelector('.speaker-controls-notes .value')?.innerText || '')"
 MEASURE = """() => {
+  const letters = function* (box) {
+    const walk = document.createTreeWalker(box, NodeFilter.SHOW_TEXT), all = document.createRange();
+    while (walk.nextNode()) {
+      const element = walk.currentNode.parentElement;
+      all.selectNodeContents(walk.currentNode);
+      if (!walk.currentNode.data.trim() || element.closest("mjx-container, script, style")) continue;
+      if (all.getBoundingClientRect().width) yield parseFloat(getComputedStyle(element).fontSize) * box.style.zoom;
+    }
+  };
   const slide = Reveal.getCurrentSlide(), box = slide.querySelector(".fit");
   fit(slide);
   const room = slide.getBoundingClientRect(), size = box.getBoundingClientRect();
@@ -160,7 +181,7 @@ MEASURE = """() => {
   const place = head && [Math.round(head.getBoundingClientRect().top - room.top),
                          Math.round(parseFloat(getComputedStyle(head).fontSize) * box.style.zoom)];
   return { zoom: Number(box.style.zoom), place, tall: size.bottom - room.bottom, wide: right - room.right,
-           words: Number(box.style.getPropertyValue("--words")),
+           letters: Math.min(...letters(box)), words: Number(box.style.getPropertyValue("--words")),
            hero: slide.querySelector(".dl-hero canvas")?.getBoundingClientRect().width,
            title: head?.innerText || "", room: [room.width, room.height] };
 }"""
@@ -195,7 +216,7 @@ def test_no_slide_of_a_lesson_is_larger_than_the_slide(engine, lesson, tmp_path)
             if slide["hero"]:  # a player's largest picture; words yield to it before it is shrunk with them
                 assert abs(slide["hero"] - 320 * slide["zoom"]) < 2, slide
                 assert slide["zoom"] == 1 or slide["words"] == 0.68, slide
-            assert slide["zoom"] >= SMALLEST, f"split this slide with a subslide: {slide}"
+            assert slide["letters"] >= SMALLEST - 0.1, f"split this slide with a subslide: {slide}"
             assert slide["place"] == found[0]["place"], f"the title moved: {slide}"
         tab.set_viewport_size(dict(zip(("width", "height"), SIZES[1], strict=True)))
         press(tab, "Home")
@@ -232,6 +253,80 @@ def test_a_deck_from_a_stick_draws_maths_scrubs_players_and_folds(engine, small)
         until(lambda: tab.evaluate("Reveal.getCurrentSlide().contains(document.activeElement)"))
         assert place(tab) == 4
         assert tab.refused == [] and tab.errors == []
+
+
+@pytest.fixture(scope="module")
+def handled(tmp_path_factory):
+    """A slider, more than a slide holds once it is opened, and a quiz."""
+    grey = [np.full((8, 8, 3), level, np.uint8) for level in (0, 80, 160, 240)]
+    slider = Slider(grey, ["black", "dark", "light", "white"], "a grey square", title="How bright")
+    folds = "<details><summary>Hint</summary>" + "<p>Words.</p>" * 30 + "</details>"
+    book = new_notebook(cells=[
+        cell("slide", new_markdown_cell("# Handled")), cell("-", shown(slider._repr_html_())),
+        cell("slide", new_markdown_cell("## Opened")), cell("-", shown(folds)),
+        cell("slide", new_markdown_cell("## Asked")), cell("-", shown(quiz("01")._repr_html_()))])
+    folder = tmp_path_factory.mktemp("handled")
+    nbformat.write(book, folder / "07_handled.ipynb")
+    return write(folder / "07_handled.ipynb", folder / "slides")[0]
+
+
+@pytest.mark.browser
+def test_a_slider_never_keeps_the_slides(engine, handled):
+    with page(engine) as tab:
+        open_deck(tab, handled)
+        slider = tab.locator(".dl-slider input")
+        for before, key in (("End", "ArrowRight"), ("Home", "PageDown")):
+            slider.focus()
+            press(tab, before)
+            assert place(tab) == 0
+            press(tab, key)
+            until(lambda: place(tab), 1)
+            press(tab, "PageUp")
+            until(lambda: place(tab), 0)
+        slider.focus()
+        press(tab, "Home", "ArrowRight")
+        assert slider.input_value() == "1" and place(tab) == 0
+
+
+@pytest.mark.browser
+def test_what_is_opened_scrolls_inside_its_slide_and_shrinks_nothing(engine, handled):
+    with page(engine) as tab:
+        open_deck(tab, handled)
+        press(tab, "PageDown")
+        until(lambda: place(tab), 1)
+        zoom = "document.querySelector('section.present .fit').style.zoom"
+        before = tab.evaluate(zoom)
+        tab.locator("section.present summary").click()
+        tab.wait_for_selector("section.present .fit[data-over]")
+        painted(tab)
+        assert tab.evaluate(zoom) == before
+        slide = tab.locator("section.present")
+        slide.evaluate("(e) => { e.scrollTop = 0; }")
+        press(tab, "ArrowDown")
+        until(lambda: slide.evaluate("(e) => e.scrollTop"), lambda top: top > 0)
+        assert place(tab) == 1
+
+
+PAPER = """() => {
+  dispatchEvent(new Event("beforeprint"));
+  const seen = (what) => [...document.querySelectorAll(what)].filter((e) => e.getClientRects().length).length;
+  return { slides: [...document.querySelectorAll(".slides > section")].map((slide) => {
+             const [room, box] = [slide, slide.querySelector(".fit")].map((e) => e.getBoundingClientRect());
+             return [room.width, room.height, box.height <= room.height + 1]; }),
+           questions: seen(".dl-quiz ol > li"), stops: seen(".dl-stops img"), handles: seen(".dl-slider input") };
+}"""
+
+
+@pytest.mark.browser
+def test_on_paper_a_slide_is_a_page_with_every_question_and_every_stop(engine, handled):
+    with page(engine) as tab:
+        open_deck(tab, handled)
+        assert len(re.findall(rb"/Type\s*/Page\b", tab.pdf(prefer_css_page_size=True))) == 3
+        tab.emulate_media(media="print")
+        found = tab.evaluate(PAPER)
+        assert found == {"slides": [[1280, 720, True]] * 3, "questions": 5, "stops": 4, "handles": 0}
+        tab.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert tab.evaluate("getComputedStyle(document.querySelector('.slides > section:last-child')).opacity") == "0"
 
 
 @pytest.mark.browser

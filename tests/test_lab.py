@@ -84,14 +84,39 @@ def test_nothing_stands_before_the_first_cell(opened):
 
 
 @pytest.mark.browser
+def test_the_lesson_has_the_page_to_itself(opened):
+    """The file browser starts folded, and prose is as large as the boxes."""
+    assert not opened.locator("#jp-left-stack").is_visible()
+    size = "(e) => getComputedStyle(e).fontSize"
+    assert opened.locator(".jp-Notebook .jp-RenderedMarkdown p").first.evaluate(size) == "16px"
+
+
+WATCHED = """() => {
+  window.lost = [];
+  for (const cell of document.querySelectorAll(".jp-Notebook .jp-CodeCell")) {
+    const before = cell.offsetHeight;
+    new ResizeObserver(() => {
+      const now = cell.offsetHeight;
+      if (cell.classList.contains("dl-working") && now < before - 1) lost.push([before, now]);
+    }).observe(cell);
+  }
+}"""
+
+
+@pytest.mark.browser
 def test_run_all_works(opened):
     before = FIRST.read_bytes()
+    opened.evaluate(WATCHED)
     opened.get_by_role("menuitem", name="Run", exact=True).click()
     opened.get_by_role("menuitem", name="Run All Cells", exact=True).first.click()
     waiting = "[...document.querySelectorAll('.jp-InputArea-prompt')].some((e) => e.textContent.includes('*'))"
     idle = "document.querySelector('.jp-NotebookPanel-toolbar [data-status=idle]')"
     opened.wait_for_function(f"() => {waiting}")
+    opened.wait_for_selector(".jp-CodeCell.dl-working")
     opened.wait_for_function(f"() => !{waiting} && {idle}", timeout=240_000)
+    opened.wait_for_function("() => !document.querySelector('.dl-working')")
+    assert opened.evaluate("lost") == [], "an output lost its height while it ran again, and the page jumped"
+    assert opened.locator(".jp-Notebook .jp-WindowedPanel-outer").evaluate("(e) => e.scrollTop") == 0
     assert opened.locator(TROUBLE).all_inner_texts() == []
     assert opened.locator(IN_THE_WAY).all_inner_texts() == []
     assert opened.locator(".jp-OutputArea img:not([alt]), .jp-OutputArea img[alt='']").count() == 0

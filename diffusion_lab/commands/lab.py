@@ -94,14 +94,16 @@ def state_folder(name):
 
 
 def keep_apart(state):
-    """From here on Jupyter's settings, data and history are those in `state`, with a quiet kernel."""
-    for name in ("JUPYTER_PATH", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_TOKEN"):
+    """From here on Jupyter's settings, data and history are those in `state`, with a quiet kernel; JupyterLab takes
+    the course's own extension (a page that holds still) from beside its settings."""
+    for name in ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_TOKEN"):
         os.environ.pop(name, None)
     os.environ.update({
         "JUPYTER_CONFIG_DIR": str(state / "config"),
         "JUPYTER_DATA_DIR": str(state / "data"),
         "JUPYTER_RUNTIME_DIR": str(state / "runtime"),
         "JUPYTER_CONFIG_PATH": str(SETTINGS),
+        "JUPYTER_PATH": str(SETTINGS),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "IPYTHONDIR": str(state / "ipython"),
         "OMP_WAIT_POLICY": "PASSIVE",

@@ -39,8 +39,9 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "resu
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))
     decode = getattr(steps, "decode", None) or _decoder(model)
     made = Trajectory([], recipe, to_rgb, decode=decode)
+    preview = display(HTML(EMPTY), display_id=True) if _in_a_page() else None
     try:
-        stopped = _collect(steps, made, index, asked)
+        stopped = _collect(steps, made, index, asked, preview)
         if not made.steps:
             raise LabError("at least one step was expected; none came; give what model.steps(...) returns, unused")
         if stopped:
@@ -50,17 +51,25 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "resu
         if len(made[0].x_t) == 1 and decode is not None:
             keep(made, player.pictures[0])
         if get_ipython() is not None:
+            player.html  # noqa: B018  (made and kept while the last preview stands: it takes its time)
+            _clear(preview)
             display(player)
     except KeyboardInterrupt:  # pressed again, while the player was made: the path is there all the same
         if not made.steps:
             raise
         print("Stopped before the player was ready. The path is kept: Player(path) shows it.")
+    finally:
+        _clear(preview)
     return made
 
 
-def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequence[str]) -> bool:
+def _clear(preview) -> None:
+    if preview is not None:
+        preview.update(HTML(EMPTY))  # as it began: a stored notebook and a new run show the same
+
+
+def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequence[str], preview) -> bool:
     """Put every step into the trajectory, showing the newest guess; True where a keyboard interrupt ended it."""
-    handle = display(HTML(EMPTY), display_id=True) if _in_a_page() else None
     last = 0.0
     try:
         for step in steps:
@@ -70,16 +79,13 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequenc
             if len(made) == 1:
                 drawable(made, index)  # before the rest is paid for
                 check(asked, made)
-            if handle is not None and time.monotonic() - last > EVERY:
-                handle.update(HTML(_preview(made, index)))
+            if preview is not None and time.monotonic() - last > EVERY:
+                preview.update(HTML(_preview(made, index)))
                 last = time.monotonic()
     except KeyboardInterrupt:
         if not made.steps:
             raise
         return True
-    finally:
-        if handle is not None:
-            handle.update(HTML(EMPTY))  # as it began: a stored notebook and a new run show the same
     return False
 
 

@@ -22,6 +22,7 @@ WIDTH, HEIGHT = 1280, 720
 LONG = 6  # a code cell with more lines is folded: on a projector a figure matters more than how it is drawn
 DRAWS = re.compile(r"\b(alt|ask)=|NBVAL_")  # so is one that draws with words for the blind, or gives a guess away
 ASKS = re.compile(r"= \.\.\.|\btodo\(\)")  # what a class writes into is never folded
+POINTS = re.compile(r"\blines\b.*\Z")  # nor is what the last words above it point at
 HEADING = re.compile(r"^#{1,2} +(.+)$", re.M)
 LEAD = re.compile(r"^\*\*(.+?)\.?\*\* +")
 NOTE = re.compile(r"^<!-- speaker notes\s*(.*?)\s*-->$", re.S)
@@ -51,6 +52,7 @@ class Slide:
 def slides(notebook: nbformat.NotebookNode) -> list[Slide]:
     """The slides of a notebook in their order; raises LabError where it has none."""
     found: list[Slide] = []
+    above = ""
     for cell in titled(notebook).cells:
         kind = slide_type(cell)
         if kind in ("slide", "subslide"):
@@ -60,7 +62,9 @@ def slides(notebook: nbformat.NotebookNode) -> list[Slide]:
         if kind == "notes":
             found[-1].notes.append(_note(cell.source))
         else:
-            found[-1].pieces.append(_markdown(cell.source) if cell.cell_type == "markdown" else _code(cell))
+            words = cell.cell_type == "markdown"
+            found[-1].pieces.append(_markdown(cell.source) if words else _code(cell, above))
+            above = cell.source if words else ""
     if not found:
         raise LabError("a lesson with slides was expected; no cell of this notebook begins one; "
                        "give a cell the slide type \"slide\"")
@@ -86,11 +90,16 @@ def titled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return copy
 
 
-def folded(cell: nbformat.NotebookNode) -> bool:
-    """Is the code of a cell folded on a slide? (A lone `Player(path)` says no more than its player.)"""
+def folded(cell: nbformat.NotebookNode, above: str = "") -> bool:
+    """Is the code of a cell folded on a slide, below the words `above` it? (A lone `Player(path)` says no more than its
+    player.)"""
     lines, shows = cell.source.count("\n") + 1, bool(cell.get("outputs"))
     speaks = lines == 1 or DRAWS.search(cell.source) is not None
-    return not ASKS.search(cell.source) and (lines > LONG or (shows and speaks))
+    return not _needed(cell, above) and (lines > LONG or (shows and speaks))
+
+
+def _needed(cell: nbformat.NotebookNode, above: str) -> bool:
+    return bool(ASKS.search(cell.source) or POINTS.search(above.rstrip()))
 
 
 def _note(source: str) -> str:
@@ -103,9 +112,10 @@ def _markdown(source: str) -> str:
     return ANCHOR.sub("", markdown2html(IDS.sub("", source)))
 
 
-def _code(cell: nbformat.NotebookNode) -> str:
+def _code(cell: nbformat.NotebookNode, above: str) -> str:
     code = Highlight2HTML(pygments_lexer="ipython3")(cell.source, language="ipython3") if cell.source.strip() else ""
-    if folded(cell) or cell.source.count("\n") >= LONG:
+    plays = any("dl-player" in output.get("data", {}).get("text/html", "") for output in cell.get("outputs", []))
+    if folded(cell, above) or (plays and not _needed(cell, above)):  # nothing can be run here, and a player needs room
         code = f"<details class='code'><summary>The code of this cell</summary>{code}</details>"
         code *= "\n" in cell.source  # nothing can be run here: one line is not worth a fold
     return code + "".join(map(_output, cell.get("outputs", [])))
@@ -127,11 +137,9 @@ def _output(output: nbformat.NotebookNode) -> str:
 def deck(notebook: nbformat.NotebookNode, title: str) -> str:
     """The whole deck as one HTML page."""
     every = slides(notebook)
-    notes = {group: [note for slide in every if slide.group == group for note in slide.notes] for group in
-             {slide.group for slide in every}}  # a slide without notes of its own shows those of its group
     sections = "\n".join(
         f"<section><div class='fit'>{''.join(slide.pieces)}</div><aside class='notes'>"
-        f"{''.join(map(_markdown, slide.notes or notes[slide.group]))}</aside></section>" for slide in every)
+        f"{''.join(map(_markdown, _said(slide, every)))}</aside></section>" for slide in every)
     page = (ASSETS / "deck.html").read_text(encoding="utf-8")
     parts = {
         "title": escape(title), "sections": sections, "width": WIDTH, "height": HEIGHT,
@@ -142,11 +150,18 @@ def deck(notebook: nbformat.NotebookNode, title: str) -> str:
     return fill(page, **parts)
 
 
+def _said(slide: Slide, every: list[Slide]) -> list[str]:
+    """What is said to a slide: its notes, or where it has none those of its group, of the slide before it first."""
+    group = [other for other in every if other.group == slide.group]
+    k = next(i for i, other in enumerate(group) if other is slide)
+    return next((other.notes for other in (*group[k::-1], *group[k:]) if other.notes), [])
+
+
 def notes_page(notebook: nbformat.NotebookNode, title: str) -> str:
     """The speaker notes on a page to print: number, title and time of each slide, and what to say."""
     every = slides(notebook)
     rows = "\n".join(
-        f"<section><h2>{i}. {slide.title}</h2>{''.join(map(_markdown, slide.notes)) or '<p>-</p>'}"
+        f"<section><h2>{i}. {slide.title}</h2>{''.join(map(_markdown, _said(slide, every)))}"
         "</section>" for i, slide in enumerate(every, 1))
     total = sum(slide.minutes for slide in every)
     return (f"<!doctype html>\n<html lang='en'><head><meta charset='utf-8'><title>Notes: {escape(title)}</title>"

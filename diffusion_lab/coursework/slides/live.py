@@ -1,9 +1,10 @@
 """A lesson as live slides inside JupyterLab (jupyterlab-slideshow's Deck mode): a copy, made to be presented.
 
 The lesson itself stays as it is, whatever is run, typed or broken in front of the class. In the copy every subslide is
-a slide, so that one key walks through all of them; notes are left out (they are for the speaker); long code and lone
+a slide, and one key walks through all of them; notes are left out (they are for the speaker); long code and lone
 calls of a player are folded; and one more cell, on every slide, holds what the Deck mode lacks: sizes for a projector,
-content shrunk to fit, a way out, and arrow keys that come back from a player.
+content shrunk to fit, a way out and back, and arrow keys that come back from a player. The commands `slides:turn` and
+`slides:run` are those of the course's own extension of JupyterLab (commands/jupyter/labextensions).
 """
 
 import json
@@ -16,11 +17,11 @@ from .decks import ASSETS, HEIGHT, WIDTH, folded, slide_type, titled
 
 WALKING = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-commandMode:not(.jp-mod-readWrite) :focus"
 TYPING = ".jp-Deck.jp-NotebookPanel .jp-Notebook.jp-mod-editMode"
-SHORTCUTS = [  # what a clicker sends; and running a cell must not turn the slide before its result is seen
-    {"keys": ["PageDown"], "command": "deck:go", "args": {"direction": "down", "alternate": "forward"},
-     "selector": WALKING},
-    {"keys": ["PageUp"], "command": "deck:go", "args": {"direction": "up", "alternate": "back"}, "selector": WALKING},
-    *({"keys": ["Shift Enter"], "command": "notebook:run-cell", "selector": where} for where in (WALKING, TYPING)),
+TURNS = {"ArrowRight": 1, "Space": 1, "PageDown": 1, "ArrowLeft": -1, "Shift Space": -1, "PageUp": -1}
+SHORTCUTS = [  # a slide at a time, whatever can be run on it; and running a cell must not turn it before it was seen
+    *({"keys": [key], "command": "slides:turn", "args": {"by": by}, "selector": WALKING} for key, by in TURNS.items()),
+    {"keys": ["Shift Enter"], "command": "slides:run", "selector": WALKING},
+    {"keys": ["Shift Enter"], "command": "notebook:run-cell", "selector": TYPING},
 ]
 
 
@@ -28,13 +29,15 @@ def live_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook to present."""
     copy = titled(notebook)
     copy.cells = [cell for cell in copy.cells if slide_type(cell) not in ("notes", "skip")]
+    above = ""
     for cell in copy.cells:
         kind = slide_type(cell)
         cell.metadata.pop("slideshow", None)
         if kind in ("slide", "subslide"):
             cell.metadata["slideshow"] = {"slide_type": "slide"}
-        if cell.cell_type == "code" and folded(cell):
+        if cell.cell_type == "code" and folded(cell, above):
             cell.metadata["jupyter"] = {"source_hidden": True}
+        above = cell.source if cell.cell_type == "markdown" else ""
     copy.cells.insert(1, _stage())
     return copy
 

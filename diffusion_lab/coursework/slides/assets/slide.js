@@ -1,8 +1,9 @@
-// A slide's content `box` inside its `frame`. At the scale `full` a slide of 1280 x 720 fills the frame. Where there
-// is room, figures grow, or the words of a slide on which nothing will change; where there is none, words yield to a
-// player, figures are shrunk a little, then all, until nothing is cut off. The style sheet divides by --zoom what must stay on every slide: the
-// title's size and place.
-function fitBox(box, frame, full) {
+// A slide's content `box` inside its `frame`, where `rolls` scrolls. At the scale `full` a slide of 1280 x 720 fills the
+// frame. Where there is room, figures grow, or the words of a slide on which nothing will change; where there is none,
+// words yield to a player, figures are shrunk a little, then all (letters down to 18 px, by the style sheet), until
+// nothing is cut off. What a fold shows shrinks nothing: the slide scrolls (data-over). The style sheet divides by --zoom
+// what must stay on every slide: the title's size and place.
+function fitBox(box, frame, full, { least = 0.4, rolls = frame } = {}) {
   const room = frame.getBoundingClientRect();
   const right = (element) => element.getBoundingClientRect().right;
   const elsewhere = ".jp-Cell:not(.jp-deck-mod-visible)"; // JupyterLab keeps the cells of other slides in the same box
@@ -16,19 +17,56 @@ function fitBox(box, frame, full) {
     const wide = Math.max(right(box), ...shown("figure, pre, table, .dl-player").map(right));
     return box.getBoundingClientRect().height <= room.height + 0.5 && wide <= room.right + 0.5;
   };
-  const wordsOnly = !shown("img, details, .dl-player, .dl-box, .jupyter-widgets").length;
-  if (fits(1)) return void (wordsOnly ? [1.3, 1.2, 1.1, 1].find((zoom) => fits(zoom))
-    : [1.8, 1.6, 1.4, 1.25, 1.1, 1].find((figures) => fits(1, figures)));
-  const least = shown(".dl-player").length ? 0.68 : 1; // 19 px: a player's own letters have 18
-  if (least < 1 && [0.86, 0.76, least].some((words) => fits(1, 1, words))) return;
-  if ([0.92, 0.85].some((figures) => fits(1, figures))) return;
-  let small = 0.3, large = 1;
-  while (large - small > 0.01) {
-    const middle = (small + large) / 2;
-    if (fits(middle, 0.85, least)) small = middle;
-    else large = middle;
+  const place = rolls.scrollTop;
+  box.toggleAttribute("data-measured", true); // as if every fold were closed
+  settle();
+  box.toggleAttribute("data-measured", false);
+  const over = box.getBoundingClientRect().height > room.height + 1;
+  box.toggleAttribute("data-over", over);
+  rolls.scrollTop = over ? place : 0;
+
+  function settle() {
+    const wordsOnly = !shown("img, details, .dl-player, .dl-box, .jupyter-widgets").length;
+    if (fits(1)) return void (wordsOnly ? [1.3, 1.2, 1.1, 1].find((zoom) => fits(zoom))
+      : [1.8, 1.6, 1.4, 1.25, 1.1, 1].find((figures) => fits(1, figures)));
+    const words = shown(".dl-player").length ? 0.68 : 1; // 19 px: a player's own letters have 18
+    if (words < 1 && [0.86, 0.76, words].some((each) => fits(1, 1, each))) return;
+    if ([0.92, 0.85].some((figures) => fits(1, figures))) return;
+    let small = least, large = 1;
+    while (large - small > 0.01) {
+      const middle = (small + large) / 2;
+      if (fits(middle, 0.85, words)) small = middle;
+      else large = middle;
+    }
+    fits(small, 0.85, words);
   }
-  fits(small, 0.85, least);
+}
+
+// The way a key turns the slides whatever has the focus, 1 on and -1 back: a clicker's keys always, the right arrow
+// where a slider or player has come to its last stop. 0: the key is for somebody else.
+function turning(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey) return 0;
+  if (event.key === "PageDown" || event.key === "PageUp") return event.key === "PageDown" ? 1 : -1;
+  const handle = event.key === "ArrowRight" && event.target.closest?.("input[type=range], [role=slider]");
+  if (!handle) return 0;
+  const [now, last] = handle.matches("input") ? [handle.value, handle.max] : ["now", "max"].map((at) => handle.getAttribute("aria-value" + at));
+  return Number(now) === Number(last) ? 1 : 0;
+}
+
+// Up and Down move a slide on which more was opened than it can hold. True where it moved.
+function scrolls(event, frame) {
+  const way = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!way || event.target.closest?.("input, textarea, select, .cm-editor, [role=slider]")) return false;
+  const before = frame.scrollTop;
+  frame.scrollTop += way * 120;
+  return frame.scrollTop !== before;
+}
+
+// What was opened comes into sight: whole, or its beginning.
+function reveal(fold, frame) {
+  if (!fold.open) return;
+  const tall = fold.getBoundingClientRect().height > frame.getBoundingClientRect().height * 0.9;
+  fold.scrollIntoView({ block: tall ? "start" : "nearest" });
 }
 
 // A quiz on a slide: one question at a time, in large letters, and a button for each.

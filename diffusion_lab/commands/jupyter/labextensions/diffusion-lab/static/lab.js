@@ -1,0 +1,111 @@
+// What this course asks of JupyterLab beside its settings: a page that holds still, and slides that turn one by one.
+// Written by hand as the "remote entry" that JupyterLab's loader expects, so that nothing needs to be built.
+(() => {
+  "use strict";
+  const here = document.currentScript.src;
+  let shared; // the modules of JupyterLab, by name and version
+
+  async function activate(app) {
+    const { shell, commands } = app;
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("lab.css", here) }));
+    const [found] = Object.values(shared["@jupyterlab/notebook"]);
+    const { NotebookActions } = (await found.get())();
+    NotebookActions.executionScheduled.connect((_, { cell }) => working(cell));
+    NotebookActions.executed.connect((_, { cell }) => done(cell));
+    const notebook = () => shell.currentWidget?.content;
+
+    // "Run All" marks the last cell and would scroll to it: the quiz, before anything was seen.
+    commands.commandExecuted.connect((_, { id }) => {
+      if (id !== "notebook:run-all-cells" || !notebook()) return;
+      notebook().activeCellIndex = 0;
+      notebook().scrollToItem(0, "start").catch(() => {});
+    });
+    commands.addCommand("slides:turn", { label: "Turn the Slides", execute: ({ by }) => turn(notebook(), by) });
+    commands.addCommand("slides:run", {
+      label: "Run the Marked Cell of a Slide, or Its First One",
+      execute: async () => runnable(notebook()) && (await commands.execute("notebook:run-cell")),
+    });
+    app.restored.then(() => {
+      shell.collapseLeft?.();
+      shell.currentChanged.connect((_, { newValue }) => present(newValue, commands));
+      present(shell.currentWidget, commands);
+    });
+  }
+
+  // While a cell waits or runs it says so, and its output keeps the height that it had or has reached.
+  const held = new WeakMap();
+
+  function working(cell) {
+    const box = cell.node.querySelector(".jp-Cell-outputWrapper"), area = cell.outputArea?.node;
+    if (!box || !area) return;
+    held.get(cell)?.disconnect();
+    let height = 0;
+    const keep = () => {
+      height = Math.max(height, area.offsetHeight);
+      box.style.minHeight = height + "px";
+    };
+    const sizes = new ResizeObserver(keep);
+    height = box.offsetHeight;
+    keep();
+    sizes.observe(area);
+    held.set(cell, sizes);
+    cell.addClass("dl-working");
+  }
+
+  async function done(cell) {
+    const sizes = held.get(cell);
+    cell.removeClass("dl-working");
+    await Promise.allSettled([...cell.node.querySelectorAll(".jp-OutputArea img")].map((image) => image.decode()));
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    if (!sizes || held.get(cell) !== sizes) return; // it runs again
+    sizes.disconnect();
+    held.delete(cell);
+    cell.node.querySelector(".jp-Cell-outputWrapper").style.minHeight = "";
+  }
+
+  // Slides. Which cells are on one is told by their metadata, as the Deck mode reads it.
+  const begins = (cell) => cell.model.getMetadata("slideshow")?.slide_type === "slide";
+  const staged = (cell) => cell.model.id === "dl-stage";
+  let begun = false;
+
+  async function present(panel, commands) {
+    await panel?.context?.ready;
+    await panel?.revealed;
+    if (begun || !panel?.content?.widgets?.some(staged)) return;
+    begun = true;
+    commands.execute("deck:start"); // also where the slides were left before the page was loaded again
+  }
+
+  function slideOf(notebook) {
+    const cells = notebook.widgets, active = notebook.activeCellIndex;
+    const first = cells.findLastIndex((cell, i) => i <= active && begins(cell));
+    const next = cells.findIndex((cell, i) => i > Math.max(0, first) && begins(cell));
+    return { cells, active, first: Math.max(0, first), end: next < 0 ? cells.length : next, last: next < 0 };
+  }
+
+  function turn(notebook, by) {
+    if (!notebook?.widgets) return;
+    const { cells, first, end, last } = slideOf(notebook);
+    notebook.mode = "command";
+    const target = by > 0 ? (last ? first : end) : cells.findLastIndex((cell, i) => i < first && begins(cell));
+    notebook.activeCellIndex = Math.max(0, target);
+    notebook.activeCell.node.focus({ preventScroll: true });
+  }
+
+  // Marks what Shift+Enter runs: the marked cell, or where words are marked, the first code cell of their slide.
+  function runnable(notebook) {
+    const { cells, active, first, end } = slideOf(notebook);
+    const runs = (cell) => cell.model.type === "code" && !staged(cell);
+    if (runs(cells[active])) return true;
+    const found = cells.findIndex((cell, i) => i >= first && i < end && runs(cell));
+    if (found < 0) return false;
+    notebook.activeCellIndex = found;
+    return true;
+  }
+
+  const plugin = { id: "diffusion-lab:lab", autoStart: true, activate };
+  (window._JUPYTERLAB ??= {})["diffusion-lab"] = {
+    init(modules) { shared = modules; },
+    get: async () => () => ({ __esModule: true, default: plugin }),
+  };
+})();
