@@ -30,6 +30,9 @@ def main(argv=None):
 
     Whoever reads what it says may stop reading (`| head`): that ends it quietly. What they cannot spell is escaped.
     """
+    for name in ("stdout", "stderr"):  # `>&-` leaves None there
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

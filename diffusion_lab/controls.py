@@ -13,6 +13,7 @@ from PIL import Image
 
 from .errors import LabError
 from .figures import Figure
+from .recipe import plain
 
 VIEW = "application/vnd.jupyter.widget-view+json"  # what a running notebook shows of a control
 EVERY = 0.1  # seconds from a change to the drawing: what comes meanwhile is passed over, the last value counts
@@ -56,7 +57,8 @@ def _control(name: str, given, draw: Callable):
                        "name it as the function does")
     default = taken[name].default if name in taken else inspect.Parameter.empty
     try:
-        widget = interactive.widget_from_abbrev(given, default) if given != [] else None
+        widget = None if isinstance(given, list | dict) and not given else (
+            interactive.widget_from_abbrev(plain(given), default))
     except Exception:  # a range that falls, or one of words
         widget = None
     if widget is None:

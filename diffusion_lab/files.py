@@ -26,7 +26,7 @@ def expanded(path: str | Path) -> Path:
         place = Path(path).expanduser()
         if "\0" in str(place) or path == "":
             raise TypeError
-        str(place).encode()
+        os.fsencode(place)
         return place
     except (RuntimeError, TypeError, UnicodeError):
         raise LabError(f"the path of a file or a folder was expected; {path!r} came; write the whole path") from None
@@ -47,9 +47,13 @@ def whole(path: str | Path, new: bool = False) -> Iterator[Path]:
     The place lies in a folder of its own beside `path` (which is made where it is missing), under a name that nobody
     can guess and that no one else may enter. So a kill at any moment, or a full disk, leaves the file that was there
     before; the folder that a kill leaves is taken away by the next one that writes this file. A link is followed.
-    Raises LabError where the disk refuses, where `path` is no file, and with `new` where somebody was there first.
+    Within such a place the file itself is written, for it becomes another's part. Raises LabError where the disk
+    refuses, where `path` is no file, and with `new` where somebody was there first.
     """
     path = expanded(path)
+    if any(folder.name.startswith(".") and folder.suffix == ".part" for folder in path.parents):
+        yield path
+        return
     try:
         place = Path(os.path.realpath(path))
         if os.path.exists(place) and not os.path.isfile(place):
@@ -234,7 +238,8 @@ def read_as(path: Path, what: str, remedy: str, broken: str = "the file is cut s
         fault = f"{path.name} is missing in {Path(where(path)).parent}"
     except OSError as error:
         fault = f"it cannot be opened ({error.strerror})" if error.strerror else f"{broken} ({error})"
-    except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+    except (SafetensorError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError,
+            RuntimeError) as error:
         said = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
         fault = f"{broken} ({' '.join(said.split())[:200]})"
     else:

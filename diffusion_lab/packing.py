@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from .errors import LabError
+from .pixels import LARGEST, opened
 
 LARGEST_WEBP = 16383  # pixels, in either direction
 MOST_PICTURES = 2**16  # in one batch, whose number is written in two bytes
@@ -50,8 +51,10 @@ def packed(pictures: Mapping[int, Tensor]) -> dict[int, Tensor]:
     return files
 
 
-def unpacked(file: Tensor) -> Tensor:
+def unpacked(file: Tensor, B: int) -> Tensor:
+    """The pictures (B, H, W, 3) in such a file; LabError where it holds another picture, or one far too large."""
     raw = file.numpy()
     batch = int(raw[:2].view(np.uint16)[0])
-    picture = np.asarray(Image.open(io.BytesIO(raw[2:].tobytes())).convert("RGB"))
+    with opened(io.BytesIO(raw[2:].tobytes()), "a decoded picture", most=B * (2 * LARGEST) ** 2) as image:
+        picture = np.asarray(image.convert("RGB"))
     return torch.from_numpy(picture.reshape(batch, -1, picture.shape[1], 3).copy())  # (B, H, W, 3)

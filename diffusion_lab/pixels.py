@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,9 @@ from .errors import LabError
 
 TO_RGB = torch.cat([torch.eye(3), torch.zeros(1, 3)])  # (C + 1, 3): samples of pixels are their own preview
 LARGEST = 1024  # pixels along a side; a player shows no more of them
+MOST = 80_000_000  # pixels of a picture that is opened
+KINDS = {"PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "TGA", "ICO", "JPEG2000", "PPM", "AVIF", "HEIF"}
+TOO_LARGE = "a picture of at most {most:.0f} million pixels was expected; {name} has {size}; make it smaller first"
 
 
 def as_samples(data) -> Tensor:
@@ -68,6 +72,27 @@ def as_rgb(image) -> Image.Image:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         return image.convert("RGB")
+
+
+@contextlib.contextmanager
+def opened(file, name: str, most: int = MOST) -> Iterator[Image.Image]:
+    """The one door for foreign pictures: the picture in a file (a path, or an open one), by what its bytes are.
+
+    Raises LabError, with its `name`, where it is of no kind in KINDS (PostScript, which is run to be seen, is none) or
+    has more than `most` pixels, which is asked before one of them is read: a few kilobytes can claim gigabytes.
+    """
+    with warnings.catch_warnings(), readable(name):
+        warnings.simplefilter("ignore")  # a picture that can be read needs no warning, one that cannot has its error
+        Image.init()
+        try:
+            image = Image.open(file, formats=sorted(KINDS & Image.OPEN.keys()))
+        except Image.DecompressionBombError:
+            raise LabError(TOO_LARGE.format(most=most / 1e6, name=name, size="far more")) from None
+        with image:
+            if image.width * image.height > most:
+                size = f"{image.width} x {image.height}"
+                raise LabError(TOO_LARGE.format(most=most / 1e6, name=name, size=size))
+            yield image
 
 
 def as_mask(mask) -> Tensor:

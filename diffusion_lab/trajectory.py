@@ -249,7 +249,7 @@ class Trajectory:
         else:
             steps = [_step(tensors, i, f) for i, f in enumerate(facts)]
         found = {name: re.fullmatch(r"(\d+)\.picture", name) for name in tensors}
-        pictures = {int(match[1]): unpacked(tensors[name]) for name, match in found.items() if match}
+        pictures = {int(match[1]): unpacked(tensors[name], len(steps[0].x_t)) for name, match in found.items() if match}
         return cls(steps, Recipe.from_dict(about["recipe"]), tensors.get("to_rgb"), dict(sorted(pictures.items())))
 
 

@@ -13,7 +13,7 @@ import torch
 from diffusion_lab import cosine
 from diffusion_lab.coursework.checks.answers import judge_diagnoses
 from diffusion_lab.coursework.checks.beginners import repaired
-from diffusion_lab.coursework.checks.checking import check, judge_code
+from diffusion_lab.coursework.checks.checking import check, judge_code, todo
 from diffusion_lab.coursework.checks.exercises import Code
 from diffusion_lab.coursework.lessons import exercises, find, numbers
 
@@ -51,6 +51,8 @@ def written(code: str, **names):
      "is called `x0`"),
     ("01.q_sample", Q + "return alpha_bar**0.5 * x0 + (1 - alfa_bar)**0.5 * eps", "a name spelt otherwise",
      "Is it `alpha_bar`?"),
+    ("01.q_sample", "def q_sample(x0, eps, alpha_bar):\n    return alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps",
+     "two arguments changed places", "the function's first line"),
     ("01.q_sample", Q + "y = alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps", "no return", "`return y`"),
     ("01.q_sample", Q + "return [alpha_bar**0.5 * x + (1 - alpha_bar)**0.5 * e for x, e in zip(x0, eps)]",
      "a list for a tensor", "`torch.stack(...)`"),
@@ -147,6 +149,11 @@ def test_trying_repairs_shows_and_changes_nothing(capsys):
     assert judge_code(find("01.q_sample"), answer).slip == "a power of one, divided by two"
     assert capsys.readouterr().out.count("seen") == 3  # once a case, by the learner's own
     assert answer.__globals__ == before and answer.__globals__["q_sample"] is answer
+
+
+def test_todo_without_its_brackets_is_a_stub(capsys):
+    assert check("01.q_sample", lambda x0, alpha_bar, eps: todo) is find("01.q_sample").reference
+    assert "Not yet" in capsys.readouterr().out
 
 
 def test_quotes_forgotten_and_another_case(capsys):

@@ -472,3 +472,9 @@ def test_recipe_without_a_measure_says_so(monkeypatch):
     monkeypatch.setitem(recipe.PARTS, "fly", ("add_fly", "fly"))
     with pytest.raises(LabError, match="knows no way"):
         recipe.run(Namespace(model="icons", options=[], command="fly"))
+
+
+def test_a_closed_output_is_written_to_in_vain(tmp_path):
+    command = f"{sys.executable} -m diffusion_lab progress >&- 2>&-"
+    env = {**os.environ, "DIFFUSION_LAB_PROGRESS": str(tmp_path)}
+    assert subprocess.run(command, shell=True, cwd=ROOT, env=env).returncode == 0

@@ -103,6 +103,7 @@ def test_a_bare_picture_is_told_in_words(page):
     (lambda: live(grey, eta=(0, 1)), r"an argument of grey\(level, size\) was expected; 'eta' came"),
     (lambda: live(grey, level=(5, 1)), r"level: .*expected; \(5, 1\) came"),
     (lambda: live(grey, level=[]), r"level: .*expected; \[\] came"),
+    (lambda: live(grey, level={}), r"level: .*expected; \{\} came"),
     (lambda: live(grey, level=None), "level: .*expected; None came"),
     (lambda: live(grey, level=3, still="a picture"), "a picture to show was expected; str came"),
 ])  # fmt: skip
@@ -126,3 +127,8 @@ def test_a_saved_notebook_keeps_the_words_and_no_widget():
     assert [list(output.data) for output in book.cells[0].outputs] == [["text/html"], [VIEW, "text/plain"]]
     assert "widgets" not in book.metadata
     without_controls({"type": "file", "content": "text"})
+
+
+def test_a_control_takes_a_number_of_numpy_s(page):
+    live(grey, level=np.float64(0.5))
+    assert page.controls is not None

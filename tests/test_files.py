@@ -276,3 +276,11 @@ def test_a_file_that_may_not_be_read(tmp_path):
     os.chmod(tmp_path / "a.json", 0)
     with pytest.raises(LabError, match="cannot be opened .Permission denied"):
         read_json(tmp_path / "a.json", "a thing", "")
+
+
+def test_a_part_of_another_file_is_told_by_that_file_s_name(tmp_path):
+    with pytest.raises(LabError, match="page.html was to be written") as told, whole(tmp_path / "page.html") as part:
+        with whole(part) as inner:
+            assert inner == part
+            raise OSError("no space")
+    assert ".part" not in str(told.value) and not list(tmp_path.iterdir())

@@ -5,11 +5,13 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from diffusion_lab import Exact, Toy
 from diffusion_lab.errors import LabError
+from diffusion_lab.packing import unpacked
 from diffusion_lab.pixels import TO_RGB, as_mask, as_pictures, as_rgb, as_samples, fitted, readable
+from diffusion_lab.worlds import photos
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -168,3 +170,20 @@ def test_a_large_photo_is_made_smaller_and_others_are_not():
 def test_points_are_numbers(wrong):
     with pytest.raises(LabError, match="points of finite numbers were expected; nan or inf came"):
         as_samples(wrong)
+
+
+def test_a_page_of_postscript_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args, **kwargs: pytest.fail("it was run"))
+    page = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    (tmp_path / "x.png").write_bytes(page)
+    with pytest.raises(LabError, match="x.png is none that can be read"):
+        photos.load(tmp_path / "x.png")
+    with pytest.raises(LabError, match="a picture was expected"):
+        unpacked(torch.frombuffer(bytearray(b"\x01\0" + page), dtype=torch.uint8), 1)
+
+
+def test_a_picture_in_a_recording_is_as_large_as_a_model_draws():
+    buffer = io.BytesIO()
+    Image.new("1", (4096, 2048)).save(buffer, "PNG")
+    with pytest.raises(LabError, match="at most 4 million pixels"):
+        unpacked(torch.frombuffer(bytearray(b"\x01\0" + buffer.getvalue()), dtype=torch.uint8), 1)

@@ -186,3 +186,27 @@ def test_what_lies_in_the_way_of_the_copies_stops_nothing(course, capsys):
     assert main(["reset", "01"]) == 0 and "Yours is kept" in capsys.readouterr().out
     assert (course / "my-lessons" / "01_one.ipynb").is_file()
     assert (course / "my-lessons" / "00_start.ipynb").is_dir()
+
+
+def test_what_is_no_note_of_an_exercise_is_none(notes):
+    note("01.root", "")
+    text = (notes / "01.root.json").read_text()
+    for name in ("01.root (conflicted copy)", "01.root 2", "01.root-1"):
+        (notes / f"{name}.json").write_text(text)
+    (notes / "01.schedule.json").write_text(text.replace('"tries": 1', '"tries": 1e999'))
+    assert list(kept()) == ["01.root"]
+
+
+def test_a_lesson_is_linked_to_and_not_a_copy_of_it(notes, tmp_path):
+    book = ROOT / "lessons" / "01_from_image_to_noise.ipynb"
+    for name in (book.name, "01_from_image_to_noise (mine, until 2026-01-01 10.00.00).ipynb",
+                 "01_from_image_to_noise-Copy1.ipynb"):  # fmt: skip
+        (tmp_path / name).write_bytes(book.read_bytes())
+    (tmp_path / "01_a.ipynb").write_text("{}")
+    html = Progress(tmp_path)._repr_html_()
+    assert f'href="{book.name}">01 · From image to noise</a>' in html
+
+
+@pytest.mark.parametrize("options", ["--export=", "--certificate=", "--export=a.json --name=\udcff"])
+def test_a_file_or_a_name_that_is_none_is_told(notes, options, capsys):
+    assert main(["progress", *options.split()]) == 2 and capsys.readouterr().err.count("\n") == 1

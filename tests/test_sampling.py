@@ -505,3 +505,19 @@ def test_heun_begins_where_karras_does(schedule, n):
     assert len(times) == n and (1 / first - 1) ** 0.5 <= 80 < (1 / after - 1) ** 0.5
     assert SAMPLERS["heun"].times(schedule, 1000) == schedule.timesteps(1000)
     assert SAMPLERS["ddim"].times(schedule, n) == schedule.timesteps(n)
+
+
+@pytest.mark.parametrize("walk", [denoise, heun])
+def test_what_writes_in_place_changes_no_step_that_was_yielded(walk):
+    memory = torch.empty(1, 2)
+
+    def reused(x, t):
+        x.zero_()
+        return memory.fill_(t)
+
+    def adds(x, eps, alpha_bar, alpha_bar_next):
+        eps.zero_()
+        return x.add_(1)
+
+    first, *_, last = walk(reused, cosine(), torch.zeros(1, 2), [9, 5], adds)
+    assert (first.x_t.tolist(), first.eps.tolist(), last.x_t.tolist()) == ([[0, 0]], [[9, 9]], [[2, 2]])

@@ -411,7 +411,7 @@ def test_a_training_within_its_time_goes_on_from_where_it_was():
     assert ends == step and Within(1e-9)(0) == 1                           # time is over; one step is always made
 
 
-@pytest.mark.parametrize("seconds", [0, -3, float("nan"), "1", None, True])
+@pytest.mark.parametrize("seconds", [0, -3, float("nan"), float("inf"), "1", None, True])
 def test_a_time_is_above_zero(seconds):
     with pytest.raises(LabError, match="above 0 seconds"):
         Within(seconds)

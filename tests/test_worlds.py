@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from diffusion_lab import worlds
+from diffusion_lab import pixels, worlds
 from diffusion_lab.errors import LabError
 from diffusion_lab.worlds import icons, photos, points
 
@@ -101,6 +101,12 @@ def test_unknown_names_name_the_known_ones():
         worlds.planets  # noqa: B018
     with pytest.raises(LabError, match="astronaut, cat, rocket"):
         photos.load("no such picture.png")
+    with pytest.raises(LabError, match="'https://example.org/a.png' is an address"):
+        photos.load("https://example.org/a.png")
+    with pytest.raises(LabError, match="'.' is a folder"):
+        photos.load(".")
+    with pytest.raises(LabError, match="n, the number of scenes, is a whole number, 0 or more; -1 came"):
+        worlds.scenes.sample(-1, 0)
 
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 300])
@@ -224,7 +230,7 @@ def test_damaged_pictures_give_a_picture_or_one_sentence(tmp_path_factory, kind,
     except LabError as told:
         assert "\n" not in str(told) and "expected" in str(told)
     else:
-        assert image.mode == "RGB" and image.width * image.height <= photos.LARGEST
+        assert image.mode == "RGB" and image.width * image.height <= pixels.MOST
 
 
 @settings(max_examples=60, deadline=None)

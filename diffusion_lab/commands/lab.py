@@ -134,7 +134,8 @@ def own_lessons():
 
 def opened_from():
     """The folder whose notebooks a learner opens: their own copies, where there are some."""
-    return own_lessons() if any(own_lessons().glob("[0-9][0-9]_*.ipynb")) else LESSONS
+    own = own_lessons()
+    return own if any((own / path.name).is_file() for path in lessons()) else LESSONS
 
 
 def _copy_lessons():

@@ -19,16 +19,19 @@ def add_arguments(parser):
 
 def run(args):
     from diffusion_lab.coursework import progress
+    from diffusion_lab.recipe import as_text
 
-    if args.reset and (args.export or args.certificate):
+    asked = args.export is not None or args.certificate is not None
+    if args.reset and asked:
         raise LabError("one thing at a time was expected; --reset came with a file to write; write it first")
     if args.reset:
         return _reset(progress.folder())
-    if args.export:
-        _write(args.export, ".json", json.dumps(progress.as_data(args.name), indent=1, ensure_ascii=False), args.force)
-    if args.certificate:
-        _write(args.certificate, ".html", certificate(progress, args.name), args.force)
-    if not args.export and not args.certificate:
+    name = as_text(args.name, "your name", "write it again")
+    if args.export is not None:
+        _write(args.export, ".json", json.dumps(progress.as_data(name), indent=1, ensure_ascii=False), args.force)
+    if args.certificate is not None:
+        _write(args.certificate, ".html", certificate(progress, name), args.force)
+    if not asked:
         print(progress.Progress(lab.opened_from()))
 
 

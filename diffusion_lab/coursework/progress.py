@@ -21,6 +21,7 @@ from ..files import expanded, read_as, read_json, whole
 from .lessons import exercises, module, numbers
 
 TITLE = re.compile(r'(?<=# )\d\d · [^"\\]+')
+NOTE = re.compile(r"\d\d\.\w+")  # the name of an exercise; a cloud's "01.root (conflicted copy)" is none
 CELL = "text-align:left;padding:4px 16px 4px 0;font-size:16px;vertical-align:top"
 
 
@@ -56,6 +57,8 @@ def kept() -> dict[str, Done]:
     found = {}
     with contextlib.suppress(OSError, LabError):
         for path in sorted(folder().glob("[0-9][0-9].*.json")):
+            if not NOTE.fullmatch(path.stem):
+                continue
             with contextlib.suppress(LabError), read_as(path, "a note of an exercise", "delete it"):
                 said = read_json(path, "a note of an exercise", "delete it")
                 slips = {str(slip): int(times) for slip, times in dict(said["slips"]).items()}
@@ -69,7 +72,7 @@ class Progress:
 
     def __init__(self, beside: Path | None = None):
         self.done, beside = kept(), beside or Path.cwd()
-        self.books = {number: next(iter(sorted(beside.glob(f"{number}_*.ipynb"))), None) for number in numbers()}
+        self.books = {number: _book(number, beside) for number in numbers()}
         self.rows = {number: self._state(number) for number in numbers()}
         self.last = max(self.done, key=lambda name: self.done[name].when, default="")
         open_ones = [number for number, (passed, of) in self.rows.items() if passed < of]
@@ -81,10 +84,7 @@ class Progress:
 
     def title(self, number: str) -> str:
         """As the notebook has it: "04 · Sampling, step by step"; where it has none, its number."""
-        book = self.books[number]
-        with contextlib.suppress(OSError):
-            return (book and TITLE.search(book.read_bytes()[:5000].decode("utf-8", "replace")) or [number])[0]
-        return number
+        return _title(self.books[number]) or number
 
     def said(self, number: str) -> str:
         passed, of = self.rows[number]
@@ -117,6 +117,19 @@ class Progress:
     def _link(self, number: str) -> str:
         book = self.books[number]
         return f'<a href="{book.name}">{escape(self.title(number))}</a>' if book else self.title(number)
+
+
+def _title(book: Path | None) -> str:
+    with contextlib.suppress(OSError):
+        return (book and TITLE.search(book.read_bytes()[:5000].decode("utf-8", "replace")) or [""])[0]
+    return ""
+
+
+def _book(number: str, beside: Path) -> Path | None:
+    """The notebook of a lesson: of those with its number the one with its title, and the shortest name, for a copy's is
+    longer ("-Copy1", " (mine, until ...)")."""
+    books = sorted(beside.glob(f"{number}_*.ipynb"))
+    return min(books, key=lambda book: (not _title(book).startswith(number), len(book.name)), default=None)
 
 
 def _about(number: str) -> str:

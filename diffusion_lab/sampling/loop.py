@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..protocol import Move, Predict, Rule, as_guess, as_move, check_predict, check_rule, check_samples
+from ..protocol import Guess, Move, Predict, Rule, as_guess, as_move, check_predict, check_rule, check_samples
 from ..schedules import Schedule, as_schedule
 from ..trajectory import Step, arrived
 from .rules import ddim_step
@@ -25,9 +25,9 @@ def denoise(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence
     """
     times, here = _checked(predict, schedule, x, timesteps, rule), Move(x)
     for t, alpha_bar, alpha_bar_next in times:
-        x, guess = here.x, as_guess(predict(here.x, t), here.x)
+        x, guess = here.x, _asked(predict, here.x, t)
         yield Step(x, guess.eps, alpha_bar, t, guess.eps_uncond, extras=here.extras)
-        here = as_move(rule(x, guess.eps, alpha_bar, alpha_bar_next), x)
+        here = _moved(rule, x, guess.eps, alpha_bar, alpha_bar_next)
     yield arrived(*here)
 
 
@@ -46,16 +46,27 @@ def heun(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[in
     """
     times, here = _checked(predict, schedule, x, timesteps, rule), Move(x)
     for i, (t, alpha_bar, alpha_bar_next) in enumerate(times):
-        x, guess = here.x, as_guess(predict(here.x, t), here.x)
+        x, guess = here.x, _asked(predict, here.x, t)
         yield Step(x, guess.eps, alpha_bar, t, guess.eps_uncond, extras=here.extras)
         eps = guess.eps
         if i + 1 < len(times):
-            trial, t_next = as_move(rule(x, eps, alpha_bar, alpha_bar_next), x), times[i + 1][0]
-            again = as_guess(predict(trial.x, t_next), trial.x)
+            trial, t_next = _moved(rule, x, eps, alpha_bar, alpha_bar_next), times[i + 1][0]
+            again = _asked(predict, trial.x, t_next)
             yield Step(trial.x, again.eps, alpha_bar_next, t_next, again.eps_uncond, "correction", trial.extras)
             eps = (eps + again.eps) / 2
-        here = as_move(rule(x, eps, alpha_bar, alpha_bar_next), x)
+        here = _moved(rule, x, eps, alpha_bar, alpha_bar_next)
     yield arrived(*here)
+
+
+def _asked(predict: Predict, x: Tensor, t: int) -> Guess:
+    """What predict says of a copy of x, copied: x may be written into, and an answer's memory be used again."""
+    eps, eps_uncond = as_guess(predict(x.clone(), t), x)
+    return Guess(eps.clone(), None if eps_uncond is None else eps_uncond.clone())
+
+
+def _moved(rule: Rule, x: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float) -> Move:
+    """Where the rule leads from copies of x and eps: a `+=` in it changes no Step that was yielded."""
+    return as_move(rule(x.clone(), eps.clone(), alpha_bar, alpha_bar_next), x)
 
 
 def _checked(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[int],

@@ -1,5 +1,6 @@
 """How long a training takes: a number of steps, or as many as fit into a time."""
 
+import math
 import time
 from collections.abc import Callable
 from numbers import Real
@@ -20,7 +21,7 @@ class Within:
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic):
-        if isinstance(seconds, bool) or not isinstance(seconds, Real) or not seconds > 0:
+        if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 < seconds < math.inf:
             raise LabError(f"a time above 0 seconds was expected; {seconds!r} came; try 60")
         self.seconds, self.clock, self.begun = seconds, clock, clock()
         self.first, self.asked, self.steps = None, None, 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import LabError
+from ..recipe import as_whole
 from ._scenes_draw import PARTS, SIZE, Pen, darker, draw_place
 from ._scenes_figures import COLOURS, draw_figure
 from ._scenes_things import (
@@ -80,15 +81,17 @@ def draw_as(window: Window, rng: np.random.Generator, width: int = SIZE) -> tupl
     return draw(scene, rng) if scene else draw_window(window, rng, width)
 
 
-def _check_split(split: str) -> None:
-    if split not in COMBINATIONS:
+def _check(n: int, seed: int, split: str) -> None:
+    as_whole(n, "n, the number of scenes,", "try 8", 0)
+    as_whole(seed, "a seed", "try 0", 0)
+    if not isinstance(split, str) or split not in COMBINATIONS:
         raise LabError(f"the scenes' split is one of {', '.join(COMBINATIONS)}; {split!r} came; choose one of these")
 
 
 def sample_with_masks(n: int, seed: int, split: str = "all", start: int = 0):
     """Like `sample`, from picture number `start` on, and with the foreground masks uint8 (n, 128, 128) after the
     images."""
-    _check_split(split)
+    _check(n, seed, split)
     images, masks = np.empty((n, SIZE, SIZE, 3), np.uint8), np.empty((n, SIZE, SIZE), np.uint8)
     captions, scenes = [], []
     for k in range(n):
@@ -106,9 +109,8 @@ def windows(n: int, seed: int, split: str = "all", start: int = 0, width: int = 
     Arguments: `n`, how many, 0 or more; `seed`, 0 or more; `split`, as for `sample`: each figure of a window is from
     it; `width`, 128 or more: only windows of 128 hold plain scenes. Raises LabError for another split or width.
     """
-    _check_split(split)
-    if width < SIZE:
-        raise LabError(f"a window is {SIZE} wide or wider; {width!r} came; 128, 192 and 256 are usual")
+    _check(n, seed, split)
+    width = as_whole(width, "a window's width", "128, 192 and 256 are usual", SIZE)
     images = np.empty((n, SIZE, width, 3), np.uint8)
     masks, parts = np.empty((2, n, SIZE, width), np.uint8)
     captions, chosen = [], []

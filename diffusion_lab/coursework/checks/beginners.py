@@ -11,6 +11,7 @@ import copy
 import difflib
 import inspect
 import io
+import itertools
 import math
 import textwrap
 import warnings
@@ -101,7 +102,7 @@ def _repairs(source: str, tree: ast.FunctionDef, known: dict) -> Iterator[Attemp
     for name, says, site in EXPRESSIONS:
         for mended, before in exchanged(tree, site):
             yield Attempt(name, says.format(code=said(before)), mended)
-    for repair in (_returns, _loops, _assignments):
+    for repair in (_arguments_moved, _returns, _loops, _assignments):
         yield from repair(tree)
 
 
@@ -125,6 +126,15 @@ def _free(tree: ast.FunctionDef) -> list[str]:
 
 def _arguments(tree: ast.FunctionDef) -> list[str]:
     return [argument.arg for argument in tree.args.args]
+
+
+def _arguments_moved(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    for i, j in itertools.combinations(range(len(tree.args.args)), 2):
+        mended = copy.deepcopy(tree)
+        own = mended.args.args
+        own[i], own[j] = own[j], own[i]
+        yield Attempt("two arguments changed places", f"`{own[j].arg}` and `{own[i].arg}` have changed places: look at "
+                      "the function's first line, and at where each of them is used.", mended)
 
 
 def _imports(tree: ast.FunctionDef, known: dict) -> Iterator[tuple[str, str, object]]:

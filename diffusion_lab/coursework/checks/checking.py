@@ -135,6 +135,8 @@ def _results(exercise: Code, function: Callable) -> tuple[list, bool]:
     for case in _seeded(exercise.cases):
         given = [a.clone() if isinstance(a, Tensor) else a for a in case]  # cases may share a tensor
         results.append(_seeded(lambda given=given: function(*given)))
+        if results[-1] is todo:
+            todo()
         tensors = [(a, b) for a, b in zip(given, case, strict=True) if isinstance(b, Tensor)]
         changed = changed or any(not torch.equal(a, b) for a, b in tensors)
     return results, changed
