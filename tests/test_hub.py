@@ -4,6 +4,7 @@ Faults are made at the socket or in the bytes; each gives its sentence, leaves n
 cured the next try succeeds.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -12,12 +13,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from loopback_hub import Hub, serving
 from sd_fixtures import folder
 
 from diffusion_lab.places import ROLES
+from diffusion_lab.stable_diffusion.loading import fetch
 from diffusion_lab.stable_diffusion.loading.fetch import fault_of, wanted
 
 ROLE = "stable-diffusion-v1-5"
@@ -147,9 +150,38 @@ def test_ctrl_c_keeps_what_came(tmp_path):
         process.send_signal(signal.SIGINT)
         process.wait(SOON)
         kept = [path.stat().st_size for path in tmp_path.rglob("*.part")]
+        came = sum(path.stat().st_size for path in tmp_path.rglob("blobs/*"))
         hub.fault = ""
         out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url=hub.url)
     assert process.returncode != 0 and len(kept) == 1 and kept[0] in hub.firsts and "FOUND" in out
+    size = sum(path.stat().st_size for path in folder("v1-5").rglob("*") if path.is_file())
+    assert f"{HOME}: {(size - came) / 1e9:.2g} GB to download" in out
+
+
+@pytest.mark.parametrize(("pieces", "calls"), [([1] * 12, 12), ([1] * 6 + [0] * 9, 6 + fetch.TRIES)])
+def test_each_byte_that_comes_gives_all_tries_back(tmp_path, monkeypatch, pieces, calls):
+    about, left = SimpleNamespace(etag="name", size=12), iter(pieces)
+
+    def receive(url, part, size):
+        with part.open("ab") as file:
+            file.write(b"." * next(left))
+        if part.stat().st_size < size:
+            raise type("ReadError", (Exception,), {})
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda url, timeout: about)
+    monkeypatch.setattr(fetch, "_receive", receive)
+    monkeypatch.setattr(fetch.time, "sleep", lambda seconds: None)
+    blobs, whole = tmp_path / "blobs", sum(pieces) == about.size
+    with contextlib.nullcontext() if whole else pytest.raises(Exception, match="^$"):
+        fetch.bring(HOME, "name", "main", blobs)
+    assert len(pieces) - len(list(left)) == calls
+    assert [path.name for path in blobs.iterdir()] == ["name" if whole else "name.part"]
+
+
+def test_what_came_whole_is_not_asked_for_again(tmp_path):
+    (tmp_path / "x.part").write_bytes(b"all")
+    fetch._receive("http://127.0.0.1:9/x", tmp_path / "x.part", 3)
+    assert (tmp_path / "x.part").read_bytes() == b"all"
 
 
 def test_an_old_cached_copy_is_used_first(tmp_path):
