@@ -22,6 +22,7 @@ from sd_fixtures import folder
 from diffusion_lab.places import ROLES
 from diffusion_lab.stable_diffusion.loading import fetch
 from diffusion_lab.stable_diffusion.loading.fetch import fault_of, wanted
+from diffusion_lab.stable_diffusion.loading.hub import PARTS
 
 ROLE = "stable-diffusion-v1-5"
 HOME, SECOND = ROLES[ROLE].homes
@@ -152,10 +153,11 @@ def test_ctrl_c_keeps_what_came(tmp_path):
         kept = [path.stat().st_size for path in tmp_path.rglob("*.part")]
         came = sum(path.stat().st_size for path in tmp_path.rglob("blobs/*"))
         hub.fault = ""
-        out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url=hub.url)
-    assert process.returncode != 0 and len(kept) == 1 and kept[0] in hub.firsts and "FOUND" in out
+        out, _ = run("from diffusion_lab.stable_diffusion.loading.fetch import main; main()", HOME, "main",
+                     ",".join(PARTS), "0", cache=tmp_path, url=hub.url)  # fmt: skip
+    assert process.returncode != 0 and len(kept) == 1 and kept[0] in hub.firsts and '"folder": ' in out
     size = sum(path.stat().st_size for path in folder("v1-5").rglob("*") if path.is_file())
-    assert f"{HOME}: {(size - came) / 1e9:.2g} GB to download" in out
+    assert f'{{"plan": {{"bytes": {size - came}, ' in out
 
 
 @pytest.mark.parametrize(("pieces", "calls"), [([1] * 12, 12), ([1] * 6 + [0] * 9, 6 + fetch.TRIES)])
