@@ -212,7 +212,7 @@ def test_no_slide_of_a_lesson_is_larger_than_the_slide(engine, lesson, tmp_path)
         found = walk(tab, SIZES[0][0])
         assert 8 <= len(found) <= 24
         for slide in found:
-            assert slide["tall"] <= 1 and slide["wide"] <= 1, slide
+            assert slide["tall"] <= 1 and slide["wide"] <= 1, str(slide)
             if slide["hero"]:  # a player's largest picture; words yield to it before it is shrunk with them
                 assert abs(slide["hero"] - 320 * slide["zoom"]) < 2, slide
                 assert slide["zoom"] == 1 or slide["words"] == 0.68, slide

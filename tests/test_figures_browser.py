@@ -27,7 +27,7 @@ def test_a_slider_by_keyboard(engine, tmp_path):
     with page(engine, 800, 500) as tab:
         tab.goto(address(place))
         press(tab, "Tab")
-        handle, picture = tab.locator("input[type=range]"), tab.locator("img")
+        handle, picture = tab.locator("input[type=range]"), tab.locator("img.dl-moves")
         assert handle.evaluate("(e) => e === document.activeElement")
         for part in (handle, picture, tab.locator("figcaption")):
             box = part.bounding_box()

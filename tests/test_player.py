@@ -384,7 +384,8 @@ def test_stopped_twice_the_path_is_kept(monkeypatch, shown, capsys, when):
 
     monkeypatch.setattr(importlib.import_module("diffusion_lab.player.watch"), when, stop)
     steps = made.latents(6)
-    path = watch(Steps(iter(steps.steps), steps.recipe, steps.to_rgb, lambda x: torch.zeros(len(x), 8, 8, 3).byte()))
+    black = lambda x: torch.zeros(len(x), 128, 128, 3).byte()  # noqa: E731
+    path = watch(Steps(iter(steps.steps), steps.recipe, steps.to_rgb, black))
     assert [step.t for step in path] == [step.t for step in steps]
     assert "Player(path) shows it" in capsys.readouterr().out
 

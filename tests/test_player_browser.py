@@ -389,7 +389,10 @@ def test_a_vertical_swipe_that_begins_on_the_band_scrolls_the_page(visit):
     finger(tab, "touchEnd", *[(x + 2, y - up) for up in (0, 10, 30, 60, 100, 140)])
     browser.until(lambda: tab.evaluate("scrollY"), lambda scrolled: scrolled > 60)
     assert step(tab) == rest
-    tab.evaluate("scrollTo(0, 0)")
+    still = "new Promise((done) => { scrollTo(0, 0); setTimeout(() => done(scrollY), 200); })"
+    browser.until(lambda: tab.evaluate(still), 0)  # the swipe has run out
+    box = tab.locator(".dl-band").bounding_box()
+    x, y = box["x"] + box["width"] / 3, box["y"] + 30
     finger(tab, "touchEnd", (x, y), (x + 15, y + 3), (box["x"] + box["width"] / 2, y + 5))
     assert step(tab) == 6
     finger(tab, "touchEnd", (box["x"] + 3, y))

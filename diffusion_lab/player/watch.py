@@ -53,6 +53,7 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "resu
         if get_ipython() is not None:
             player.html  # noqa: B018  (made and kept while the last preview stands: it takes its time)
             _clear(preview)
+            preview = None
             display(player)
     except KeyboardInterrupt:  # pressed again, while the player was made: the path is there all the same
         if not made.steps:

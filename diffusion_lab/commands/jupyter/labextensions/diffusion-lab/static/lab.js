@@ -40,6 +40,8 @@
     if (!box || !area) return;
     held.get(cell)?.disconnect();
     let height = 0;
+    cell.node.style.boxSizing = "border-box";
+    cell.node.style.minHeight = cell.node.offsetHeight + "px";
     const keep = () => {
       height = Math.max(height, area.offsetHeight);
       box.style.minHeight = height + "px";
@@ -60,7 +62,7 @@
     if (!sizes || held.get(cell) !== sizes) return; // it runs again
     sizes.disconnect();
     held.delete(cell);
-    cell.node.querySelector(".jp-Cell-outputWrapper").style.minHeight = "";
+    for (const node of [cell.node, cell.node.querySelector(".jp-Cell-outputWrapper")]) node.style.minHeight = "";
   }
 
   // Slides. Which cells are on one is told by their metadata, as the Deck mode reads it.
