@@ -27,7 +27,7 @@ def live(draw: Callable, *, still=None, **controls) -> None:
     Player) or a PIL picture; `still`, what stands there until a control is moved, for pages without a kernel (without
     it, what `draw` draws for the first values); `controls`, by name, as in ipywidgets.interact: a text, a number, a
     (low, high) or (low, high, step) for a slider, a list for a choice, or a widget of your own. A slider starts at the
-    default of `draw`'s argument. An error is a sentence under the picture, and the controls live on. Raises LabError
+    default of `draw`'s argument. An error is a sentence over the picture, and the controls live on. Raises LabError
     for what cannot become a control.
     """
     from IPython.display import HTML, display
@@ -85,10 +85,15 @@ class _Shown:
 
     def __init__(self, draw: Callable, widgets: dict, still):
         self.draw, self.widgets, self.handle, self.waiting = draw, widgets, None, False
-        self.said = ""
+        self.said, self.values = "", self._values()
         self.html = _html(still, {}) if still is not None else ""
         if still is None:
             self.redraw()
+
+    def _values(self) -> dict:
+        """What the controls say; a slider's share of a step, such as 2.5000000000000004, is no other value."""
+        values = {name: widget.value for name, widget in self.widgets.items()}
+        return {name: round(value, 10) if isinstance(value, float) else value for name, value in values.items()}
 
     def changed(self, _=None) -> None:
         """A control has moved: draw soon, once for all that moves until then."""
@@ -103,12 +108,14 @@ class _Shown:
         from IPython.display import HTML
 
         self.waiting = False
+        if self._values() == self.values:
+            return
         self.redraw()
         self.handle.update(HTML(self.page()))
 
     def redraw(self) -> None:
         """Draw for the values of now; where that fails, keep the picture and say why."""
-        values = {name: widget.value for name, widget in self.widgets.items()}
+        values = self.values = self._values()
         try:
             with warnings.catch_warnings(record=True) as heard:
                 warnings.simplefilter("always")
@@ -120,7 +127,7 @@ class _Shown:
             self.said = f"{type(error).__name__}: {error}"
 
     def page(self) -> str:
-        return f'{self.html}<p role="status" style="{SAID}">{escape(self.said)}</p>'
+        return f'<p role="status" style="{SAID}">{escape(self.said)}</p>{self.html}'
 
 
 def _html(drawn, values: dict) -> str:

@@ -82,6 +82,15 @@ def test_while_a_kernel_runs_many_changes_are_drawn_once_for_the_last(page, monk
     assert drawn == [10, 40, 60]
 
 
+def test_a_slider_that_rounds_is_no_other_value(page):
+    w = _control("w", (1.0, 6.0, 0.5), lambda w: None)
+    live(lambda w: grey(round(10 * w)), w=w, still=strip([np.zeros((8, 8, 3), np.uint8)], "black", "all of them"))
+    w.value += 4e-15
+    assert "all of them" in page.picture and w.value != 3.5
+    w.value = 4.0
+    assert "level 40" in page.picture
+
+
 def test_what_stands_without_a_kernel(page):
     level = _control("level", (0, 100), grey)
     live(grey, level=level, still=strip([np.zeros((8, 8, 3), np.uint8)], "black", "all levels"))
