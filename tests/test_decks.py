@@ -69,6 +69,14 @@ def test_long_code_is_folded_and_lone_calls_are_left_out():
         assert "highlight" not in lone and "<div class='out'>" in lone
 
 
+def test_a_deck_leaves_room_for_what_is_drawn():
+    made = new_code_cell("sd = load()\nsd.show()\n", outputs=[
+        new_output("stream", text="Loading the model. The first time takes a while ...\nno GPU here\n"),
+        new_output("display_data", {"text/html": "<figure></figure>"})])
+    (piece,) = slides(new_notebook(cells=[cell("slide", made)]))[0].pieces
+    assert piece.startswith("<details class='code'>") and "Loading" not in piece and "no GPU here" in piece
+
+
 @pytest.mark.parametrize(("source", "hidden"), [
     ("a = 1\nstrip([a], alt='one')", True), ("watch(steps,\n      ask='When?')", True), ("Player(path)", True),
     ("my_guess = ...\n" + "more\n" * 20 + "alt=1", False), ("def f():\n    return todo()" + "\n" * 9, False),

@@ -76,8 +76,7 @@ def test_nothing_stands_before_the_first_cell(opened):
     """No question about news, trust or a kernel, no toast, no warning; shipped pictures are described and alive."""
     assert opened.locator(IN_THE_WAY).all_inner_texts() == []
     assert opened.locator(".jp-Toolbar-kernelName").inner_text().startswith("Python 3")
-    shown = opened.locator(".jp-OutputArea img[alt]")
-    assert shown.count() > 0
+    opened.wait_for_selector(".jp-OutputArea img[alt]", state="attached")
     if opened.locator(".dl-player").count():
         live(opened)
     assert opened.locator(TROUBLE).all_inner_texts() == []

@@ -23,6 +23,8 @@ LONG = 6  # a code cell with more lines is folded: on a projector a figure matte
 DRAWS = re.compile(r"\b(alt|ask)=|NBVAL_")  # so is one that draws with words for the blind, or gives a guess away
 ASKS = re.compile(r"= \.\.\.|\btodo\(\)")  # what a class writes into is never folded
 POINTS = re.compile(r"\blines\b.*\Z")  # nor is what the last words above it point at
+DRAWN = re.compile(r"<figure|dl-player")
+WAITS = re.compile(r"^.* \.\.\.\n", re.M)  # what a cell says while it works is over on a slide
 HEADING = re.compile(r"^#{1,2} +(.+)$", re.M)
 LEAD = re.compile(r"^\*\*(.+?)\.?\*\* +")
 NOTE = re.compile(r"^<!-- speaker notes\s*(.*?)\s*-->$", re.S)
@@ -114,8 +116,8 @@ def _markdown(source: str) -> str:
 
 def _code(cell: nbformat.NotebookNode, above: str) -> str:
     code = Highlight2HTML(pygments_lexer="ipython3")(cell.source, language="ipython3") if cell.source.strip() else ""
-    plays = any("dl-player" in output.get("data", {}).get("text/html", "") for output in cell.get("outputs", []))
-    if folded(cell, above) or (plays and not _needed(cell, above)):  # nothing can be run here, and a player needs room
+    draws = any(DRAWN.search(output.get("data", {}).get("text/html", "")) for output in cell.get("outputs", []))
+    if folded(cell, above) or (draws and not _needed(cell, above)):  # nothing can be run here, and pictures need room
         code = f"<details class='code'><summary>The code of this cell</summary>{code}</details>"
         code *= "\n" in cell.source  # nothing can be run here: one line is not worth a fold
     return code + "".join(map(_output, cell.get("outputs", [])))
@@ -123,7 +125,8 @@ def _code(cell: nbformat.NotebookNode, above: str) -> str:
 
 def _output(output: nbformat.NotebookNode) -> str:
     if output.output_type == "stream":
-        return f"<pre class='out'>{escape(output.text)}</pre>"
+        text = WAITS.sub("", output.text)
+        return f"<pre class='out'>{escape(text)}</pre>" if text else ""
     if output.output_type == "error":
         return f"<pre class='out'>{escape(output.ename)}: {escape(output.evalue)}</pre>"
     data = output.data
