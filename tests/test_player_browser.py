@@ -430,6 +430,17 @@ def test_asking_hides_what_comes_until_a_flag_is_set(visit):
     assert step(tab) == 12 and tab.locator(".dl-flag").is_visible()
 
 
+def test_space_is_the_flag_while_the_riddle_plays(visit):
+    """Also where Play, which was clicked, has the focus; Enter there pauses, as a button does."""
+    tab = visit("ask")
+    tab.get_by_role("button", name="Play", exact=True).click()
+    browser.until(lambda: step(tab), lambda place: place >= 1)
+    assert tab.evaluate("document.activeElement.textContent").strip() == "Pause"
+    browser.press(tab, " ")
+    assert tab.inner_text(".dl-title") == "“red disc”" and tab.locator(".dl-flag").is_visible()
+    assert tab.get_by_role("button", name="Play", exact=True).count() == 1  # it stopped there
+
+
 def test_asking_can_be_answered_at_once(visit):
     tab = visit("ask")
     tab.click("[data-do=show]")

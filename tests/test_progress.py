@@ -73,7 +73,7 @@ def test_where_nothing_can_be_kept_a_check_goes_on(tmp_path, monkeypatch):
     assert folder().parent.name == "diffusion_lab" and ROOT not in folder().parents
 
 
-def test_export_certificate_and_reset(notes, tmp_path, capsys):
+def test_export_certificate_and_forgetting(notes, tmp_path, capsys):
     assert main(["progress", "--certificate", str(tmp_path / "none.html")]) == 2
     assert "at least one check that was passed was expected" in capsys.readouterr().err
     note("01.root", "")
@@ -94,10 +94,10 @@ def test_export_certificate_and_reset(notes, tmp_path, capsys):
     assert "Ada &lt;Lovelace&gt;" in text and ">01.root<" in text
     assert re.findall(r"scope='row'>(\d\d)", text) == ["01"]
     assert f"has passed 1 of its {sum(len(exercises(number)) for number in numbers())} checked exercises" in text
-    assert main(["progress", "--reset"]) == 0 and kept() == {}
+    assert main(["progress", "--forget"]) == 0 and kept() == {}
     (aside,) = [path for path in notes.parent.iterdir() if path.name.startswith("notes until")]
     assert len(list(aside.iterdir())) == 2
-    assert main(["progress", "--reset"]) == 0
+    assert main(["progress", "--forget"]) == 0
 
 
 def test_a_kill_leaves_every_note_whole(notes):

@@ -236,13 +236,15 @@ def _sign(path, data):
 
 def without_controls(model, **_):
     """Before a notebook is saved: a control is kept by no file (it would be a dead one), the words in its place are."""
+    from diffusion_lab.controls import VIEW
+
     if model["type"] == "notebook":
         model["content"]["metadata"].pop("widgets", None)
         for cell in model["content"]["cells"]:
             for output in cell.get("outputs", []):
                 data = output.get("data", {})
                 if "text/html" in data:
-                    data.pop("application/vnd.jupyter.widget-view+json", None)
+                    data.pop(VIEW, None)
 
 
 def serve(start_page, port, browse):

@@ -14,7 +14,7 @@ def add_arguments(parser):
     parser.add_argument("--certificate", metavar="FILE.html", help="write a page to print: which checks were passed")
     parser.add_argument("--name", default="", help="your name, for the file or the page (default: none)")
     parser.add_argument("--force", action="store_true", help="replace a file that exists")
-    parser.add_argument("--reset", action="store_true", help="begin anew; what was kept is put aside")
+    parser.add_argument("--forget", action="store_true", help="begin anew; what was kept is put aside")
 
 
 def run(args):
@@ -22,10 +22,10 @@ def run(args):
     from diffusion_lab.recipe import as_text
 
     asked = args.export is not None or args.certificate is not None
-    if args.reset and asked:
-        raise LabError("one thing at a time was expected; --reset came with a file to write; write it first")
-    if args.reset:
-        return _reset(progress.folder())
+    if args.forget and asked:
+        raise LabError("one thing at a time was expected; --forget came with a file to write; write it first")
+    if args.forget:
+        return _forget(progress.folder())
     name = as_text(args.name, "your name", "write it again")
     if args.export is not None:
         _write(args.export, ".json", json.dumps(progress.as_data(name), indent=1, ensure_ascii=False), args.force)
@@ -43,7 +43,7 @@ def _write(path, suffix, text, force):
     print(path)
 
 
-def _reset(folder):
+def _forget(folder):
     """Put the notes aside, under a name that tells when."""
     if not folder.is_dir():
         print("There is nothing to forget.")

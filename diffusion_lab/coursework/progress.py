@@ -133,7 +133,7 @@ def _book(number: str, beside: Path) -> Path | None:
 
 
 def _about(number: str) -> str:
-    return (module(number).__doc__ or "").splitlines()[0]
+    return (module(number).__doc__ or "").partition("\n")[0]
 
 
 def as_data(name: str = "") -> dict:

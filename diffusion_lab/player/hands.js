@@ -105,7 +105,8 @@ function key(event, root, state) {
   };
   for (const name in HELD) actions[name] = () => event.repeat || hold(state, HELD[name], true);
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (onButton && (name === " " || name === "Enter")) return event.stopImmediatePropagation();
+  const guessing = name === " " && state.playing && !state.open; // Space is the flag, wherever the focus is
+  if (onButton && !guessing && (name === " " || name === "Enter")) return event.stopImmediatePropagation();
   if (!actions[name] && name !== "Enter") return;
   if (name === "ArrowRight" && state.i === state.N - 1) {
     if (root.closest('.reveal, [data-jp-deck-mode="presenting"]')) return void document.activeElement.blur();

@@ -106,7 +106,7 @@ def stopped_kindly(path: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if path.exists():
+        if any(path.iterdir()) if path.is_dir() else path.exists():
             print("\nstopped; what was done is kept, and the same command with --resume goes on", file=sys.stderr)
         raise
 

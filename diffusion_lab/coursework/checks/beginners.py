@@ -27,11 +27,10 @@ from .expressions import EXPRESSIONS, exchanged, said
 
 @dataclass(frozen=True)
 class Repair:
-    """A slip: its `name`, the sentence that `says` what to do, and the mended function."""
+    """A slip: its `name`, and the sentence that `says` what to do."""
 
     name: str
     says: str
-    mended: Callable
 
 
 class Attempt(NamedTuple):
@@ -56,7 +55,7 @@ def repaired(answer: Callable, right: Callable[[Callable], bool]) -> Repair | No
         for attempt in _attempts(source, known):
             function = _compiled(attempt.tree, {**known, **attempt.extra})
             if function is not None and right(function):
-                return Repair(attempt.name, attempt.says, function)
+                return Repair(attempt.name, attempt.says)
     return None
 
 

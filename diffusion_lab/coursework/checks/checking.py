@@ -49,7 +49,7 @@ def check(name: str, answer: Any) -> Any:
     verdict = judge(exercise, answer)
     display(verdict.box)
     if verdict.box.mood != "not yet":
-        note(name, "" if verdict.box.mood == "right" else verdict.slip or verdict.box.head)
+        note(name, "" if verdict.box.mood == "right" else verdict.slip)
     return verdict.goes_on
 
 

@@ -205,7 +205,7 @@ SWAP = Value(
         "Ask for each part of the pipe whether it changes: the seed, the prompt, the network, the step.",
         "Draw with both, `path = watch(sd.steps(prompt, n=20, seed=0, sampler=\"ddim\"))`, and again with "
         "`\"dpmpp_2m\"`: is it another astronaut, or the same one?",
-        "Only the step between two guesses is exchanged. A better step wastes less of a small number of guesses.",
+        "Only the step between two guesses is exchanged. In twenty steps, the better one comes nearer.",
     ),
     solution="b: the same picture, closer to what many steps would give.",
 )
