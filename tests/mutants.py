@@ -77,11 +77,16 @@ class Mutations(cst.CSTVisitor):
         listed = isinstance(node, cst.Assign) and getattr(node.targets[0].target, "value", "") == "__all__"
         if isinstance(node, SILENT) or words or listed or node in self.said or called in {"len", "isinstance"}:
             return False
-        said = node.args[1:3] if called.startswith(("as_", "read_")) else ()  # what an error would say
+        part = slice(1, 3) if called.startswith(("as_", "read_")) else slice(0)  # what an error would say
+        if called == "zip" and node.args[-1].keyword:
+            part = slice(-1, None)  # strict: lists that are equally long by their making
+        said = node.args[part] if called else ()
         self.said |= set(said)
+        if isinstance(node, cst.If) and '"nt"' in cst.Module([]).code_for_node(node.test):
+            self.said.add(node.body)  # Windows is not here
         for kind, operator in mutation_operators:
             for other in operator(node) if isinstance(node, kind) else ():
-                if not said or tuple(other.args[1:3]) == tuple(said):
+                if not said or tuple(other.args[part]) == tuple(said):
                     self.found.append((self.get_metadata(PositionProvider, node).start.line, node, other))
         return True
 

@@ -99,6 +99,17 @@ def test_a_beginners_slip_has_a_name(name, code, slip, words):
     assert (verdict.goes_on is answer) == (slip in with_numbers)
 
 
+@pytest.mark.parametrize(("root", "line"), [
+    ("torch.tensor({}).sqrt()", "import torch"), ("math.sqrt({})", "import math"),
+    ("np.sqrt({})", "import numpy as np"), ("numpy.sqrt({})", "import numpy"),
+])  # fmt: skip
+def test_what_was_never_imported_is_told_with_the_line_that_does_it(root, line):
+    answer = written(Q + f"return {root.format('alpha_bar')} * x0 + {root.format('1 - alpha_bar')} * eps")
+    verdict = judge_code(find("01.q_sample"), answer)
+    name = root.partition(".")[0]
+    assert verdict.slip == "not imported" and f"`{name}` is not known here: write `{line}` above." in repr(verdict.box)
+
+
 def broken_copies(name: str):
     """The exercise's own right code with one slip put in: (the slip, the function, the names it knows)."""
     reference = find(name).reference

@@ -86,7 +86,7 @@ def test_right_answers_pass(name):
     for answer in (exercise.reference, *exercise.also_right):
         verdict = judge_code(exercise, answer)
         assert (verdict.slip, verdict.box.mood) == ("", "right"), verdict.box
-        assert verdict.goes_on is answer
+        assert (verdict.box.head, verdict.box.lines) == ("Right", (exercise.right,)) and verdict.goes_on is answer
 
 
 @pytest.mark.parametrize(("name", "slip"), SLIPS)
@@ -241,6 +241,21 @@ def test_an_error_is_explained_with_its_line():
     text = repr(verdict.box)
     assert verdict.slip == "raised" and verdict.goes_on is ALL["01.q_sample"].reference
     assert "NameError" in text and "missing * eps" in text and "spelled" in text
+
+
+@pytest.mark.parametrize(("error", "told", "advice"), [
+    (ValueError(), "`ValueError`.", ""), (ValueError("\nwhat\nand why"), "`ValueError`: what.", ""),
+    (RuntimeError("The size of tensor a must be 8"), "`RuntimeError`: The size of tensor a must be 8.", "their shapes"),
+    (RuntimeError("shape '[3]' is invalid"), "`RuntimeError`: shape '[3]' is invalid.", "print their shapes"),
+    (TypeError("f() takes 2 positional arguments"), "`TypeError`: f() takes 2 positional arguments.", "is called as"),
+])  # fmt: skip
+def test_an_error_is_told_in_its_own_words_and_advice_is_given_where_there_is_some(error, told, advice):
+    def raises(x0, alpha_bar, eps):
+        raise error
+
+    said, line, *rest = judge_code(ALL["01.q_sample"], raises).box.lines
+    assert said == told and line == "It happened in your line `raise error`."
+    assert len(rest) == 1 + bool(advice) and advice in rest[0]
 
 
 @pytest.mark.parametrize(("answer", "says"), [

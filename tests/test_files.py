@@ -11,7 +11,17 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.files import alone, expanded, new_file, read_as, read_json, read_tensors, tensor_names, whole
+from diffusion_lab.files import (
+    alone,
+    expanded,
+    new_file,
+    read_as,
+    read_json,
+    read_tensors,
+    tensor_names,
+    whole,
+    whole_folder,
+)
 from diffusion_lab.places import find_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,6 +135,47 @@ def test_a_disk_without_links_keeps_it_too(tmp_path, monkeypatch):
         part.write_text("mine")
         (tmp_path / "b.png").write_text("another's")
     assert (tmp_path / "b.png").read_text() == "another's"
+
+
+def test_a_folder_takes_its_place_whole_and_nothing_else_is_left(tmp_path):
+    path = tmp_path / "new" / "model"
+    for text in ("first", "second"):
+        with whole_folder(path) as part:
+            assert part.parent.parent == path.parent and part.parent.name.startswith(".model.")
+            assert part.parent.suffix == ".part" and not list(part.iterdir())
+            (part / f"{text}.txt").write_text(text)
+        assert [file.name for file in path.iterdir()] == [f"{text}.txt"]
+        assert [folder.name for folder in path.parent.iterdir()] == ["model"]
+    for stop, told in ((RuntimeError("half way"), RuntimeError), (OSError(28, "No space left"), LabError)):
+        with pytest.raises(told), whole_folder(path) as part:
+            (part / "third.txt").write_text("half")
+            raise stop
+        assert [file.name for file in path.iterdir()] == ["second.txt"] and len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_folder_s_link_and_home_are_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").symlink_to("far")
+    with whole_folder("~/near") as part:
+        (part / "a.txt").write_text("mine")
+    assert (tmp_path / "near").is_symlink() and (tmp_path / "far/a.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("there, said", [(True, "may not be written by you"), (False, "is none; make it")])
+def test_a_folder_that_takes_nothing_is_told(tmp_path, monkeypatch, there, said):
+    monkeypatch.setattr(os, "access", lambda place, how: False)
+    folder = tmp_path if there else tmp_path / "none"
+    with pytest.raises(LabError, match=said) as told, new_file(folder / "a.png", (".png",), False):
+        raise AssertionError("something was computed")
+    assert str(folder) in one_sentence(told)
+
+
+def test_a_lock_that_somebody_took_away_hinders_nobody(tmp_path):
+    with alone(tmp_path / "a", "a test"):
+        (tmp_path / "a.lock").unlink()
+    assert not list(tmp_path.iterdir())
 
 
 KILLED = """

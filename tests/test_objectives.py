@@ -63,6 +63,18 @@ def test_conditions_are_dropped_by_their_share():
     assert torch.equal(kept, drop_condition(condition, empty, torch.Generator().manual_seed(0)))
 
 
+def test_what_is_drawn_has_the_kind_of_what_it_is_drawn_for():
+    """A half stays a half, and on another device nothing is mixed: `empty` and the noise follow their pictures."""
+    g = torch.Generator().manual_seed(0)
+    assert [draw(torch.zeros(2, 3, dtype=kind), 10, g)[0].dtype for kind in (torch.float16, torch.float64)] == [
+        torch.float16, torch.float64]  # fmt: skip
+    kept = drop_condition(torch.ones(50, 3, dtype=torch.float16), torch.zeros(1, 3), g, share=0.5)
+    assert kept.dtype == torch.float16 and set(kept.unique().tolist()) == {0.0, 1.0}
+    far = torch.device("meta")
+    assert draw(torch.zeros(2, 3, device=far), 10, g)[0].device == far
+    assert drop_condition(torch.ones(5, 3, device=far), torch.zeros(1, 3), g).device == far
+
+
 class Own(nn.Module):
     """A network that no module of the package knows."""
 

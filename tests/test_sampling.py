@@ -1,6 +1,7 @@
 """Every sampler against diffusers' scheduler of the same name, and against what the mathematics demands."""
 
 import math
+import re
 from dataclasses import replace
 
 import diffusers
@@ -23,7 +24,7 @@ from diffusion_lab.sampling import (
     heun,
     sample,
 )
-from diffusion_lab.schedules import SCHEDULES, Schedule, cosine, linear, named, scaled_linear, straight
+from diffusion_lab.schedules import SCHEDULES, Schedule, as_schedule, cosine, linear, named, scaled_linear, straight
 from diffusion_lab.trajectory import Recipe, Step
 
 SCHEDULE = scaled_linear()
@@ -401,6 +402,19 @@ def test_a_schedule_is_its_formula_in_float64():
 def test_the_straight_schedule_has_the_shares_of_its_mix():
     schedule = straight(3)  # s = 1/4, 2/4, 3/4
     assert schedule.alpha_bars.tolist() == pytest.approx([9 / 10, 1 / 2, 1 / 10]) and len(schedule) == 3
+
+
+@pytest.mark.parametrize("call, came", [
+    (lambda: SCHEDULE.times([]), "; none came"), (lambda: SCHEDULE.times([3, 3]), "; [3, 3] came"),
+    (lambda: SCHEDULE.times(range(6)), "; [0, 1, 2, 3, 4, 5] came"),
+    (lambda: SCHEDULE.times(range(7)), "; [0, 1, 2, 3, 4, 5] and so on came"),
+    (lambda: as_schedule(cosine), "; cosine came"), (lambda: as_schedule([0.5]), "; [0.5] came"),
+    (lambda: linear(20), "from 21 to 100000; 20 came"),
+])  # fmt: skip
+def test_what_is_no_schedule_and_no_path_of_one_is_told_as_it_came(call, came):
+    with pytest.raises(LabError, match=re.escape(came)):
+        call()
+    assert len(linear(21)) == 21
 
 
 @pytest.mark.parametrize("make", [cosine, linear, scaled_linear, straight])

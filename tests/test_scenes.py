@@ -285,9 +285,12 @@ RIGHT = r"\b(looking|facing|going|looks) right\b"
 
 def test_captions_of_windows_fit_and_name_what_is_not_plain():
     rng, words, used, named = np.random.default_rng(4), set(scenes.known_words()), set(), []
+    said = hashlib.sha256()
     for _ in range(8000):
         window = scenes.choose_window(rng, width=(128, 256)[rng.integers(2)])
-        text = scenes.caption(window, rng).lower()
+        text = scenes.caption(window, rng)
+        said.update(f"{window} {text}\n".encode())
+        text = text.lower()
         used |= {word for word in _tokens(text) if word.isalpha()}
         assert len(_tokens(text)) <= 22, text
         assert text == " ".join(text.split()) and " ," not in text and ", ," not in text, text
@@ -305,7 +308,8 @@ def test_captions_of_windows_fit_and_name_what_is_not_plain():
             assert not set(_tokens(text)) & set(scenes.SUBJECTS), text
         if window.light == "none" and re.search(r"\b(sun|planet)\b", text.replace("red planet", "")):
             assert re.search(r"\b(no|without a|without the) (sun|planet)\b", text), text
-    assert used <= words and len(words - used) <= 3
+    assert used <= words and len(words - used) <= 3 and all(word == word.lower() for word in words)
+    assert said.hexdigest()[:16] == "714f343922117da3", "the windows of a seed are not what they were"
     right = [says for looks, says, plain in named if looks == "right" and not plain]
     assert 0.2 < np.mean(right) < 0.3
     assert not any(says for _, says, plain in named if plain)

@@ -26,6 +26,7 @@ from diffusion_lab.training import (
     adamw,
     horizon,
     looks,
+    stopped_kindly,
     together,
     train,
     warm_up_and_down,
@@ -225,7 +226,7 @@ def test_steps_are_a_positive_whole_number(steps):
 
 @pytest.mark.parametrize("wrong", [
     {"ema": float("nan")}, {"ema": 2.0}, {"ema": 1}, {"ema": -1}, {"ema": True}, {"ema": "x"}, {"ema": None},
-    {"seed": -1}, {"seed": 1.5}, {"seed": None}, {"seed": True}, {"checkpoint": "run.safetensors"},
+    {"seed": -1}, {"seed": 1.5}, {"seed": None}, {"seed": True}, {"seed": 2**63}, {"checkpoint": "run.safetensors"},
 ], ids=str)  # fmt: skip
 def test_what_no_training_can_be_told_is_refused_before_a_step(wrong):
     def never(network, generator):
@@ -235,12 +236,13 @@ def test_what_no_training_can_be_told_is_refused_before_a_step(wrong):
         next(train(Guess(), never, 5, **wrong))
 
 
-@pytest.mark.parametrize("value", [
-    lambda net: None, lambda net: 1.0, lambda net: net.net[0].weight, lambda net: torch.tensor(1.0),
-    lambda net: net.net[0].weight.sum() * 1j, lambda net: torch.tensor(1),
+@pytest.mark.parametrize("value, told", [
+    (lambda net: None, "NoneType"), (lambda net: 1.0, "float"),
+    (lambda net: net.net[0].weight, r"torch.float32 \(32, 3\)"), (lambda net: torch.tensor(1.0), "torch.float32 "),
+    (lambda net: net.net[0].weight.sum() * 1j, "torch.complex64 "), (lambda net: torch.tensor(1), "torch.int64 "),
 ])  # fmt: skip
-def test_a_loss_is_one_number_that_hangs_on_the_weights(value):
-    with pytest.raises(LabError, match="a loss that is one number"):
+def test_a_loss_is_one_number_that_hangs_on_the_weights(value, told):
+    with pytest.raises(LabError, match=f"a loss that is one number and .* was expected; {told}.*came"):
         next(train(Guess(), lambda net, generator: value(net), 5))
 
 
@@ -268,6 +270,18 @@ def test_a_checkpoint_at_home_is_found_again(tmp_path, monkeypatch):
     run(9, stop=4, checkpoint=Checkpoint("~/c.safetensors"))
     progress = next(train(Guess(), loss, 9, checkpoint=Checkpoint("~/c.safetensors")))
     assert progress.step == 5 and [file.name for file in tmp_path.iterdir()] == ["c.safetensors"]
+
+
+@pytest.mark.parametrize("kept, said", [("run.safetensors", True), ("none", False), ("full", True), ("empty", False)])
+def test_ctrl_c_says_how_to_go_on_where_something_was_kept(tmp_path, capsys, kept, said):
+    (tmp_path / "run.safetensors").write_text("x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/run.safetensors").write_text("x")
+    with pytest.raises(KeyboardInterrupt), stopped_kindly(tmp_path / kept):
+        raise KeyboardInterrupt
+    told = capsys.readouterr()
+    assert told.out == "" and ("the same command with --resume goes on" in told.err) is said
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, MemoryError])
@@ -444,12 +458,12 @@ class Matrices(nn.Module):
 
 def test_matrices_go_to_muon_and_the_rest_to_adamw():
     network = Matrices()
-    made = muon_and_adamw(0.02, 1e-3, lambda name: name == "words", 0.5)(network)
+    made = muon_and_adamw(0.02, 3e-3, lambda name: name == "words", 0.5)(network)
     muon, beside = made.optimisers
     assert isinstance(muon, Muon) and isinstance(beside, torch.optim.AdamW)
     names = {id(p): name for name, p in network.named_parameters()}
     groups = [([names[id(p)] for p in group["params"]], group["lr"]) for group in made.groups()]
-    assert groups == [(["tall", "wide", "kernel"], 0.02), (["words", "bias"], 1e-3)]
+    assert groups == [(["tall", "wide", "kernel"], 0.02), (["words", "bias"], 3e-3)]
 
 
 def test_muon_moves_by_an_orthogonal_update_scaled_by_the_root_of_its_height():

@@ -68,6 +68,63 @@ def test_icons_are_drawn_in_their_colour_and_stay_inside():
         assert off[[0, 0, -1, -1], [0, -1, 0, -1]].max() == 0                    # the corners are paper
 
 
+OUTLINES = {  # area, and where its middle lies, of the unit shape
+    "circle": (32 * np.sin(np.pi / 32), 0, 0), "square": (1.7**2, 0, 0), "triangle": (1.05 * 1.85, 0, 7 / 30),
+    "star": (5 * 1.15 * 0.5 * np.sin(np.pi / 5), 0, 0.08), "heart": (2.34595, 0, -0.181165),
+    "moon": (1.4994, -0.328765, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", icons.SHAPES)
+def test_an_icon_is_its_shape_where_it_is_to_be_and_as_large(shape):
+    (x, y), wanted = icons.outline(shape).T, OUTLINES[shape]
+    across = x * np.roll(y, -1) - np.roll(x, -1) * y                             # twice the triangles to the middle
+    area = across.sum() / 2
+    middle = [((v + np.roll(v, -1)) * across).sum() / 6 / area for v in (x, y)]
+    assert (abs(area), *middle) == pytest.approx(wanted, abs=1e-5)
+    paper, colour = np.array(icons.PAPER), np.array(icons.COLOURS["blue"])
+    share = ((np.asarray(icons.draw("blue", shape, 8.5, 7, 5)) - paper) / (colour - paper)).mean(axis=2)
+    rows, columns = np.mgrid[:16, :16] + 0.5
+    assert share.sum() == pytest.approx(25 * abs(area), rel=0.06)  # a fine pixel's edge more
+    found = [(share * at).sum() / share.sum() for at in (columns, rows)]
+    assert found == pytest.approx([8.5 + 5 * middle[0], 7 + 5 * middle[1]], abs=0.1)
+
+
+def test_the_icons_of_a_seed_are_what_they_always_were():
+    images, captions, _ = icons.sample(4, 5)
+    assert captions == ["blue heart", "red square", "red square", "yellow star"]
+    sums = [[51057, 54501, 59640], [61453, 50604, 49429], [61182, 48950, 47828], [63142, 60546, 48714]]
+    assert images.sum(axis=(1, 2), dtype=int).tolist() == [pytest.approx(of, abs=300) for of in sums]
+
+
+@pytest.mark.parametrize("kind, u, point", [
+    ("moons", [0, 0.4], [-0.4, 0.2]), ("moons", [0.5, 0.4], [0.4, -0.6]), ("moons", [1, 0.4], [1.2, 0.2]),
+    ("moons", [0, 0.5], [0.4, -0.2]), ("moons", [0.5, 0.5], [-0.4, 0.6]), ("moons", [1, 0.5], [-1.2, -0.2]),
+    ("spiral", [1, 0], [1.25, 0]), ("spiral", [(0.25 - 0.02) / 0.98, 0], [0.625, 0]),
+    ("spiral", [(0.375**2 - 0.02) / 0.98, 0], [0, -0.46875]), ("spiral", [(0.625**2 - 0.02) / 0.98, 0], [0, 0.78125]),
+    ("ring", [0.1, 0], [1.1, 0]), ("ring", [0.125, 0], [1.1 * 0.5**0.5] * 2), ("ring", [0.3, 0], [0, 1.1]),
+    ("ring", [0.99, 0], [1.1 * 0.5**0.5, -1.1 * 0.5**0.5]),
+    ("pixels", [0.9, 0.3, 0.4], [0.75, -0.75]), ("pixels", [0.9, 0.3, 0.5], [-0.75, 0.75]),
+    ("pixels", [0, 0.34, 0], [-0.9, -0.9]), ("pixels", [1, 0.34, 0.9], [0.9, 0.9]),
+])  # fmt: skip
+def test_a_point_is_its_formula(kind, u, point):
+    u = np.array([[*u, *[0] * (4 - len(u))]])
+    np.testing.assert_allclose(points.SHAPES[kind](u), [point], atol=1e-12)
+
+
+def test_two_uniform_numbers_are_made_two_normal_ones():
+    u = np.array([[0, 0.3], [1 - np.exp(-2), 0], [1 - np.exp(-0.5), 0.25], [1 - np.exp(-0.5), 0.5]])
+    np.testing.assert_allclose(points._normal(u), [[0, 0], [2, 0], [0, 1], [-1, 0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind, first", [
+    ("moons", [-1.0735919, 0.267303]), ("spiral", [0.3514167, -1.0577947]), ("ring", [-0.0222755, -1.079952]),
+    ("pixels", [0.536968, 0.5698863]),
+])  # fmt: skip
+def test_the_points_of_a_seed_are_what_they_always_were(kind, first):
+    assert points.sample(1, 5, kinds=kind)[0][0].tolist() == pytest.approx(first, abs=1e-6)
+
+
 def test_points_keep_their_form():
     ring, _, _ = points.sample(4000, 0, kinds="ring")
     angle = np.arctan2(ring[:, 1], ring[:, 0])
