@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from .errors import LabError
+from .mixing import check_alike
 from .recipe import shortened
 from .schedules import Schedule
 from .trajectory import Step
@@ -39,7 +40,7 @@ def as_guess(value: Tensor | Guess, x: Tensor) -> Guess:
     """
     guess = value if isinstance(value, Guess) else Guess(value)
     for one in guess[: 1 if guess.eps_uncond is None else 2]:
-        _check_like(one, x, "a guess of the noise", "predict one noise value for each value of x_t")
+        check_alike(x, one, "a guess of the noise", "x_t", "predict one noise value for each value of x_t")
     return guess
 
 
@@ -49,14 +50,8 @@ def as_move(value: Tensor | Move, x: Tensor) -> Move:
     Raises LabError where it is none, or has another shape than x.
     """
     move = value if isinstance(value, Move) else Move(value)
-    _check_like(move.x, x, "the rule's next x", "return what x_t becomes, one value for each of it")
+    check_alike(x, move.x, "the rule's next x", "x_t", "return what x_t becomes, one value for each of it")
     return move
-
-
-def _check_like(value, x: Tensor, what: str, advice: str) -> None:
-    if not isinstance(value, Tensor) or value.shape != x.shape:
-        told = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise LabError(f"{what} has the shape of x_t, {tuple(x.shape)}; {told} came; {advice}")
 
 
 def check_samples(x, shape: Sequence[int | None] | None = None, advice: str = "start from noise(shape, seed)") -> None:

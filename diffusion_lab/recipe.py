@@ -45,9 +45,14 @@ def as_number(value, what: str, advice: str, least: float = -math.inf, most: flo
     except OverflowError:
         number = math.nan
     if not (math.isfinite(number) and least <= number <= most):
-        reach = f" from {least:g} to {most:g}" if math.isfinite(most) else ""
+        reach = f" from {least:g} to {most:g}" if math.isfinite(most) else " above 0" if least > 0 else ""
         raise LabError(f"{what} is a number{reach}; {shortened(value)} came; {advice}")
     return number
+
+
+def as_positive(value, what: str, advice: str) -> float:
+    """A finite number above 0 as a float; raises LabError for anything else."""
+    return as_number(value, what, advice, math.ulp(0))
 
 
 def shortened(value) -> str:

@@ -9,10 +9,13 @@ import torch
 
 from diffusion_lab.errors import LabError
 from diffusion_lab.mixing import TARGETS, add_noise, eps_of, predicted_eps, predicted_x0, target_of
+from diffusion_lab.sampling import ddim_step
 
 PACKAGE = Path(__file__).parents[1] / "diffusion_lab"
 A = 0.36  # sqrt .6, and sqrt(1 - A) = .8
 X0, EPS = torch.tensor([[5.0, -1.0]]), torch.tensor([[10.0, 2.0]])
+TWO = torch.zeros(2, 3)
+STRETCHED = [torch.full(shape, A) for shape in ((2,), (3,), (4, 1), (2, 1, 1), (1, 2, 3))]
 
 
 def test_the_values_of_a_triangle_with_sides_of_3_4_and_5():
@@ -41,6 +44,13 @@ def test_every_target_tells_the_same_noise(target, alpha_bar):
     lambda: add_noise(X0, float("nan"), EPS), lambda: target_of(X0, EPS, A, "epsilon"),
     lambda: eps_of(X0, EPS, A, "velocity"), lambda: add_noise(X0, None, EPS), lambda: add_noise(X0, "0.5", EPS),
     lambda: predicted_x0(X0, EPS, 2.0), lambda: predicted_eps(X0, EPS, -0.5), lambda: add_noise(None, A, EPS),
+    lambda: predicted_x0(X0, EPS, 0.0), lambda: predicted_eps(X0, EPS, 1), lambda: ddim_step(X0, EPS, 0.0, 0.5),
+    lambda: predicted_x0(TWO, TWO[:1], A), lambda: predicted_eps(TWO, TWO[:1], A), lambda: predicted_x0(TWO, 0.0, A),
+    *(lambda target=target: target_of(TWO, TWO[:1], A, target) for target in TARGETS),
+    *(lambda target=target: eps_of(TWO[:, :1], TWO, A, target) for target in TARGETS),
+    *(lambda mix=mix, share=share: mix(TWO, TWO, share) for share in STRETCHED for mix in (
+        lambda x, y, share: add_noise(x, share, y), predicted_x0, predicted_eps,
+        lambda x, y, share: target_of(x, y, share, "x0"), lambda x, y, share: eps_of(x, y, share, "eps"))),
 ])  # fmt: skip
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=";.*came;") as caught:

@@ -55,6 +55,27 @@ def test_an_unknown_target_is_told():
         Objective(SCHEDULE, "score")
 
 
+THREE, TIMES = torch.zeros(3, 2), torch.tensor([0, 5, 999])
+
+
+@pytest.mark.parametrize("call", [
+    lambda ask: ask(lambda x, t, c: x[:, :1], THREE, THREE, TIMES),
+    lambda ask: ask(lambda x, t, c: x[:, 0], THREE, THREE, TIMES),
+    lambda ask: ask(lambda x, t, c: x.mean(), THREE, THREE, TIMES),
+    lambda ask: ask(lambda x, t, c: 0.0, THREE, THREE, TIMES),
+    *(lambda ask, t=t: ask(lambda x, t, c: x, THREE, THREE, t)
+      for t in (TIMES - 1, TIMES + 1, TIMES[:1], TIMES[:, None], TIMES.float(), TIMES.byte(), TIMES > 0, 5, None)),
+    lambda ask: ask(lambda x, t, c: x, THREE.byte(), THREE, TIMES),
+    lambda ask: ask(lambda x, t, c: x, THREE, THREE[:1], TIMES),
+    lambda ask: Objective("sine"), lambda ask: draw(THREE, 0, torch.Generator()),
+    lambda ask: drop_condition(THREE, THREE[:1], torch.Generator(), share=2),
+])  # fmt: skip
+def test_what_no_loss_can_be_made_of_is_one_sentence(call):
+    with pytest.raises(LabError, match="came; ") as told:
+        call(Objective(SCHEDULE))
+    assert "\n" not in str(told.value)
+
+
 def test_conditions_are_dropped_by_their_share():
     condition, empty = torch.ones(20000, 3), torch.zeros(1, 3)
     kept = drop_condition(condition, empty, torch.Generator().manual_seed(0), share=0.1)

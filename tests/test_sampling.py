@@ -187,6 +187,13 @@ def test_a_forward_path_says_what_it_is_made_of():
     assert torch.equal(noise((2, 3)), noise((2, 3), 0)) and [g.initial_seed() for g in generators([7, 8])] == [7, 8]
 
 
+@pytest.mark.parametrize("rule", [ddim_step, ancestral(generators(0)), dpmpp_2m()], ids=["ddim", "ddpm", "dpmpp_2m"])
+def test_where_no_noise_is_left_none_is_taken_away(rule):
+    x = torch.randn(1, 3, generator=torch.Generator().manual_seed(0))
+    for alpha_bar_next in (1.0, 0.5):
+        assert torch.equal(rule(x, x, 1.0, alpha_bar_next), ddim_step(x, x, 1.0, alpha_bar_next))
+
+
 def test_samplers_are_called_and_shake_as_their_papers_say():
     told = {name: (sampler.title, sampler.eta) for name, sampler in SAMPLERS.items()}
     assert told == {"ddim": ("DDIM", None), "ddpm": ("DDPM", 1.0), "dpmpp_2m": ("DPM++ 2M", None),

@@ -227,6 +227,8 @@ def test_steps_are_a_positive_whole_number(steps):
 @pytest.mark.parametrize("wrong", [
     {"ema": float("nan")}, {"ema": 2.0}, {"ema": 1}, {"ema": -1}, {"ema": True}, {"ema": "x"}, {"ema": None},
     {"seed": -1}, {"seed": 1.5}, {"seed": None}, {"seed": True}, {"seed": 2**63}, {"checkpoint": "run.safetensors"},
+    {"optimizer": adamw(clip=0)}, {"optimizer": adamw(clip=-1.0)}, {"optimizer": adamw(clip=float("nan"))},
+    {"optimizer": "adamw"}, {"optimizer": lambda network: torch.optim.SGD(network.parameters(), 0.1)},
 ], ids=str)  # fmt: skip
 def test_what_no_training_can_be_told_is_refused_before_a_step(wrong):
     def never(network, generator):
@@ -234,6 +236,30 @@ def test_what_no_training_can_be_told_is_refused_before_a_step(wrong):
 
     with pytest.raises(LabError, match="came; "):
         next(train(Guess(), never, 5, **wrong))
+
+
+@pytest.mark.parametrize("call", [
+    lambda: horizon(0), lambda: horizon(-1), lambda: horizon(float("nan")), lambda: horizon(2),
+    lambda: adamw(float("nan")), lambda: adamw(-1), lambda: adamw("1"), lambda: warm_up_and_down(0),
+    lambda: warm_up_and_down(down=0), lambda: next(train(None, loss, 5)), lambda: next(train(Guess, loss, 5)),
+    lambda: next(train(nn.Identity(), loss, 5)),
+])  # fmt: skip
+def test_what_nothing_can_learn_by_is_one_sentence(call):
+    with pytest.raises(LabError, match="came; ") as told:
+        call()
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("decay", [float("nan"), 2, -0.1, None])
+def test_a_decay_that_would_spoil_the_average_is_told(decay):
+    with pytest.raises(LabError, match="the decay of the average, ema, is a number from 0 to 1; .* came; try"):
+        list(train(Guess(), loss, 3, ema=lambda step: decay))
+
+
+def test_a_loss_of_another_network_is_told():
+    other = Guess()
+    with pytest.raises(LabError, match="the network in training was expected; one of other weights came; let it call"):
+        next(train(Guess(), lambda network, generator: loss(other, generator), 3))
 
 
 @pytest.mark.parametrize("value, told", [
@@ -427,7 +453,7 @@ def test_a_training_within_its_time_goes_on_from_where_it_was():
 
 @pytest.mark.parametrize("seconds", [0, -3, float("nan"), float("inf"), "1", None, True])
 def test_a_time_is_above_zero(seconds):
-    with pytest.raises(LabError, match="above 0 seconds"):
+    with pytest.raises(LabError, match="a time in seconds is a number above 0; .* came; try 60"):
         Within(seconds)
 
 

@@ -38,8 +38,9 @@ def ancestral(source: torch.Generator | Sequence[torch.Generator], eta: float = 
     eta = as_eta(eta)
 
     def rule(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float) -> Tensor:
-        share = (1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)
-        sigma = eta * max(share, 0.0) ** 0.5
+        falls = alpha_bar < alpha_bar_next  # else there is no noise to be made anew
+        share = (1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next) if falls else 0.0
+        sigma = eta * share**0.5
         x0 = predicted_x0(x_t, eps, alpha_bar)
         kept = max(1 - alpha_bar_next - sigma**2, 0.0) ** 0.5
         mean = alpha_bar_next**0.5 * x0 + kept * eps
@@ -62,7 +63,7 @@ def dpmpp_2m(final: float = 1.0) -> Rule:
     def rule(x_t: Tensor, eps: Tensor, alpha_bar: float, alpha_bar_next: float) -> Tensor:
         x0 = predicted_x0(x_t, eps, alpha_bar)
         x0_before, h_before, reached = before.pop() if before else (x0, 1.0, alpha_bar)
-        if alpha_bar_next >= final:
+        if alpha_bar_next >= final or alpha_bar == 1:
             return ddim_step(x_t, eps, alpha_bar, alpha_bar_next)
         h = _log_snr(alpha_bar_next) - _log_snr(alpha_bar)
         before.append((x0, h, alpha_bar_next))

@@ -1,12 +1,9 @@
 """How long a training takes: a number of steps, or as many as fit into a time."""
 
-import math
 import time
 from collections.abc import Callable
-from numbers import Real
 
-from ..errors import LabError
-from ..recipe import as_whole
+from ..recipe import as_positive, as_whole
 from . import together
 
 
@@ -21,9 +18,8 @@ class Within:
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic):
-        if isinstance(seconds, bool) or not isinstance(seconds, Real) or not 0 < seconds < math.inf:
-            raise LabError(f"a time above 0 seconds was expected; {seconds!r} came; try 60")
-        self.seconds, self.clock, self.begun = seconds, clock, clock()
+        self.seconds = as_positive(seconds, "a time in seconds", "try 60")
+        self.clock, self.begun = clock, clock()
         self.first, self.asked, self.steps = None, None, 0
 
     def __call__(self, step: int) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from ..errors import LabError
-from ..recipe import as_share, as_whole
+from ..recipe import as_positive, as_share, as_whole, shortened
 from . import together
 from .checkpoint import Checkpoint, State
 from .clock import as_plan
@@ -57,7 +57,7 @@ def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tenso
     if not isinstance(checkpoint, Checkpoint | None):
         raise LabError(f"a Checkpoint was expected; {checkpoint!r} came; write checkpoint=Checkpoint(path)")
     keep = checkpoint if together.first() else None
-    optimisers = (optimizer or adamw())(network)
+    optimisers = _optimisers(network, optimizer or adamw())
     for group in optimisers.groups():
         group.setdefault("initial_lr", group["lr"])
     run = State(network, _average(network, ema), optimisers, seed)
@@ -89,7 +89,8 @@ def train(network: nn.Module, loss: Callable[[nn.Module, torch.Generator], Tenso
 
 
 def horizon(share: float = 0.05) -> Callable[[int], float]:
-    """The decay of a moving average that looks back over a `share` (0-1) of the steps so far."""
+    """The decay of a moving average that looks back over a `share` (0-1] of the steps so far."""
+    share = as_share(share, "the share of the steps that an average looks back over", "try 0.05", some=True)
     return lambda step: max(0.0, 1 - 1 / max(1.0, share * step))
 
 
@@ -124,7 +125,24 @@ def _learn(run: State, loss: Callable, generator: torch.Generator, steps: int) -
         raise LabError(f"a finite loss was expected; {number} came at step {run.step + 1}; "
                        "lower the learning rate, or look for a division by zero in the loss")  # fmt: skip
     value.backward()
+    if all(p.grad is None for p in run.network.parameters()):
+        raise LabError("a loss that hangs on the weights of the network in training was expected; one of other weights "
+                       "came; let it call the network that it is given")
     return number
+
+
+def _optimisers(network: nn.Module, optimizer: Callable[[nn.Module], Optimisers]) -> Optimisers:
+    """What moves the network's weights; raises LabError where there are none, or where nothing can move them."""
+    if not isinstance(network, nn.Module) or not any(p.requires_grad for p in network.parameters()):
+        raise LabError(f"a network with weights to train was expected; {shortened(network)} came; give a "
+                       "torch.nn.Module, such as toy.network")
+    optimisers = optimizer(network) if callable(optimizer) else optimizer
+    if not callable(optimizer) or not isinstance(optimisers, Optimisers):
+        raise LabError(f"a function from the network to its Optimisers was expected; {shortened(optimizer)} came; try "
+                       "optimizer=adamw(2e-3)")
+    if optimisers.clip is not None:
+        as_positive(optimisers.clip, "clip, the largest norm of all gradients,", "try 1, or None not to clip")
+    return optimisers
 
 
 def _move(run: State, steps: int) -> None:
@@ -167,13 +185,14 @@ def _generator(seed: int, step: int, rank: int) -> torch.Generator:
 
 def _average(network: nn.Module, ema: float | Callable[[int], float]) -> AveragedModel:
     """The moving average of the weights: average <- decay * average + (1 - decay) * network."""
-    most = 1 if callable(ema) else as_share(ema, "the decay of the average, ema,", "try 0.999")
+    what = "the decay of the average, ema,"
+    most = 1 if callable(ema) else as_share(ema, what, "try 0.999")
     if most == 1 and not callable(ema):
-        raise LabError(f"the decay of the average, ema, is below 1; {ema!r} came; try 0.999")
+        raise LabError(f"{what} is below 1; {ema!r} came; try 0.999")
     decay = ema if callable(ema) else lambda step: min(most, (1 + step) / (10 + step))
 
     def move(averages, weights, step):
-        torch._foreach_lerp_(averages, weights, 1 - decay(int(step)))
+        torch._foreach_lerp_(averages, weights, 1 - as_share(decay(int(step)), what, "try horizon(0.05)"))
 
     average = AveragedModel(network, multi_avg_fn=torch.no_grad()(move))
     average.requires_grad_(False)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..recipe import as_positive, as_share
+
 
 class Optimisers(NamedTuple):
     """What moves the weights: torch optimisers; `rate(step, steps)`, the share of their learning rates in use
@@ -22,12 +24,15 @@ class Optimisers(NamedTuple):
 
 def warm_up_and_down(warm_up: int = 50, down: float = 0.5) -> Callable[[int, int], float]:
     """A learning rate that rises over `warm_up` steps, stays, and falls to zero over the last `down` (0-1] of all."""
+    warm_up = as_positive(warm_up, "warm_up, the steps of the rise,", "try 50")
+    down = as_share(down, "down, the share of the fall,", "try 0.5", some=True)
     return lambda step, steps: min(1.0, (step + 1) / warm_up, (steps - step) / max(1.0, down * steps))
 
 
 def adamw(lr: float = 2e-3, rate=None, clip: float | None = 1.0) -> Callable[[nn.Module], Optimisers]:
     """One AdamW for all weights (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019); `lr`
-    above 0."""
+    above 0. Raises LabError for another."""
+    lr = as_positive(lr, "a learning rate", "try 0.002")
 
     def build(network: nn.Module) -> Optimisers:
         optimiser = torch.optim.AdamW(network.parameters(), lr, betas=(0.9, 0.99), weight_decay=0.0)
