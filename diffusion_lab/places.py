@@ -14,6 +14,7 @@ from .recipe import as_scale, as_text, as_whole, plain
 
 WEIGHTS = Path(__file__).parent / "weights"
 ADDRESS = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")  # an owner, or a model of theirs
+PAGE = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/]+/[^/]+?)(?:/tree/main)?/?")
 MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
 WEIGHT_FILES = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
 PARTS = ("model", "diffusion_pytorch_model")  # the names of weights beside a config.json
@@ -105,9 +106,11 @@ def find_model(name: str | Path) -> Place:
     """Where the model of that name lies: a path wins over a name in ROLES, a name over an address on the hub.
 
     A path is a Path, a folder that holds a model, what exists or is called as weights are, and what begins with a
-    folder that exists (so that a typing slip in it is told, and never taken for an address). Raises LabError, with
-    the folder that was looked in, where no model is.
+    folder that exists (so that a typing slip in it is told, and never taken for an address). A model's page on the hub
+    is its address. Raises LabError, with the folder that was looked in, where no model is.
     """
+    if isinstance(name, str) and (page := PAGE.fullmatch(name)):
+        name = page[1]
     if isinstance(name, str) and name in ROLES and not _kind(Path(name)):
         role = ROLES[name]
         return Place(WEIGHTS / role.shipped if role.shipped else None, role)
@@ -186,6 +189,8 @@ def _kind(folder: Path) -> str:
 
 def _looks_like_a_path(name: str, path: Path) -> bool:
     """Whether a text means a place on this disk: it is there, or it is written or begins as one."""
+    if "://" in name:
+        return False
     first = path.parts[0] if path.parts else "."
     return (exists(path) or path.suffix.lower() in WEIGHT_FILES or path.is_absolute() or first in ("..", "~")
             or name.startswith(("./", ".\\")) or len(path.parts) > 2 or "/" in name and isdir(first))  # fmt: skip

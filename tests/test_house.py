@@ -261,6 +261,13 @@ def test_a_path_with_a_space_is_one_word_for_make(verb):
     assert shlex.split(said.stdout)[:3] == ["/a b/python", "-m", "diffusion_lab"]
 
 
+def test_beside_what_others_wrote_lies_its_licence():
+    """notes.js is reveal.js's speaker view, with marked within it."""
+    assets = PACKAGE / "coursework/slides/assets"
+    for name, owner in (("reveal.js", "Hakim El Hattab"), ("marked", "MarkedJS"), ("mathjax", "Apache License")):
+        assert owner in (assets / f"LICENSE-{name}").read_text("utf-8")
+
+
 def test_version_and_licences():
     assert (ROOT / "LICENSE").read_text("utf-8").startswith("MIT License")
     assert "CC BY 4.0" in (ROOT / "LICENSE-content").read_text("utf-8")

@@ -19,10 +19,10 @@ import pytest
 from loopback_hub import Hub, serving
 from sd_fixtures import folder
 
-from diffusion_lab.places import ROLES
-from diffusion_lab.stable_diffusion.loading import fetch
+from diffusion_lab.places import ROLES, role_of
+from diffusion_lab.stable_diffusion.loading import fetch, hub
 from diffusion_lab.stable_diffusion.loading.fetch import fault_of, wanted
-from diffusion_lab.stable_diffusion.loading.hub import PARTS
+from diffusion_lab.stable_diffusion.loading.hub import PARTS, SENTENCES, TOLD, Source, Unreachable, find_or_stand_in
 
 ROLE = "stable-diffusion-v1-5"
 HOME, SECOND = ROLES[ROLE].homes
@@ -255,8 +255,10 @@ for asked, revision in zip(sys.argv[1::2], sys.argv[2::2]):
 
 def test_what_was_asked_for_by_address_is_looked_at_without_a_gpu_too(tmp_path):
     """A slip of the user's own is told and not answered with Tiny SD; what is another thing is not downloaded."""
-    others = {}
-    for name, files in {"xl": {"model_index.json": '{"_class_name": "StableDiffusionXLPipeline"}'},
+    others = {"a/empty": tmp_path / "empty"}
+    others["a/empty"].mkdir()
+    for name, files in {"list": {"model_index.json": "[]"}, "none": {"model_index.json": "{}"},
+                        "xl": {"model_index.json": '{"_class_name": "StableDiffusionXLPipeline"}'},
                         "lora": {"pytorch_lora_weights.safetensors": ""}, "file": {"dreamy.safetensors": ""},
                         "bin": {"model_index.json": '{"_class_name": "StableDiffusionPipeline"}',
                                 "unet/diffusion_pytorch_model.bin": ""},
@@ -271,14 +273,33 @@ def test_what_was_asked_for_by_address_is_looked_at_without_a_gpu_too(tmp_path):
     with serving(Hub({"a/small": folder("v1-5"), **others})) as hub:
         out, err = run(ASKED, *asked, cache=tmp_path / "cache", url=hub.url)
     said = [line for line in out.splitlines() if "comes from" not in line]
-    assert len(said) == 11 and hub.gets == len(list(folder("v1-5").rglob("*.safetensors"))), out + err
+    assert len(said) == 14 and hub.gets == len(list(folder("v1-5").rglob("*.safetensors"))), out + err
     for line, words in zip(said, [
         "GOT small", "SENTENCE there is no model at a/smal ", "SENTENCE a/small has no revision 'fp17'", "no GPU here",
-        "GOT Tiny SD", "expected at a/xl; a StableDiffusionXLPipeline; give", "a/lora; a LoRA, which changes a model",
+        "GOT Tiny SD", "a/empty does not hold all parts of a model (model_index.json is missing)",
+        "expected at a/list; its model_index.json holds a list and names no parts; check the address",
+        "a/none does not hold all parts of a model (model_index.json is empty)",
+        "expected at a/xl; a StableDiffusionXLPipeline; give", "a/lora; a LoRA, which changes a model",
         "a/file; a model in one file; make a folder of it with diffusers", "a/bin; unet as *.bin, which may run code",
         "a/page does not hold all parts of a model (model_index.json is missing)", "a/network does not hold all parts",
     ], strict=True):  # fmt: skip
         assert words in line, line
+
+
+@pytest.mark.parametrize("kind", SENTENCES)
+def test_only_what_a_network_keeps_back_is_answered_by_tiny_sd(kind, monkeypatch):
+    def failing(source, say):
+        raise Unreachable(kind, **dict.fromkeys(("repo", "revision", "detail"), "a word"), silence=15)
+
+    monkeypatch.setattr(hub, "find", failing)
+    said = []
+    if kind in TOLD:
+        with pytest.raises(Unreachable, match="; "):
+            find_or_stand_in(Source(role_of("a/b"), "a/b"), False, said.append)
+    else:
+        assert find_or_stand_in(Source(role_of("a/b"), "a/b"), False, said.append)[1] is ROLES["tiny-sd"]
+        assert said[0].endswith("; Tiny SD stands in for b")
+    assert {"full", "locked", "damaged", "gone", "another"} < {*TOLD} and not {"silent", "cut", "portal"} & {*TOLD}
 
 
 def test_float16_files_are_taken_where_there_are_such():

@@ -96,6 +96,20 @@ def test_what_is_no_model_but_weights_has_a_remedy_of_its_own(here):
             find_model(name)
 
 
+@pytest.mark.parametrize("page", ["https://huggingface.co/", "http://www.huggingface.co/", "hf.co/"])
+@pytest.mark.parametrize("end", ["", "/", "/tree/main"])
+def test_the_page_of_a_model_is_its_address(page, end):
+    assert find_model(f"{page}someone/some.thing{end}") == find_model("someone/some.thing")
+    assert find_model(page + HOME + end).role is ROLES["stable-diffusion-v1-5"]
+
+
+@pytest.mark.parametrize("page", ["https://huggingface.co/one", "https://huggingface.co/a/b/blob/main/x.ckpt",
+                                  "https://example.org/a/b", "https://huggingface.co/a/b/tree/fp16"])
+def test_another_page_is_told_as_it_was_written(page):
+    with pytest.raises(LabError, match=re.escape(f"an address on the hub (owner/name) or a folder; {page!r} came")):
+        find_model(page)
+
+
 def test_addresses_are_roles():
     assert role_of("stabilityai/sd-turbo") is ROLES["sd-turbo"]
     assert find_model("sd-turbo") == Place(None, ROLES["sd-turbo"])

@@ -12,6 +12,7 @@ from sd_fixtures import build, folder, half
 
 from diffusion_lab.errors import LabError
 from diffusion_lab.stable_diffusion import StableDiffusion
+from diffusion_lab.stable_diffusion.loading.devices import check_dtype
 
 
 @pytest.fixture
@@ -125,3 +126,13 @@ with record(sd.pipeline):
 def test_no_word_of_the_libraries_reaches_the_learner():
     done = subprocess.run([sys.executable, "-c", SILENT, folder("v1-5")], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("wrong", ["float8", "half", "", torch.int8, torch.float64, 16, None])
+def test_a_dtype_is_one_that_a_model_runs_with_or_its_name(wrong):
+    assert check_dtype("bfloat16", "cpu") is check_dtype(torch.bfloat16, "cpu") is torch.bfloat16
+    assert check_dtype("float16", "cuda") is torch.float16
+    with pytest.raises(LabError, match="a dtype is one of float32, bfloat16, float16; .* came; leave it out"):
+        check_dtype(wrong, "cpu")
+    with pytest.raises(LabError, match="float16 on a CPU takes minutes"):
+        check_dtype("float16", "cpu")

@@ -10,6 +10,7 @@ import torch
 from ...errors import LabError
 from .folders import SMALL, size_of
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 NO_MEMORY = ("allocate memory", "out of memory")  # how a CPU and an Apple GPU say it
 
 
@@ -73,8 +74,12 @@ def best_dtype(folder: Path, device: str) -> torch.dtype:
     return torch.bfloat16 if fast_bfloat16(device) else torch.float32
 
 
-def check_dtype(dtype: torch.dtype, device: str) -> torch.dtype:
-    """The dtype, unless it would take hours: float16 on a CPU."""
+def check_dtype(dtype: torch.dtype | str, device: str) -> torch.dtype:
+    """The dtype, one of DTYPES or its name; raises LabError for another, and for what would take hours: float16 on a
+    CPU."""
+    if dtype not in (*DTYPES, *DTYPES.values()):
+        raise LabError(f"a dtype is one of {', '.join(DTYPES)}; {dtype!r} came; leave it out to get the one that suits")
+    dtype = DTYPES.get(dtype, dtype)
     if dtype == torch.float16 and device.startswith("cpu"):
         raise LabError("float16 on a CPU takes minutes for one step; torch.float16 came; take bfloat16 or float32")
     return dtype

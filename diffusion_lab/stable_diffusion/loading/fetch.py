@@ -156,11 +156,14 @@ def fetch(repo: str, revision: str, parts: Sequence[str], most: int = 0) -> None
             bring(repo, name, revision, blobs)
         return Path(hf_hub_download(repo, name, revision=revision, etag_timeout=2 * PATIENCE))  # gives it its name
 
-    index = json.loads(brought("model_index.json").read_text(encoding="utf-8")) if "model_index.json" in sizes else {}
+    name = "model_index.json"
+    index = json.loads(brought(name).read_text(encoding="utf-8")) if name in sizes else {}
+    if not isinstance(index, dict):
+        raise Fault("another", f"its {name} holds a {type(index).__name__} and names no parts; check the address")
     if what := stranger(list(sizes), index.get("_class_name", "")):
         raise Fault("another", "; ".join(what))
     if not index:
-        raise Fault("incomplete", "model_index.json is missing")
+        raise Fault("incomplete", f"{name} is {'empty' if name in sizes else 'missing'}")
     names = wanted(list(sizes), parts)
     weights = sum(sizes[name] for name in names if name.endswith(".safetensors"))
     if 0 < most < weights:

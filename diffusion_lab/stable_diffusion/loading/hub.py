@@ -1,13 +1,8 @@
 """Where weights that are not shipped come from: the cache, or the hub; and what stood in the way, in one sentence."""
 
-import json
 import os
-import queue
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,12 +10,12 @@ from ...errors import LabError
 from ...places import ROLES, WEIGHTS, Role
 from .fetch import damaged, remove
 from .folders import SMALL, check_folder, size_of
+from .watch import SILENCE, Say, Watch
 
-Say = Callable[[str], None]
-SILENCE = 15.0  # seconds without a byte that end the wait
 PARTS = ("scheduler", "tokenizer", "text_encoder", "unet", "vae")
 CHECKER = ("safety_checker", "feature_extractor")
 NEXT_HOME = ("gone", "gated", "refused", "revision", "incomplete", "another")  # another address may still have it
+TOLD = (*NEXT_HOME, "full", "locked", "damaged")  # the hub has it, or tells why not: nothing that waiting would mend
 SENTENCES = {
     "gated": "{repo} opens only to those who accepted its terms; accept them at huggingface.co/{repo}, then run "
              "`hf auth login`",
@@ -74,8 +69,8 @@ class Source:
 def find_or_stand_in(source: Source, slow: bool, say: Say) -> tuple[Path, Role]:
     """The folder and the role found: Tiny SD's where the weights cannot be reached, or would be too `slow` here.
 
-    Raises Unreachable where what was asked for is not what lies there: an address or a revision of the user's own that
-    is mistyped, locked or no Stable Diffusion.
+    Raises Unreachable where what was asked for is not what lies there, or cannot be kept: an address or a revision of
+    the user's own that is mistyped, locked or no Stable Diffusion, comes damaged, or finds no room on this disk.
     """
     role, tiny, known = source.role, ROLES["tiny-sd"], source.role in ROLES.values()
     shipped = WEIGHTS / tiny.shipped
@@ -87,7 +82,7 @@ def find_or_stand_in(source: Source, slow: bool, say: Say) -> tuple[Path, Role]:
     try:
         return find(replace(source, most=SMALL if slow else 0), say), role
     except Unreachable as error:
-        if error.kind == "revision" or error.kind in NEXT_HOME and not known:
+        if error.kind == "revision" or error.kind in TOLD and not known:
             raise
         say(f"{error}; {tiny.title} stands in for {role.title}")
         return shipped, tiny
@@ -155,7 +150,7 @@ def download(repo: str, source: Source, say: Say) -> Path:
     command = [sys.executable, "-m", "diffusion_lab.stable_diffusion.loading.fetch", repo, source.revision, parts,
                str(source.most)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    watch = _Watch(process, source.role, repo, say)
+    watch = Watch(process, source.role, repo, say)
     try:
         last = watch.until_the_end()
     finally:
@@ -167,89 +162,3 @@ def download(repo: str, source: Source, say: Say) -> Path:
     except LabError as error:
         raise Unreachable("incomplete", **words | {"detail": str(error).split(";")[0]}) from None
     return Path(last["folder"])
-
-
-class _Watch:
-    """Reads what the fetching process says, and how the files grow, also those that another process is fetching."""
-
-    def __init__(self, process: subprocess.Popen, role: Role, repo: str, say: Say):
-        self.process, self.role, self.repo, self.say = process, role, repo, say
-        self.lines: queue.Queue[str] = queue.Queue()
-        self.bar, self.blobs, self.before = None, None, 0
-        self.reading = threading.Thread(target=self._read, daemon=True)
-        self.reading.start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout:
-            self.lines.put(line)
-        self.lines.put("")
-
-    def until_the_end(self) -> dict:
-        """The last word of the process; {"fault": "stalled"} where nothing moved for too long."""
-        moved = time.monotonic()
-        while time.monotonic() - moved < SILENCE:
-            if self._grew():
-                moved = time.monotonic()
-            try:
-                line = self.lines.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            moved, said = time.monotonic(), _said(line)
-            if "plan" in said:
-                self._begin(said["plan"])
-            elif {"folder", "fault"} & said.keys():
-                return said
-        return {"fault": "stalled"}
-
-    def _begin(self, plan: dict) -> None:
-        from tqdm.auto import tqdm
-
-        self.blobs = Path(plan["blobs"])
-        self.before = _bytes_in(self.blobs)
-        if plan["bytes"]:
-            size, free = plan["bytes"] / 1e9, plan["free"] / 1e9
-            self.say(f"{self.role.title} comes from {self.repo}: {size:.2g} GB to download, {free:.0f} GB of disk free"
-                     + (f"; licence: {self.role.licence}" if self.role.licence else ""))  # fmt: skip
-            self.bar = tqdm(total=plan["bytes"], unit="B", unit_scale=True, desc=self.role.title, leave=False)
-
-    def _grew(self) -> bool:
-        if self.blobs is None or (now := _bytes_in(self.blobs)) == self.before:
-            return False
-        if self.bar is not None:
-            self.bar.update(max(0, now - self.before))
-        self.before = now
-        return True
-
-    def close(self) -> None:
-        """End the process, with time to tidy up."""
-        if self.bar is not None:
-            self.bar.close()
-        if self.process.poll() is None:
-            self.process.terminate()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        self.reading.join(timeout=5)
-
-
-def _said(line: str) -> dict:
-    """What a line of the process means; its end, an empty line, without a last word is a fault; noise is nothing."""
-    if not line:
-        return {"fault": "unknown"}
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _bytes_in(folder: Path) -> int:
-    """How many bytes lie in a folder's files, whole and half-written."""
-    total = 0
-    for path in folder.glob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:  # it was moved into its place a moment ago
-            continue
-    return total
