@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in make lab: threads on busy cores do not spin
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # what is promised to the bit is promised on the CPU
 os.environ["DIFFUSION_LAB_PROGRESS"] = os.path.join(os.devnull, "nowhere")  # a learner's own notes stay as they are
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel `python3` is this environment's
 os.environ["PYTHONPATH"] = os.pathsep.join(

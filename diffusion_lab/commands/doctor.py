@@ -210,7 +210,7 @@ def _full_size() -> Row:
     speed = _gflops(device, torch.float32 if device == "cpu" else torch.float16)
     half = 0.5 * speed  # layers reach about half of what one large multiplication does
     step, whole = GFLOP_STEP / half, (20 * GFLOP_STEP + GFLOP_DECODE) / half
-    time_told = f"{whole:.0f} s" if whole < 120 else f"{whole / 60:.0f} min"
+    time_told = f"{whole:.2g} s" if whole < 10 else f"{whole:.0f} s" if whole < 120 else f"{whole / 60:.0f} min"
     pace = f"{step:.0f}" if step >= 10 else f"{step:.2g}"
     found = f"about {pace} s a step, {time_told} a picture in 20 steps (estimated from {speed:.0f} GFLOP/s)"
     return Row("Stable Diffusion v1.5", found)

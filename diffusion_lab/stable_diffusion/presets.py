@@ -30,4 +30,5 @@ def compile_network(pipeline) -> None:
     """Compile the U-Net in place, its numbers laid out channels last; the work is done at the first picture."""
     if not pipeline.unet._compiled_call_impl:
         pipeline.unet.to(memory_format=torch.channels_last)
-        pipeline.unet.compile(mode="max-autotune" if pipeline.unet.device.type == "cuda" else "default", fullgraph=True)
+        mode = "reduce-overhead" if pipeline.unet.device.type == "cuda" else "default"
+        pipeline.unet.compile(mode=mode, fullgraph=True)
