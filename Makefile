@@ -13,7 +13,7 @@ lint:    ready ; @$(VENV) -m ruff check .
 lessons: ready ; @$(VENV) lessons/text/build.py $(LESSON)
 mutants: ready  # small mistakes planted in a ROOM (or in all), a SAMPLE of them: which do its tests notice?
 	@$(VENV) -m pip install -q mutmut==3.8.1 coverage==7.17.3
-	@OMP_NUM_THREADS=1 tests/offline $(VENV) tests/mutants.py $(ROOM) $(if $(SAMPLE),--sample $(SAMPLE))
+	@OMP_NUM_THREADS=1 tests/offline $(VENV) $(if $(JS),tests/mutants_js.py,tests/mutants.py $(ROOM) $(if $(SAMPLE),--sample $(SAMPLE)))
 doctor:  ; @"$(PYTHON)" -m diffusion_lab setup && $(VENV) -m diffusion_lab doctor
 tiny-sd: ready ; @$(VENV) -m diffusion_lab train tiny-sd
 clean:   ; rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -12,11 +12,13 @@ import nbformat
 import numpy as np
 import player_paths as made
 import pytest
+import torch
 from nbformat import v4
 from PIL import Image
 from torch.nn.functional import interpolate as upsample
 
 from diffusion_lab.player import Player
+from diffusion_lab.player.paths import stops
 from diffusion_lab.schedules import linear
 
 pytestmark = pytest.mark.browser
@@ -254,11 +256,17 @@ def test_keyboard_only(visit):
         reached.append(tab.evaluate("document.activeElement.tagName + (document.activeElement.dataset.do || '')"))
     assert reached[:5] == ["INPUT", "BUTTONback", "BUTTONplay", "BUTTONon", "BUTTONspeed"]
     focus(tab)
-    presses = "ArrowRight 1 ArrowUp 2 ArrowLeft 1 PageUp 2 End 12 ArrowRight 12 PageDown 11 Home 0 ArrowLeft 0".split()
+    presses = ("ArrowRight 1 ArrowUp 2 ArrowDown 1 ArrowUp 2 ArrowLeft 1 PageUp 2 End 12 ArrowRight 12 PageDown 11 "
+               "Home 0 ArrowLeft 0").split()  # fmt: skip
     for key, place in zip(presses[::2], map(int, presses[1::2]), strict=True):
         browser.press(tab, key)
         assert step(tab) == place, key
     assert spoken(tab).startswith("Step 1 of 12, 0 percent picture, 100 percent noise")
+    for modifier in ("ctrlKey", "altKey", "metaKey"):  # these are the browser's own
+        tab.evaluate("""(modifier) => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", { key: "u", bubbles: true, [modifier]: true }))""", modifier)  # fmt: skip
+        browser.painted(tab)
+        assert "without" not in spoken(tab), modifier
     brief(tab, "u")
     assert spoken(tab).endswith("shown without prompt")
     assert tab.get_attribute(".dl-hero canvas", "aria-label") == "without prompt, purple: where it differs"
@@ -299,6 +307,19 @@ def test_held_latents_mark_the_decoded_picture_and_leave_the_equation(visit):
     assert tab.locator(".dl-op").first.is_visible()
 
 
+def test_what_changed_is_marked_as_strongly_as_it_did(visit):
+    """Green over each pixel, two thirds of it where the guess changed most on the whole path."""
+    guesses = torch.stack([step.x0[0] for step in made.reverse().steps])           # (N, 3, h, w)
+    change = (guesses[1:] - guesses[:-1]).square().mean(1).sqrt().numpy()         # (N - 1, h, w)
+    k = 1 + int(change[1:].mean((1, 2)).argmax())                                 # into step k + 1
+    tab = visit("plain")
+    focus(tab, k + 1)
+    plain, cover = pixels(tab, "x0"), (2 / 3 * change[k] / change.max())[..., None]
+    assert cover.max() > 0.2 and (guesses[k] - guesses[k - 1]).abs().max() > 0.1
+    brief(tab, "d")
+    assert np.abs(pixels(tab, "x0") - (plain * (1 - cover) + cover * [0, 158, 115])).max() < 4
+
+
 SEEN = """() => { const range = document.querySelector(".dl-player input");
   const look = () => window.seen.at(-1)?.[0] === range.valueAsNumber
     || window.seen.push([range.valueAsNumber, performance.now()]);
@@ -330,16 +351,42 @@ def test_play_is_driven_by_the_clock_and_stops_at_the_end(visit):
     tab.clock.run_for(30)
     assert step(tab) == 1000 and tab.inner_text("[data-do=play]").strip() == "Play"
     assert all(place == int(place) for place, _ in tab.evaluate("seen"))
+    tab.keyboard.press(" ")  # at the end it begins anew
+    assert step(tab) == 0 and tab.inner_text("[data-do=play]").strip() == "Pause"
 
 
-def test_reduced_motion_makes_five_stops(visit):
-    tab = visit("plain", reduced_motion="reduce")
+def faster(tab) -> None:
+    tab.evaluate("document.querySelector('[data-do=speed]').click()")
+
+
+def test_speed_is_one_four_times_and_a_quarter_of_it(visit):
+    """Twelve steps in six seconds are 500 ms each; a frame is drawn every 16 ms."""
+    tab = visit("plain", color_scheme="light")
+    at_a_clock(tab)
+    said, place = tab.locator("[data-do=speed]"), 0
+    for shown, words, each in (("1×", "1", 500), ("4×", "4", 125), ("¼×", "a quarter", 2000), ("1×", "1", 500)):
+        assert said.inner_text() == shown and said.get_attribute("aria-label") == f"Speed {words}, press to change"
+        tab.clock.run_for(2 * each - 20)
+        assert step(tab) == place + 1
+        tab.clock.run_for(40)
+        place += 2
+        assert step(tab) == place
+        faster(tab)
+
+
+@pytest.mark.parametrize(("name", "path", "each"), [("plain", made.reverse, 1200), ("ask", made.guided, 300)])
+def test_reduced_motion_makes_five_stops(visit, name, path, each):
+    """A riddle makes them too; and four times as fast where that is asked for."""
+    tab = visit(name, reduced_motion="reduce")
+    if each == 300:
+        faster(tab)
     at_a_clock(tab)
     for stop in range(1, 5):
-        tab.clock.run_for(1199)
+        tab.clock.run_for(each - 1)
         assert len(tab.evaluate("seen")) == stop
         tab.clock.run_for(1)
         assert len(tab.evaluate("seen")) == stop + 1
+    assert [place for place, _ in tab.evaluate("seen")] == stops(path())
     assert step(tab) == 12 and tab.inner_text("[data-do=play]").strip() == "Play"
 
 
@@ -412,7 +459,7 @@ def test_asking_hides_what_comes_until_a_flag_is_set(visit):
     assert panels() == ["x_t"]  # the guess would tell at once
     focus(tab)
     browser.press(tab, "End")
-    assert step(tab) < 12
+    assert step(tab) == 1  # one further than ever seen
     for _ in range(3):
         browser.press(tab, "ArrowRight")
     place = step(tab)

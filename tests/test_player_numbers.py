@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 
@@ -10,13 +11,14 @@ import numpy as np
 import player_paths as made
 import pytest
 import torch
+from PIL import Image
 from test_player import data_of
 
 from diffusion_lab.errors import LabError
 from diffusion_lab.noising import forward
 from diffusion_lab.player import Player, watch
 from diffusion_lab.player.player import EDITION
-from diffusion_lab.schedules import cosine
+from diffusion_lab.schedules import cosine, linear
 from diffusion_lab.trajectory import Step, Steps, Trajectory, arrived
 
 
@@ -227,6 +229,61 @@ def test_the_caption_of_two_paths_says_how_far_they_are_apart(page):
     for k in (2, 8):
         gap = float((a[k].x0 - b[k].x0).abs().max())
         assert number(r"largest difference ([\d.]+)", at(tab, k)) == pytest.approx(gap, rel=0.05)
+    bars = [tab.evaluate("""(look) => [...document.querySelectorAll(look)].map((bar) =>
+        ["x", "width", "height"].map((name) => +bar.getAttribute(name)))""", look)
+        for look in (".dl-bar:not(.dl-hollow)", ".dl-bar.dl-hollow")]  # fmt: skip
+    for path, drawn in zip((a, b), bars, strict=True):  # of each path as shares of its own greatest change
+        changes = np.array([0] + [rms(y.x0 - x.x0) for x, y in zip(path.steps, path.steps[1:], strict=False)])
+        tall = np.maximum(2 * (changes > 0), 24 * changes / changes.max())
+        assert [height for *_, height in drawn] == pytest.approx(tall, abs=0.01)
+    assert [x + width for x, width, _ in bars[0]] == pytest.approx([x for x, *_ in bars[1]])  # A left of B
+
+
+@pytest.mark.browser
+def test_two_forward_paths_have_a_dot_each_and_are_even_each_at_its_own_step(page):
+    a, b = made.forward_photo(64), made.forward_photo(64, linear())
+    tab = page(Player(a, b))
+    area = attribute(tab, ".dl-band .dl-noise", "height")
+    width, pad = tab.locator(".dl-band svg").evaluate("(e) => e.viewBox.baseVal.width"), 14
+    for k in (100, 600):
+        at(tab, k)
+        for path, dot in ((a, ".dl-dot:not(.dl-second)"), (b, ".dl-second")):
+            assert attribute(tab, dot, "cx") == pytest.approx(pad + k / 1000 * (width - 2 * pad), abs=0.1)
+            assert attribute(tab, dot, "cy") == pytest.approx((1 - path[k].alpha_bar) * area, abs=0.1)
+    even = [int(np.abs(np.array(path.alpha_bars) - 0.5).argmin()) for path in (a, b)]
+    drawn = tab.evaluate("[...document.querySelectorAll('circle.dl-even')].map((dot) => +dot.getAttribute('cx'))")
+    assert drawn == pytest.approx([pad + k / 1000 * (width - 2 * pad) for k in even], abs=0.1)
+    assert tab.locator(".dl-word-even").all_text_contents() == ["A", "B"]
+
+
+@pytest.mark.browser
+def test_two_clouds_lie_over_each_other_and_the_followed_point_is_ringed(page):
+    """B is A moved to the right: grey rings of radius 6 at B's places; point 7 of each in a black one of radius 11."""
+    a, k = made.moons(), 8
+    moved = [Step(s.x_t + s.alpha_bar**0.5 * torch.tensor([0.7, 0.0]), s.eps, s.alpha_bar, s.t) for s in a.steps]
+    b = Trajectory(moved, a.recipe)
+    player = Player(a, b, index=7)
+    tab = page(player)
+    at(tab, k)
+    reach = floats(data_of(player)["paths"][0]["units"])[2]
+
+    def drawn(place: str) -> np.ndarray:
+        address = tab.locator(place).evaluate("(canvas) => canvas.toDataURL()")
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).convert("RGB"))
+
+    def ringed(image: np.ndarray, path: Trajectory, radius: float) -> np.ndarray:
+        """Which share of a ring of this radius around each point is dark."""
+        side = len(image)
+        x, y = (side / 2 * (1 + path[k].x0.numpy() * [1, -1] / reach)).T
+        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)[:, None]
+        rows, columns = (y + radius * np.sin(angle)).astype(int), (x + radius * np.cos(angle)).astype(int)
+        return (image[rows, columns].max(-1) < 90).mean(0)
+
+    difference = drawn(".dl-gap canvas")
+    assert ringed(difference, b, 6).mean() > 0.9 and ringed(difference, a, 6).mean() < 0.5
+    for n, path in enumerate((a, b)):
+        shares = ringed(drawn(f".dl-even:not(.dl-gap) canvas >> nth={n}"), path, 11)
+        assert shares[7] > 0.9 and np.median(shares) < 0.2
 
 
 @pytest.mark.browser
