@@ -24,9 +24,11 @@ from diffusion_lab.sampling import SAMPLERS as OWN
 from diffusion_lab.stable_diffusion import StableDiffusion, pictures, presets, prompts, record, save_recording
 from diffusion_lab.stable_diffusion.loading import devices, fetch, hub
 from diffusion_lab.stable_diffusion.loading.load import quiet
+from diffusion_lab.stable_diffusion.recording import thinned
 from diffusion_lab.stable_diffusion.samplers import SAMPLERS, Scheduler
 from diffusion_lab.stable_diffusion.schedulers import Scribe, fresh, name_of, schedule_of, scribe, told
 from diffusion_lab.stable_diffusion.walk import Walk, set_timesteps
+from diffusion_lab.trajectory import Step
 
 
 class Reusing(torch.nn.Module):
@@ -376,6 +378,25 @@ def test_a_recording_that_no_disk_can_name_is_told_by_its_own_name(tmp_path):
     with pytest.raises(LabError, match=f"^{place} was to be written"):
         save_recording(made_up_path((4, 8, 8), 2), model(), place)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_keeps_the_first_path_and_some_of_its_pixels():
+    x, eps = torch.randn(2, 4, 9, 9), torch.randn(2, 4, 9, 9)
+    picture = torch.randint(256, (2, 64, 32, 3), dtype=torch.uint8)
+    path = Trajectory([Step(x, eps, 0.5, 7, 2 * eps, "correction")], pictures={0: picture})
+    few = thinned(path, 2, True, 16)
+    (step,) = few.steps
+    for mine, given in ((step.x_t, x), (step.eps, eps), (step.eps_uncond, 2 * eps)):
+        assert torch.equal(mine, given[:1, :, ::2, ::2])
+    assert (step.alpha_bar, step.t, step.note) == (0.5, 7, "correction")
+    assert few.pictures[0].shape == (1, 16, 8, 3) and thinned(path, 2, False, 16)[0].eps_uncond is None
+
+
+def test_timesteps_lie_where_the_model_does():
+    told = []
+    set_timesteps(SimpleNamespace(config=SimpleNamespace(num_train_timesteps=9),
+                                  set_timesteps=lambda n, device: told.append((n, device))), 9, "meta")  # fmt: skip
+    assert told == [(9, "meta")]
 
 
 def bent(scheduler, name: str, **settings):
