@@ -77,7 +77,7 @@ def _panel(widgets: dict) -> dict:
     names = ", ".join(w.description for w in widgets.values())
     words = f"Run this cell in a notebook to move the controls ({names}): the picture follows them."
     return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": VBox(list(widgets.values())).model_id},
-            "text/html": f'<p style="{SAID}">{escape(words)}</p>', "text/plain": words}
+            "text/html": f'<p class="dl-moved" style="{SAID}">{escape(words)}</p>', "text/plain": words}
 
 
 class _Shown:

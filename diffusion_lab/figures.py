@@ -31,6 +31,7 @@ PALETTE = {
 WORDS = {**PALETTE, "noise": "#a84300", "guess": "#00704f", "pull": "#8f3c6d"}  # dark enough to be read on white
 MARKS = {"signal": ("-", "o"), "noise": (":", "x"), "guess": ("--", "s"), "pull": ("-.", "D"), "reference": ("-", ".")}
 BOX = "margin:0.6em 0;max-width:100%"
+LETTERS = (24, 22, 20, 18)  # pixels of an image: letters are as large as there is room for
 HEAVY = 60_000  # bytes of a PNG from which on a picture is stored as WebP
 CAPTION = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin-top:0.35em"
 
@@ -40,7 +41,8 @@ class Figure:
 
     Arguments: `image`, a PIL picture or a matplotlib figure (which is closed); `alt`, what is to be seen, for who
     cannot see it; `caption`, what it means, with its number; `width` on the page in CSS pixels (at most the page's).
-    Small pictures are enlarged with hard pixel edges. Raises LabError where the alt text is missing.
+    Small pictures are enlarged with hard pixel edges. How large its smallest letters are goes with it as --letters, so
+    that a slide never makes them too small. Raises LabError where the alt text is missing.
     """
 
     def __init__(self, image, alt: str, caption: str = "", width: int | None = None):
@@ -55,6 +57,8 @@ class Figure:
 
     def _repr_html_(self) -> str:
         size = f"width:{self.width}px;" if self.width else ""
+        if letters := letters_at(self.image, (self.width or self.image.width) / self.image.width):
+            size += f"--letters:{letters:g};"
         caption = f'<figcaption style="{CAPTION}">{escape(self.caption)}</figcaption>' if self.caption else ""
         return (f'<figure style="{BOX}"><img src="{_embedded(self.image)}" alt="{escape(self.alt)}" '
                 f'style="{size}max-width:100%;height:auto;image-rendering:pixelated;background:#fff"/>{caption}'
@@ -79,11 +83,22 @@ def _embedded(image: Image.Image) -> str:
 def _drawn(figure) -> Image.Image:
     """A matplotlib figure as a picture of few colours, at 1.5 pixels for each CSS pixel."""
     from matplotlib import pyplot
+    from matplotlib.text import Text
 
+    texts = figure.findobj(Text)
+    for text in texts:
+        text.set_fontsize(max(text.get_fontsize(), LETTERS[0] / 2))  # points, of two pixels each
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=144)
     pyplot.close(figure)
-    return Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    image = Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    image.info["letters"] = min((2 * text.get_fontsize() for text in texts if text.get_text().strip()), default=0)
+    return image
+
+
+def letters_at(image: Image.Image, scale: float) -> float:
+    """The height in CSS pixels of the smallest letters of a picture drawn here, at a scale; 0 where it has none."""
+    return round(scale * image.info.get("letters", 0), 1)
 
 
 def as_image(picture) -> Image.Image:
@@ -115,7 +130,9 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
     columns = -(-len(images) // rows)
     factor = max(1, round(size / images[0].height))
     w, h, gap = images[0].width * factor, images[0].height * factor, 8
-    text = 30 if labels else 0
+    fits = (px for px in LETTERS if all(_font(px).getlength(label) <= w + gap for label in labels))
+    letters = next(fits, LETTERS[-1])
+    text = letters + 12 if labels else 0
     each = text if len(labels) == len(images) else 0  # under every row, or under the last one only
     sheet = Image.new("RGB", (columns * (w + gap) - gap, rows * (h + gap + each) - gap + text - each), "white")
     for i, image in enumerate(images):
@@ -123,7 +140,7 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
         x, y = column * (w + gap), row * (h + gap + each)
         sheet.paste(image.resize((w, h), Image.Resampling.NEAREST), (x, y))
         if each or (labels and row == rows - 1):
-            _write(sheet, labels[i if each else column], x + w / 2, y + h + 4)
+            _write(sheet, labels[i if each else column], x + w / 2, y + h + 4, size=letters)
     return Figure(sheet, alt, caption, width=sheet.width)
 
 
@@ -157,19 +174,20 @@ def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Im
         draw.rectangle([x, y + cell - 4, x + cell - 9, y + 112], fill="#f0f0f0")
         top = y + 112 - round((116 - cell) * float(weight))
         draw.rectangle([x, top, x + cell - 9, y + 112], fill=PALETTE["guess"])
-        _write(sheet, f"{100 * float(weight):.0f} %", x + cell / 2 - 4, y + 112, "#222222")
+        _write(sheet, f"{100 * float(weight):.0f} %", x + cell / 2 - 4, y + 112, size=LETTERS[0 if cell >= 76 else -1])
     return sheet
 
 
 @cache
-def _font() -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont:
     from matplotlib import get_data_path
 
-    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), 18)
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
 
 
-def _write(sheet: Image.Image, text: str, x: float, y: float, colour: str = "#222222") -> None:
-    ImageDraw.Draw(sheet).text((x, y), text, fill=colour, font=_font(), anchor="ma")
+def _write(sheet: Image.Image, text: str, x: float, y: float, colour: str = "#222222", size: int = LETTERS[0]) -> None:
+    ImageDraw.Draw(sheet).text((x, y), text, fill=colour, font=_font(size), anchor="ma")
+    sheet.info["letters"] = min(size, sheet.info.get("letters", size))
 
 
 def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
@@ -235,8 +253,10 @@ class Slider:
         return f"<Slider: {self.title}, {len(self.images)} pictures>"
 
     def _repr_html_(self) -> str:
+        letters = min(letters_at(image, self.height / image.height) for image in self.images)
         data = as_json({"frames": [_embedded(image) for image in self.images], "labels": self.labels,
-                        "title": self.title, "start": self.start, "height": self.height})  # fmt: skip
+                        "title": self.title, "start": self.start, "height": self.height,
+                        "letters": letters})  # fmt: skip
         still = self.still._repr_html_()
         return f'<div class="dl-slider">{still}<script type="application/json">{data}</script></div>{"".join(parts())}'
 

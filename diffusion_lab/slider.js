@@ -7,7 +7,7 @@
     const still = host.querySelector("img"), figure = host.querySelector("figure");
     const alt = still.alt;
     const picture = still.cloneNode();
-    picture.style.cssText = `height:${setting.height}px;max-width:100%;object-fit:contain;image-rendering:pixelated`;
+    picture.style.cssText = `height:${setting.height}px;max-width:100%;object-fit:contain;image-rendering:pixelated` + (setting.letters ? `;--letters:${setting.letters}` : "");
     // On paper there is no slider: there, every stop.
     const stops = document.createElement("div"), paper = document.createElement("style");
     stops.className = "dl-stops";

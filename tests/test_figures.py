@@ -143,14 +143,36 @@ def written(picture: Image.Image, x: float, y: float) -> bool:
     return bool((np.asarray(picture)[round(y) : round(y) + 18, round(x) - 12 : round(x) + 12] < 100).any())
 
 
+def letters(figure) -> list[str]:
+    return re.findall(r"--letters:([\d.]+)", figure._repr_html_())
+
+
+def test_a_figure_says_how_large_its_smallest_letters_are():
+    """In CSS pixels, those of a matplotlib figure never under 24 of its own; a picture without letters says nothing."""
+    assert letters(strip([RED], "a square")) == letters(Figure(Image.fromarray(RED), "a square")) == []
+    short, longer = (strip([RED] * 2, "squares", labels=[word] * 2, size=40) for word in ("M", "a longer label"))
+    assert (letters(short), letters(longer)) == (["24"], ["18"])
+    assert letters(Figure(short.image, "half as wide", width=44)) == ["12"]
+    figure, panel = axes(4, 3)
+    panel.set(xlim=(0, 1), ylim=(0, 1))
+    small = panel.text(0.5, 0.5, "small", fontsize=5)
+    assert letters(Figure(figure, "words")) == ["24"] and small.get_fontsize() == 12
+    figure, panel = axes(4, 3)
+    panel.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+    panel.text(0.5, 0.5, "large", fontsize=20)
+    assert letters(Figure(figure, "words")) == ["40"]
+    slider = Slider([short.image] * 2, ["one", "two"], "squares", title="Which", height=short.image.height // 2)
+    assert '"letters":12' in slider._repr_html_().replace(" ", "")
+
+
 def test_labels_stand_under_their_pictures():
     column = strip([RED] * 4, "squares", labels=["MM", "WW"], rows=2, size=40).image
     each = strip([RED] * 4, "squares", labels=["MM", "WW", "AA", "VV"], rows=2, size=40).image
-    assert column.size == (88, 40 + 8 + 40 + 30) and each.size == (88, 2 * 70 + 8)
+    assert column.size == (88, 40 + 8 + 40 + 36) and each.size == (88, 2 * 76 + 8)
     assert [written(column, x, 88 + 4) for x in (20, 68)] == [True, True]
     assert (np.asarray(column)[40:48] == 255).all()
-    assert [written(each, x, y) for y in (44, 122) for x in (20, 68)] == [True] * 4
-    different = [np.asarray(each)[y : y + 24, x : x + 40] for y in (44, 122) for x in (0, 48)]
+    assert [written(each, x, y) for y in (44, 128) for x in (20, 68)] == [True] * 4
+    different = [np.asarray(each)[y : y + 24, x : x + 40] for y in (44, 128) for x in (0, 48)]
     assert not any(np.array_equal(a, b) for i, a in enumerate(different) for b in different[:i])
     three = strip([RED] * 3, "squares", "Three.", size=10)
     assert three.image.size == (3 * 8 + 2 * 8, 8) and (three.width, three.caption) == (40, "Three.")

@@ -25,7 +25,7 @@ const BODY = `
 <p class="dl-note"></p>`;
 const DOTS = { shown: "#444444", signal: "#0072B2", guess: "#009E73", noise: "#D55E00", pull: "#9B4677", reference: "#666666" };
 const NARROW = { hero: 304, small: 224, side: 162, even: 250, seen: 160 }; // shares of the width, in a notebook
-const WIDE = { hero: 320, small: 240, side: 190, even: 236, seen: 160 }; // pixels at most, on a slide; the hero's are its own
+const WIDE = { small: 240, side: 190, even: 236, seen: 160 }; // pixels at most, on a slide; the hero's are --hero
 
 function build(root, state) {
   const { data, paths } = state, single = !data.names;
@@ -67,7 +67,7 @@ function addPanels(equation, panels, decoded, state) {
   const add = (element, kind) => {
     equation.append(element);
     element.style.setProperty("--column", equation.children.length);
-    columns.wide.push(!kind ? "max-content" : kind === "hero" ? `${WIDE.hero}px` : `minmax(0, ${WIDE[kind]}px)`);
+    columns.wide.push(!kind ? "max-content" : kind === "hero" ? "var(--hero)" : `minmax(0, ${WIDE[kind]}px)`);
     if (kind !== "side") columns.narrow.push(kind ? `minmax(0, ${NARROW[kind]}fr)` : "max-content");
   };
   const made = panels.map((panel, n) => {

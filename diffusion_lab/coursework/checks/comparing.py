@@ -1,6 +1,7 @@
 """Predict, then run: a guess and the truth on one axis."""
 
 import math
+from textwrap import fill
 
 from ...errors import LabError
 from ...figures import PALETTE, WORDS, Figure, axes
@@ -60,13 +61,14 @@ def _verdict(guess: float, truth: float, span: float, digits: int, unit: str) ->
 def _line(guess: float | None, truth: float | None, what: str, low: float, high: float, unit: str,
           digits: int) -> Figure:
     """A number line with a green square for the guess and a grey dot for the truth."""
-    figure, panel = axes(8, 1.7)
-    panel.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel=f"{what} ({unit.strip()})" if unit else what)
+    figure, panel = axes(6, 1.6)
+    name = fill(f"{what} ({unit.strip()})" if unit else what, 52)
+    panel.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel=name)
     panel.spines["left"].set_visible(False)
     alt = f"A number line from {low:g} to {high:g}, {what}."
     if guess is None and truth is None:
         panel.text((low + high) / 2, 0.1, "?", ha="center", va="center", fontsize=40, color=PALETTE["reference"])
-        return Figure(figure, f"{alt} A question mark: no guess yet.", width=640)
+        return Figure(figure, f"{alt} A question mark: no guess yet.")
     if guess is not None and truth is not None:
         panel.plot([guess, truth], [0, 0], color=PALETTE["noise"], linestyle=":")
     for value, mark, name, role, up in ((guess, "s", "your guess", "guess", 0.45),
@@ -79,4 +81,4 @@ def _line(guess: float | None, truth: float | None, what: str, low: float, high:
         panel.plot([shown], [0], mark, color=PALETTE[role], markersize=13, clip_on=False, zorder=3)
         panel.text(shown, up, f"{name} {_number(value, digits, unit)}", ha=side, color=WORDS[role], fontsize=13)
         alt += f" {name.capitalize()} at {_number(value, digits, unit)}."
-    return Figure(figure, alt, width=640)
+    return Figure(figure, alt)

@@ -118,7 +118,7 @@ def _code(cell: nbformat.NotebookNode, above: str) -> str:
     code = Highlight2HTML(pygments_lexer="ipython3")(cell.source, language="ipython3") if cell.source.strip() else ""
     draws = any(DRAWN.search(output.get("data", {}).get("text/html", "")) for output in cell.get("outputs", []))
     if folded(cell, above) or (draws and not _needed(cell, above)):  # nothing can be run here, and pictures need room
-        code = f"<details class='code'><summary>The code of this cell</summary>{code}</details>"
+        code = f"<details class='code'><summary>The code</summary>{code}</details>"
         code *= "\n" in cell.source  # nothing can be run here: one line is not worth a fold
     return code + "".join(map(_output, cell.get("outputs", [])))
 
