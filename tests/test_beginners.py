@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_lab import cosine
+from diffusion_lab import add_noise, cosine, ddim_step, noise
 from diffusion_lab.coursework.checks.answers import judge_diagnoses
 from diffusion_lab.coursework.checks.beginners import repaired
 from diffusion_lab.coursework.checks.checking import check, judge_code, todo
@@ -22,7 +22,25 @@ Q = "def q_sample(x0, alpha_bar, eps):\n    "
 D = "def ddim_step(x_t, eps, alpha_bar, alpha_bar_next):\n    "
 L = "def draw(predict, schedule, x, timesteps):\n    "
 P = "def posterior_mean(x_t, a, b, alpha_bar):\n    "
+R = "def reverse_step(x_t, x0, alpha_bar, alpha_bar_next):\n    "
+A = "def ancestral_parts(x_t, eps, alpha_bar, alpha_bar_next, eta):\n    "
+NOISE = "eps = (x_t - alpha_bar**0.5 * x0) / (1 - alpha_bar)**0.5\n    "
+MIX = "return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next)**0.5 * eps"
 GOOD = "x0 = (x_t - (1 - alpha_bar)**0.5 * eps) / alpha_bar**0.5\n    "
+EACH = "for t, a, b in schedule.times(timesteps):\n        "
+
+
+def weighed(far: str, scale: str = "2 * (1 - alpha_bar)", power: str = "torch.exp") -> str:
+    """A posterior mean written out, with `far` the distance of one picture, @."""
+    lines = [f"f{p} = {far.replace('@', p)}" for p in "ab"] + [f"e{p} = {power}(-f{p} / ({scale}))" for p in "ab"]
+    return P + "\n    ".join([*lines, "return ea / (ea + eb) * a + eb / (ea + eb) * b"])
+
+
+def shaken(kept: str = "(1 - alpha_bar_next - sigma**2)**0.5", result: str = "mean, sigma",
+           ratio: str = "(1 - alpha_bar_next) / (1 - alpha_bar)") -> str:
+    """The two parts of a shaken step written out."""
+    sigma = f"sigma = eta * ({ratio})**0.5 * (1 - alpha_bar / alpha_bar_next)**0.5\n    "
+    return A + sigma + GOOD + f"mean = alpha_bar_next**0.5 * x0 + {kept} * eps\n    return {result}"
 
 
 def written(code: str, **names):
@@ -85,18 +103,100 @@ def written(code: str, **names):
      "timesteps holds only t", "schedule.times(timesteps)"),
     ("08.loop", L + "for t, a, b in schedule.times(timesteps):\n        eps = predict(x, t).eps\n"
      "        ddim_step(x, eps, a, b)\n    return x + 0 * eps", "a result that nobody keeps", "write `x = ` before it"),
+    ("01.q_sample", Q + "return alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * ε", "a name spelt otherwise",
+     "Is it `eps`?"),
+    ("02.posterior", weighed("((x_t - alpha_bar**.5 * @)**2).sum()", power="e**"), "not imported",
+     "from math import e"),
+    ("02.posterior", weighed("((x_t - alpha_bar**.5 * @)**2).sum()", power="exp"), "not imported",
+     "from torch import exp"),
+    ("02.posterior", weighed("((x_t - 0.8 * @)**2).sum()", "0.72"), "a number of the table kept", "`0.72`, `0.8`"),
+    ("02.posterior", weighed("((x_t - alpha_bar**.5 * @)**2).sum()", "0.72"), "a number of the table kept", "`0.72`"),
+    ("02.reverse", R + "dust = (x_t - 0.6 * x0) / 0.8\n    return 0.8 * x0 + 0.6 * dust", "a number of the table kept",
+     "`0.8`, `0.6`"),
+    ("04.ddim", D + "x0 = (x_t - 0.8 * eps) / 0.6\n    " + MIX, "a number of the table kept", "`0.6`, `0.8`"),
+    ("02.posterior", weighed("(x_t[0] - alpha_bar**.5 * @[0])**2 + (x_t[1] - alpha_bar**.5 * @[1])**2"),
+     "only the first two numbers are looked at", "any length"),
+    ("02.posterior", P + "fa, fb = (x_t[0] - 0.8)**2 + x_t[1]**2, (x_t[0] + 0.4)**2 + (x_t[1] - 0.8)**2\n    "
+     "ea, eb = torch.exp(-fa / 0.72), torch.exp(-fb / 0.72)\n    return (ea * a + eb * b) / (ea + eb)",
+     "something given is never used", "`alpha_bar`"),
+    ("02.posterior", weighed("(x_t - alpha_bar**.5 * @)**2"), "nothing is added up", "`.sum()`"),
+    ("02.posterior", weighed("(x_t - alpha_bar**.5 * @).sum()**2"), "added up before it is squared", "squared first"),
+    ("02.reverse", R + NOISE + "return add_noise(x0, eps, alpha_bar_next)", "two arguments changed places",
+     "`add_noise(x0, eps, alpha_bar_next)`"),
+    ("02.reverse", R + NOISE + "return eps", "something given is never used", "`alpha_bar_next`"),
+    ("02.reverse", R + "eps = noise(x_t.shape[1:], [0, 1]) + 0 * x_t * alpha_bar\n    " + MIX, "noise of its own",
+     "none is asked for"),
+    ("02.reverse", R + "eps = (x_t - (1 - alpha_bar)**.5 * x0) / alpha_bar**.5\n    " + MIX,
+     "two factors changed places",
+     "`(1 - alpha_bar) ** 0.5`"),
+    ("04.ddim", D + GOOD + "return (1 - alpha_bar_next)**.5 * x0 + alpha_bar_next**.5 * eps",
+     "two factors changed places", "ask of each"),
+    ("04.ddim", D + GOOD + "return alpha_bar_next**0.5 * x_t + (1 - alpha_bar_next)**0.5 * eps", "one name for another",
+     "`x_t` is not what belongs"),
+    ("04.ddim", D + GOOD + "guess = 1.1 * x0\n    return alpha_bar_next**0.5 * (x_t + x0) + alpha_bar_next * eps",
+     "something computed is never used", "`guess`"),
+    ("01.q_sample", Q + "return alpha_bar**2 * x0 + (1 - alpha_bar)**2 * eps", "a square for a root", "`**0.5`"),
+    ("02.posterior", weighed("((x_t - alpha_bar**.5 * @)**0.5).sum()"), "a root for a square", "`**2`"),
+    ("01.q_sample", Q + "return (alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps).clamp(-1, 1)", "cut off",
+     "all of it is needed"),
+    ("01.q_sample", Q + "return torch.clip(alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps, -1, 1)", "cut off",
+     "all of it is needed"),
+    ("01.q_sample", Q + "return 0.5**0.5 * x0 + (1 - 0.5)**0.5 * eps", "something given is never used",
+     "a number perhaps"),
+    ("01.q_sample", Q + "return alpha_bar**0.5 * x0 + 1 - alpha_bar**0.5 * eps", "brackets are missing",
+     "the difference"),
+    ("02.posterior", weighed("((x_t - alpha_bar**.5 * @)**2).sum()").replace("eb / (", "1 - ea / ("),
+     "brackets are missing", "the difference"),
+    ("01.q_sample", Q + "return alpha_bar**0.5 * x0 + (alpha_bar - 1)**0.5 * eps",
+     "a difference the wrong way round", "`alpha_bar - 1`"),
+    ("01.q_sample", Q + "return alpha_bar**0,5 * x0 + (1 - alpha_bar)**0,5 * eps", "a comma for a point", "`0.5`"),
+    ("01.q_sample", Q + "return [alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps]", "a comma", "nothing at all"),
+    ("01.q_sample", Q + "half = 0.5\n    return alpha_bar**half * x0 + half(2) * (1 - alpha_bar)**half * eps",
+     "a `*` is missing", "`half(2)`"),
+    ("04.ancestral", shaken("((1 - alpha_bar_next)**0.5 - sigma)"), "brackets are missing", "belongs under the root"),
+    ("04.ancestral", shaken("((1 - alpha_bar_next)**0.5 - sigma**2)"), "brackets are missing", "stands under the root"),
+    ("04.ancestral", shaken("(1 - alpha_bar_next + sigma**2)**0.5"), "a wrong sign", "is turned"),
+    ("04.ancestral", shaken("(1 - alpha_bar_next - sigma)**0.5"), "a square is missing", "sigma"),
+    ("04.ancestral", shaken(ratio="(1 - alpha_bar) / (1 - alpha_bar_next)"), "a fraction upside down",
+     "`ZeroDivisionError`"),
+    ("04.ancestral", shaken(result="sigma, mean"), "results that changed places", "sigma, mean"),
+    ("08.loop", L + EACH + "x = ddim_step(x, predict(x, t).eps, b, a)\n    return x", "two arguments changed places",
+     "b, a)`"),
+    ("08.loop", L + EACH + "x = ddim_step(x, predict(t, x).eps, a, b)\n    return x", "two arguments changed places",
+     "`predict(t, x)`"),
+    ("08.loop", L + EACH + "x = ddim_step(x, predict(x, t).eps, schedule.alpha_bar[t], b)\n    return x",
+     "square brackets for a call", "round ones"),
 ])  # fmt: skip
 def test_a_beginners_slip_has_a_name(name, code, slip, words):
-    names = {"x": torch.ones(2, 3, 4, 4)} | ({"np": np} if "np." in code else {})
-    if name != "08.loop" and "math." not in code:
-        names["torch"] = torch
-    answer = written(code, **names)
-    verdict = judge_code(find(name), answer)
+    verdict = judge_code(find(name), answer := told(name, code))
     assert verdict.slip == slip and words in repr(verdict.box), verdict.box
     assert verdict.box.mood == "wrong"
-    with_numbers = ("a power of one, divided by two", "a variable of an earlier cell", "two arguments changed places",
-                    "brackets are missing")  # fmt: skip
-    assert (verdict.goes_on is answer) == (slip in with_numbers)
+    assert (verdict.goes_on is answer) == usable(name, answer)
+
+
+def usable(name: str, answer) -> bool:
+    """Whether a function runs and gives tensors of the right shape and kind."""
+    def kinds(function) -> list:
+        results = [function(*case) for case in find(name).cases()]
+        parts = [r if isinstance(r, tuple) else (r,) for r in results]
+        return [type(results[0]), *([(p.shape, p.dtype) if isinstance(p, torch.Tensor) else type(p) for p in one]
+                                    for one in parts)]
+
+    try:
+        return kinds(answer) == kinds(find(name).reference)
+    except Exception:
+        return False
+
+
+def told(name: str, code: str):
+    """A learner's function, with what its cell had imported: nothing that the code's slip is about."""
+    names = {"x": torch.ones(2, 3, 4, 4)} | ({"np": np} if "np." in code else {})
+    names |= {"ddim_step": ddim_step} if "predict(x)" in code or ".x0," in code or "t), a" in code else {}
+    names |= {"noise": noise} if " noise(" in code else {}
+    names |= {"math": math} if "math.sqrt(x0)" in code else {}
+    if name[:2] != "08" and "math." not in code:
+        names["torch"] = torch
+    return written(code, **names)
 
 
 @pytest.mark.parametrize(("root", "line"), [
@@ -141,6 +241,44 @@ def test_the_commonest_slips_are_named_in_every_exercise(name, capsys):
         assert verdict.slip == ("" if slip == "right" else slip), (code, verdict.box)
 
 
+@pytest.mark.parametrize(("name", "code", "words"), [
+    ("08.loop", L + EACH + "x = ddim_step(x, predict(x).eps, a, b)\n    return x",
+     "`predict(x)`: it is called as `predict(x, t)`"),
+    ("08.loop", L + "for t, a, b in schedule.times():\n        x = x + t\n    return x", "`schedule.times(timesteps)`"),
+    ("02.posterior", P + "w = torch.softmax([1.0, 2.0])\n    return w[0] * a + w[1] * b",
+     "`torch.softmax(input, dim, *, dtype=None)`"),
+    ("02.posterior", P + "return 2 * noise(x_t)", "`noise(shape, seed"),
+    ("08.loop", L + "x = 1.1 * x\n    return predict(timesteps, x).eps", "`predict(x, t)`"),
+    ("08.loop", L + EACH + "x = ddim_step(x, predict(x, t).x0, a, b)\n    return x",
+     "A Guess has no `.x0`; it has `.eps` and `.eps_uncond`"),
+    ("08.loop", L + EACH + "x = ddim_step(x, predict(x, t), a, b)\n    return x",
+     "the noise in it is `predict(x, t).eps`"),
+    ("08.loop", L + "return x * schedule.alpha_baar(3)", "Is it `.alpha_bar`?"),
+    ("01.q_sample", Q + "return x0.clampp(-1, 1) * 2", "Is it `.clamp`?"),
+    ("01.q_sample", Q + "return torch.squrt(alpha_bar) * x0", "Is it `.sqrt`?"),
+    ("08.loop", L + "for i, t in enumerate(timesteps):\n        x = x * timesteps[i + 1]\n    return x",
+     "after the last comes no next one"),
+    ("04.ddim", D + "return (x_t - eps) * (1 / (1 - alpha_bar_next))", "Is a fraction upside down?"),
+    ("01.q_sample", Q + "return 2 * math.sqrt(x0)", "a whole tensor"),
+    ("01.q_sample", Q + "return 2 * (alpha_bar(x0) + eps)", "is a `*` missing?"),
+    ("08.loop", L + "return 2 * schedule.alpha_bar[3] * x", "with round ones"),
+    ("01.q_sample", Q + "return 2 * alpha_bar * eps_ + 2 * alfa_bar", "Is it `eps`?"),
+    ("04.ddim", D + MIX, "`x0` is not known here: the function is given `x_t`, `eps`, `alpha_bar`, `alpha_bar_next`"),
+    ("08.loop", L + "return my_sampler(predict, schedule, x, timesteps)", "a cell of this notebook"),
+    ("01.q_sample", Q + "return 2 * add_noise(x0, eps, alpha_bar)", "write `from diffusion_lab import add_noise`"),
+    ("04.ddim", D + "y = later\n    later = eps\n    return y", "give it one before"),
+])  # fmt: skip
+def test_an_error_is_told_with_what_to_do(name, code, words):
+    verdict = judge_code(find(name), told(name, code))
+    assert verdict.slip == "raised" and words in repr(verdict.box), verdict.box
+
+
+def test_an_error_of_the_package_says_nothing_beside_the_slip():
+    answer = written(R + NOISE + "return add_noise(x0, eps, alpha_bar_next)", add_noise=add_noise)
+    verdict = judge_code(find("02.reverse"), answer)
+    assert verdict.slip == "two arguments changed places" and "LabError" not in repr(verdict.box)
+
+
 def test_what_no_single_repair_makes_right_stays_unrecognised():
     answer = written(Q + "return 1.3 * (alpha_bar**1/2 * x0 + (1 - alpha_bar)**1/2 * eps)")
     assert judge_code(find("01.q_sample"), answer).slip == "unrecognised"
@@ -163,6 +301,17 @@ def test_trying_repairs_shows_and_changes_nothing(capsys):
     assert answer.__globals__ == before and answer.__globals__["q_sample"] is answer
 
 
+def test_of_what_is_printed_a_few_lines_are_shown(capsys):
+    def loud(x0, alpha_bar, eps):
+        for k in range(40):
+            print("line", k)
+        return add_noise(x0, alpha_bar, eps)
+
+    assert judge_code(find("01.q_sample"), loud).box.mood == "right"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:-1] == [f"line {k}" for k in range(8)] and "112 more lines" in lines[-1]
+
+
 def test_todo_without_its_brackets_is_a_stub(capsys):
     assert check("01.q_sample", lambda x0, alpha_bar, eps: todo) is find("01.q_sample").reference
     assert "Not yet" in capsys.readouterr().out
@@ -175,3 +324,15 @@ def test_quotes_forgotten_and_another_case(capsys):
     clinic = find("04.clinic")
     shouted = {patient: name.upper() + " " for patient, name in clinic.truth.items()}
     assert judge_diagnoses(clinic, shouted).box.mood == "right"
+
+
+def test_a_choice_without_quotes_hears_of_them(capsys):
+    check("02.memorise", torch.ones(2))
+    assert "in quotes; a tensor of shape (2,) came" in capsys.readouterr().out
+
+
+def test_one_patient_alone_is_judged_and_one_that_is_not_there_is_told():
+    clinic = find("04.clinic")
+    verdict = judge_diagnoses(clinic, {2: clinic.truth[2]})
+    assert verdict.box.head == "1 right, 0 not right, 9 still open" and set(verdict.goes_on) == set(clinic.truth)
+    assert "one with [12] came" in repr(judge_diagnoses(clinic, {12: "wrong sign"}).box)

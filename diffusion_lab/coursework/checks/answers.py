@@ -46,15 +46,18 @@ def _judge_choice(exercise: Value, answer: Any) -> Verdict:
     if said in exercise.wrong:
         return Verdict(Box("wrong", f"Not {said}", (exercise.wrong[said],)), answer, said)
     options = ", ".join(f'"{option}"' for option in sorted([exercise.truth, *exercise.wrong]))
-    return unusable(exercise, f"One of {options} was expected; {kind_of(answer)} came.")
+    quotes = "" if isinstance(answer, str) else ", in quotes"
+    return unusable(exercise, f"One of {options} was expected{quotes}; {kind_of(answer)} came.")
 
 
 @on_the_leash
 def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
     """The verdict on a dict of diagnoses, one line for each patient."""
-    if not isinstance(answer, Mapping) or set(answer) != set(exercise.truth):
+    if not isinstance(answer, Mapping) or not set(answer) <= set(exercise.truth):
         patients = ", ".join(map(str, exercise.truth))
-        return unusable(exercise, f"A dict with the patients {patients} was expected; {kind_of(answer)} came.")
+        what = f"one with {spoken([*answer])}" if isinstance(answer, Mapping) else kind_of(answer)
+        return unusable(exercise, f"A dict with the patients {patients} was expected; {what} came.")
+    answer = {patient: answer.get(patient, ...) for patient in exercise.truth}  # whom it leaves out is still open
     if all(said is ... for said in answer.values()):
         lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
         return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")

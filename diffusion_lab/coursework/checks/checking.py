@@ -1,11 +1,7 @@
 """`check` says what is wrong by its name, never prints the solution, and always hands back something that runs."""
 
-import contextlib
 import functools
-import inspect
-import linecache
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -15,8 +11,9 @@ from torch import Tensor
 from ...errors import LabError
 from ..lessons import find
 from ..progress import note
+from .advice import advice, where
 from .answers import judge_diagnoses, judge_value
-from .beginners import repaired
+from .beginners import repaired, strange
 from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
 from .limits import limited
@@ -63,21 +60,23 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
     verdict = _judge_function(exercise, answer)
     if verdict.slip not in ("raised", "unusable", "unrecognised"):
         return verdict
-    found = limited(lambda: repaired(answer, functools.partial(_is_right, exercise))).value
+    expected, _ = _results(exercise, exercise.reference)
+    right = functools.partial(_is_right, exercise, expected)
+    found = limited(lambda: repaired(answer, right, exercise.table)).value
+    if found is None and verdict.slip == "unrecognised":
+        found = limited(lambda: strange(answer, exercise.reference)).value
     if found is None:
         return verdict
-    came = verdict.box.lines[: 1 if verdict.slip == "raised" else 0]
+    came = [line for line in verdict.box.lines[:1] if verdict.slip == "raised" and "`LabError`" not in line]
     lines = (*came, found.says, verdict.box.lines[-1])
     return Verdict(Box("wrong", f"Not right: {found.name}", lines), verdict.goes_on, found.name)
 
 
-def _is_right(exercise: Code, answer: Callable) -> bool:
-    """Does a mended function give the right numbers? One that raises does not."""
+def _is_right(exercise: Code, expected: list, answer: Callable) -> bool:
+    """Does a mended function give the right numbers? One that raises does not; the first wrong one is enough."""
     try:
-        results, _ = _results(exercise, answer)
-        expected, _ = _results(exercise, exercise.reference)
-        return not any(map(misfit, results, expected)) and worst(list(map(flat, results)),
-                                                                 list(map(flat, expected))) <= RIGHT
+        return all(not misfit(result, wanted) and distance(flat(result), flat(wanted)) <= RIGHT
+                   for (result, _), wanted in zip(_runs(exercise, answer), expected, strict=True))
     except Exception:
         return False
 
@@ -119,7 +118,8 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
     if slips[slip] <= NEAR:
         return Verdict(Box("wrong", f"Not right: {slip.name}", (slip.says, YOURS)), answer, slip.name)
     share = max(distance(g, t) for g, t in zip(got, true, strict=True))
-    off = "it gives values that are not numbers (NaN or infinite)" if share == float("inf") else (
+    off = "it gives values that are not numbers (NaN or infinite), as 0 / 0 and the root of a negative number do" if (
+        share == float("inf")) else (
         f"it is off by {share:.0%} of the right answer's size where it is furthest off")
     lines = (f"The shape is right and the numbers are not: {off}. This is none of the mistakes known here, so read "
              "your formula term by term, or open the first hint.", YOURS)
@@ -127,19 +127,23 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
 
 
 def _results(exercise: Code, function: Callable) -> tuple[list, bool]:
-    """What a function returns for each case, and whether it changed a tensor that it was given.
+    """What a function returns for each case, and whether it changed a tensor that it was given."""
+    results, changed = zip(*_runs(exercise, function), strict=True)
+    return list(results), any(changed)
+
+
+def _runs(exercise: Code, function: Callable) -> Iterator[tuple[Any, bool]]:
+    """For each case what a function returns, and whether it changed a tensor that it was given.
 
     Every function meets cases of its own: a generator that nobody has drawn from, a network that nobody has trained.
     """
-    results, changed = [], False
     for case in _seeded(exercise.cases):
         given = [a.clone() if isinstance(a, Tensor) else a for a in case]  # cases may share a tensor
-        results.append(_seeded(lambda given=given: function(*given)))
-        if results[-1] is todo:
+        result = _seeded(lambda given=given: function(*given))
+        if result is todo:
             todo()
         tensors = [(a, b) for a, b in zip(given, case, strict=True) if isinstance(b, Tensor)]
-        changed = changed or any(not torch.equal(a, b) for a, b in tensors)
-    return results, changed
+        yield result, any(not torch.equal(a, b) for a, b in tensors)
 
 
 def _seeded(call: Callable) -> Any:
@@ -153,32 +157,5 @@ def _seeded(call: Callable) -> Any:
 def _raised(exercise: Code, answer: Callable, error: BaseException) -> Verdict:
     message = spoken(error, lambda error: next(iter(str(error).strip().splitlines()), ""))
     what = f"`{type(error).__name__}`" + (f": {message}" if message else "")
-    lines = tuple(filter(None, (what + ".", _where(answer, error), _advice(exercise, error), GO_ON)))
+    lines = tuple(filter(None, (what + ".", where(answer, error), advice(exercise, answer, error), GO_ON)))
     return Verdict(Box("wrong", "It stops with an error", lines), exercise.reference, "raised")
-
-
-def _where(answer: Callable, error: BaseException) -> str:
-    """The learner's own line in which the error arose, where it can be found."""
-    file = None
-    with contextlib.suppress(ValueError):  # functions that wrap each other in a circle
-        file = getattr(getattr(inspect.unwrap(answer), "__code__", None), "co_filename", None)
-    own, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            own = trace.tb_lineno
-        trace = trace.tb_next
-    line = re.sub(r"\s\s#.*", "", linecache.getline(file, own)).strip() if own else ""  # without its comment
-    return f"It happened in your line `{line}`." if line else ""
-
-
-def _advice(exercise: Code, error: BaseException) -> str:
-    if isinstance(error, NameError):
-        return "A name is used that does not exist here: is it spelled as in the first line of the function?"
-    said = spoken(error, str)
-    if isinstance(error, TypeError) and "argument" in said:
-        return f"It is called as `{exercise.call}`: compare the number and the order of the arguments."
-    if isinstance(error, TypeError) and "predict" in exercise.call:
-        return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
-    if "size of tensor" in said or "shape" in said:
-        return "Two tensors do not fit together: print their shapes just before that line."
-    return ""

@@ -1,7 +1,7 @@
 """What an exercise is: the answer that is right, the mistakes that are known by name, and three hints."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -22,7 +22,8 @@ class Code:
     chosen so that no two of the `slips` agree on them, made afresh for whoever is called with them, so that one may be
     a torch.Generator, or a network that is trained; `right`, what a right answer has just shown; three `hints`;
     `source`, what the worked solution shows (the reference, and what it rests on); `also_right`, the same function
-    written in two other ways, for the test that right answers pass.
+    written in two other ways, for the test that right answers pass; `table`, the numbers that stood for arguments
+    where the lesson worked it out by hand.
     """
 
     call: str
@@ -33,6 +34,7 @@ class Code:
     hints: tuple[str, str, str]
     source: tuple[Callable, ...]
     also_right: tuple[Callable, Callable]
+    table: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

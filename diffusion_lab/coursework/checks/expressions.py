@@ -1,8 +1,10 @@
 """Slips within one expression: a function a slip, from a node of a syntax tree to the better one, or None."""
 
 import ast
-import copy
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
+
+from .trees import Attempt, replaced, said
 
 
 def _is(node: ast.AST, kind: type) -> bool:
@@ -55,9 +57,129 @@ def _under_the_root(node):
     return None
 
 
+def _one_minus(node):
+    """p + 1 - a * b as p + (1 - a) * b, and p + 1 - a**0.5 * b as p + (1 - a)**0.5 * b."""
+    if not (_is(node, ast.Sub) and _is(node.right, ast.Mult)):
+        return None
+    factor, joined = node.right.left, _is(node.left, ast.Add)
+    one = node.left.right if joined else node.left
+    less = (ast.BinOp(ast.BinOp(one, ast.Sub(), factor.left), ast.Pow(), factor.right) if _is(factor, ast.Pow) else
+            ast.BinOp(one, ast.Sub(), factor))
+    product = ast.BinOp(less, ast.Mult(), node.right.right)
+    return ast.BinOp(node.left.left, ast.Add(), product) if joined else product
+
+
+def _into_the_root(node):
+    """a**0.5 - b as (a - b)**0.5."""
+    if (_is(node, ast.Sub) or _is(node, ast.Add)) and _is(node.left, ast.Pow):
+        return ast.BinOp(ast.BinOp(node.left.left, node.op, node.right), ast.Pow(), node.left.right)
+    return None
+
+
+def _squared_into_the_root(node):
+    """a**0.5 - b as (a - b**2)**0.5."""
+    whole = _into_the_root(node)
+    return whole and ast.BinOp(_squared(whole.left), ast.Pow(), whole.right)
+
+
+def _squared(node):
+    """a - b as a - b**2."""
+    if _is(node, ast.Sub) or _is(node, ast.Add):
+        return ast.BinOp(node.left, node.op, ast.BinOp(node.right, ast.Pow(), ast.Constant(2)))
+    return None
+
+
+def _power(exponent, better):
+    def site(node):
+        right = _is(node, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value == exponent
+        return ast.BinOp(node.left, ast.Pow(), ast.Constant(better)) if right else None
+    return site
+
+
+def _summed(node):
+    """a**2 as (a**2).sum()."""
+    return _sum(node) if _is(node, ast.Pow) and getattr(node.right, "value", None) == 2 else None
+
+
+def _sum(node):
+    return ast.Call(ast.Attribute(node, "sum", ast.Load()), [], [])
+
+
+def _summed_late(node):
+    """a.sum()**2 as (a**2).sum()."""
+    if _summed(node) and isinstance(node.left, ast.Call) and getattr(node.left.func, "attr", "") == "sum":
+        inner = node.left.args[0] if node.left.args else node.left.func.value
+        return _sum(ast.BinOp(inner, ast.Pow(), node.right))
+    return None
+
+
+def _upside_down(node):
+    return ast.BinOp(node.right, ast.Div(), node.left) if _is(node, ast.Div) else None
+
+
+def _other_sign(node):
+    if _is(node, ast.Sub) or _is(node, ast.Add):
+        return ast.BinOp(node.left, ast.Add() if _is(node, ast.Sub) else ast.Sub(), node.right)
+    return node.operand if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) else None
+
+
+def _turned(node):
+    """a - b as b - a."""
+    return ast.BinOp(node.right, ast.Sub(), node.left) if _is(node, ast.Sub) else None
+
+
+def _product(node):
+    """2(a) as 2 * a."""
+    if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+        plain = isinstance(node.func, ast.Constant | ast.BinOp | ast.Name)
+        return ast.BinOp(node.func, ast.Mult(), node.args[0]) if plain else None
+    return None
+
+
+def _power_times(node):
+    """a**2(b) as a**2 * b."""
+    called = _is(node, ast.Pow) and isinstance(node.right, ast.Call) and isinstance(node.right.func, ast.Constant)
+    if called and len(node.right.args) == 1:
+        return ast.BinOp(ast.BinOp(node.left, ast.Pow(), node.right.func), ast.Mult(), node.right.args[0])
+    return None
+
+
+def _round(node):
+    """f[a] as f(a)."""
+    read = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+    return ast.Call(node.value, [node.slice], []) if read else None
+
+
+def _not_cut_off(node):
+    """a.clamp(0, 1) as a."""
+    name = getattr(getattr(node, "func", None), "attr", "")
+    if name in ("clamp", "clip", "clamp_", "clip_"):
+        of = node.func.value
+        return node.args[0] if getattr(of, "id", "") in ("torch", "np", "numpy") else of
+    return None
+
+
+def _swapped(i, j):
+    """A call with two of its arguments exchanged."""
+    def site(node):
+        if not isinstance(node, ast.Call) or len(node.args) <= j:
+            return None
+        given = list(node.args)
+        given[i], given[j] = given[j], given[i]
+        return ast.Call(node.func, given, node.keywords)
+    return site
+
+
+def _results(node):
+    """return a, b as return b, a."""
+    pair = isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple | ast.List) and len(node.value.elts) == 2
+    return ast.Return(ast.Tuple(node.value.elts[::-1], ast.Load())) if pair else None
+
+
 def _comma(node):
-    """a, b as a + b; a lone a, as a."""
-    if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) and len(node.elts) <= 2 and node.elts:
+    """a, b as a + b; a lone a, as a, and so is a lone [a]."""
+    several = isinstance(node, ast.Tuple | ast.List) and isinstance(node.ctx, ast.Load)
+    if several and 1 <= len(node.elts) <= 2:
         return node.elts[0] if len(node.elts) == 1 else ast.BinOp(node.elts[0], ast.Add(), node.elts[1])
     return None
 
@@ -72,35 +194,37 @@ EXPRESSIONS = (
     ("brackets are missing", BRACKET + "all that you divide by.", _denominator),
     ("brackets are missing", BRACKET + "the sum.", _factor),
     ("brackets are missing", BRACKET + "what stands under the root.", _under_the_root),
+    ("brackets are missing", BRACKET + "the difference.", _one_minus),
+    ("brackets are missing", BRACKET + "all that stands under the root.", _into_the_root),
+    ("results that changed places", "{code}: the two have changed places.", _results),
     ("a comma", "{code}: a comma makes several things of one. Was a `+` meant, or nothing at all?", _comma),
+    ("a `*` is missing", "{code}: brackets right behind something call it like a function. A product is written `*`.",
+     _product),
+    ("a `*` is missing", "{code}: brackets right behind a number call it like a function. A product is written `*`.",
+     _power_times),
+    ("square brackets for a call", "{code}: square brackets look something up in a list; a function is called with "
+     "round ones.", _round),
+    *(("two arguments changed places", "{code}: two of the things that it is given have changed places.",
+       _swapped(*pair)) for pair in ((0, 1), (1, 2), (2, 3), (0, 2))),
+    ("a square for a root", "{code} is a square. A root is written `**0.5`.", _power(2, 0.5)),
+    ("a root for a square", "{code} is a root. A square is written `**2`.", _power(0.5, 2)),
+    ("added up before it is squared", "{code}: each difference is squared first, then all squares are added up.",
+     _summed_late),
+    ("nothing is added up", "{code} is one square for each number. Their sum is wanted: `.sum()`.", _summed),
+    ("a square is missing", "{code}: sizes add up in squares, and one of these is none.", _squared),
+    ("brackets are missing", "{code}: what is left out belongs under the root, as a square.", _squared_into_the_root),
+    ("a fraction upside down", "{code} is the wrong way round.", _upside_down),
+    ("cut off", "{code} cuts off what is larger or smaller. Here all of it is needed.", _not_cut_off),
+    ("a difference the wrong way round", "{code}: which of the two is taken from which?", _turned),
+    ("a wrong sign", "{code}: a sign in it is turned.", _other_sign),
 )
 
 
-def said(node: ast.AST) -> str:
-    said = ast.unparse(node)
-    return f"`{said if len(said) <= 60 else said[:57] + '...'}`"
-
-
-def exchanged(tree: ast.FunctionDef, site: Callable) -> Iterator[tuple[ast.FunctionDef, ast.AST]]:
-    """The tree with all the places exchanged for which `site` has a better expression, then with each alone; and the
-    first of them as it was."""
-    def better(only: int | None) -> tuple[ast.FunctionDef, list[ast.AST]]:
-        found: list[ast.AST] = []
-
-        class Exchange(ast.NodeTransformer):
-            def visit(self, node):
-                was = copy.deepcopy(node)
-                node = self.generic_visit(node)
-                new = site(node)
-                if new is None:
-                    return node
-                found.append(was)
-                return new if only is None or len(found) - 1 == only else node
-
-        return Exchange().visit(copy.deepcopy(tree)), found
-
-    mended, found = better(None)
-    if found:
-        yield mended, found[0]
-    for k, was in enumerate(found if len(found) > 1 else []):
-        yield better(k)[0], was
+def factors_exchanged(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """Two roots or powers of a function, each in the other's place."""
+    found = [(k, node) for k, node in enumerate(ast.walk(tree)) if _is(node, ast.Pow) or _root_call(node)]
+    for (i, one), (j, other) in itertools.combinations(found, 2):
+        inside = any(node is other for node in ast.walk(one))
+        if not inside and ast.dump(one) != ast.dump(other):
+            yield Attempt("two factors changed places", f"{said(one)} and {said(other)} have changed places: ask of "
+                          "each what it should make weaker, or stronger.", replaced(tree, {i: other, j: one}))

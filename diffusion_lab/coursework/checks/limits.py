@@ -4,11 +4,13 @@ The function runs in a thread of its own, because that is the one way to stop Py
 the waiting thread throws an exception into it. Code that is busy inside a library call notices only when that call
 returns; the check then stops waiting and says so. On Linux a ceiling on the address space makes a huge allocation
 fail at once; elsewhere the memory in use is watched, which catches a list that grows, and a single huge request is
-left to the system's own refusal. What torch, numpy and random keep for the whole process is as it was afterwards.
+left to the system's own refusal. Of what is printed a few lines are shown. What torch, numpy and random keep for the
+whole process is as it was afterwards.
 """
 
 import contextlib
 import ctypes
+import io
 import random
 import sys
 import threading
@@ -26,6 +28,7 @@ from .box import spoken
 SECONDS = 5.0
 GIGABYTES = 1.5
 PATIENCE = 1.0  # seconds for a stopped function to fall silent
+PRINTED = 8  # lines of what it prints are shown
 SETTINGS = (  # what a function could leave behind for the rest of the notebook: how it is read, how it is put back
     (torch.get_default_dtype, torch.set_default_dtype),
     (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
@@ -55,7 +58,7 @@ def limited(call: Callable[[], Any], seconds: float = SECONDS, gigabytes: float 
     Whoever interrupts the wait (Ctrl-C, Lab's stop button) stops the call with it.
     """
     runner = _Runner(call)
-    with _settings(), _ceiling(gigabytes):
+    with _settings(), _ceiling(gigabytes), _few_lines():
         try:
             stopped = _wait(runner, seconds, gigabytes)
         finally:
@@ -65,6 +68,32 @@ def limited(call: Callable[[], Any], seconds: float = SECONDS, gigabytes: float 
     if _out_of_memory(runner.error):
         return Outcome(stopped="memory")
     return Outcome(runner.value, runner.error)
+
+
+class _Few(io.TextIOBase):
+    """Where what is printed goes: the first lines are kept, the others counted."""
+
+    def __init__(self):
+        self.text, self.lines = "", 0
+
+    def write(self, text: str) -> int:
+        if self.lines < PRINTED:
+            self.text += "".join(text.splitlines(True)[: PRINTED - self.lines])[:1000]
+        self.lines += text.count("\n")
+        return len(text)
+
+
+@contextlib.contextmanager
+def _few_lines():
+    """What is printed meanwhile is shown at the end, and no more of it than a few lines."""
+    few = _Few()
+    try:
+        with contextlib.redirect_stdout(few):
+            yield
+    finally:
+        print(few.text, end="")
+        if few.lines > PRINTED:
+            print(f"... and {few.lines - PRINTED} more lines, printed while your function was checked.")
 
 
 class _Runner(threading.Thread):

@@ -35,6 +35,8 @@ def misfit(result: Any, wanted: Any) -> str:
         if not isinstance(result, tuple | list) or len(result) != len(wanted):
             return f"It should return {len(wanted)} things; {kind_of(result)} came."
         return next((found for pair in zip(result, wanted, strict=True) if (found := misfit(*pair))), "")
+    if isinstance(result, complex):
+        return f"One number was expected; {result:.3g} came, the root of a negative number: what stands under it?"
     if not isinstance(wanted, Tensor):
         single = isinstance(result, int | float) or (isinstance(result, Tensor) and result.numel() == 1
                                                      and not result.is_complex())
@@ -48,7 +50,8 @@ def misfit(result: Any, wanted: Any) -> str:
         return (f"It should return {kind_of(wanted)}; {kind_of(result)} came. Look for a sum, a mean or an index that "
                 "drops or adds a dimension.")
     if result.dtype != wanted.dtype:
-        return f"It should return {wanted.dtype} values like its arguments; {result.dtype} came."
+        root = " Somewhere the root of a negative number is taken." if result.is_complex() else ""
+        return f"It should return {wanted.dtype} values like its arguments; {result.dtype} came.{root}"
     return ""
 
 

@@ -77,6 +77,8 @@ Q_SAMPLE = Code(
              lambda x0, a, eps: a**0.5 * x0 + (1 - a) ** 0.5 * torch.randn_like(x0)),
         Slip("no noise at all", "Only a darker picture comes out: look for the term with eps.",
              lambda x0, a, eps: a**0.5 * x0),
+        Slip("a plain average", "Picture and static count the same at every noise level: look for alpha_bar in the two "
+             "factors.", lambda x0, a, eps: (x0 + eps) / 2),
         Slip("roots of the wrong things", "The letters x0 and eps stand under a root or a square of their own: only "
              "the factors need one.",
              lambda x0, a, eps: (a * x0**2 + (1 - a) * eps**2) ** 0.5),

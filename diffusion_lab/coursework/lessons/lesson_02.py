@@ -51,6 +51,12 @@ def _nearest(x_t, a, b, alpha_bar):
     return torch.where(far_a < far_b, a, b)
 
 
+def _first_two(x_t, a, b, alpha_bar):
+    far_a, far_b = (((x_t - alpha_bar**0.5 * x) ** 2)[:2].sum() for x in (a, b))
+    share = torch.sigmoid((far_b - far_a) / (2 * (1 - alpha_bar)))
+    return share * a + (1 - share) * b
+
+
 def _two_points() -> list[tuple]:
     a, b = torch.tensor([0.9, -0.3, 0.5]), torch.tensor([-0.6, 0.7, 0.2])
     shifts = noise((3,), [31, 32, 33, 34])                                        # (4, 3), one each
@@ -82,6 +88,7 @@ POSTERIOR = Code(
     source=(posterior_mean,),
     also_right=(_by_softmax, _by_sigmoid),
     cases=_two_points,
+    table={"alpha_bar": 0.64},
     right="That is a perfect denoiser, and nothing was trained: two distances, two weights, one mean.",
     hints=(
         "Do what the table did by hand, with letters for its numbers: 0.8 was the root of alpha_bar, and 0.72 twice "
@@ -117,6 +124,8 @@ POSTERIOR = Code(
              "less than 1: look at what they should be divided by.", _unnormalised),
         Slip("a mean over the values", "The squared differences are averaged, and should be added up: each value is "
              "one more piece of evidence.", _mean_with(squared=lambda d: (d**2).mean())),
+        Slip("only the first two numbers are looked at", "A row may have any length, and so far its first two numbers "
+             "alone decide: `.sum()` adds up over all of them.", _first_two),
         Slip("the guess is faded", "The weights are right, the guess is too weak: it should be made of clean pictures.",
              lambda x_t, a, b, alpha_bar: alpha_bar**0.5 * posterior_mean(x_t, a, b, alpha_bar)),
     ),
@@ -139,6 +148,7 @@ REVERSE = Code(
     source=(reverse_step,),
     also_right=(_by_ratio, _by_parts),
     cases=_steps,
+    table={"alpha_bar": 0.36, "alpha_bar_next": 0.64},
     right="Guess the picture, find its noise, put a little less of it back. Repeated, this turns static into pictures.",
     hints=(
         "A step back is lesson 01 twice. First backwards: if the guess x0 is right, which noise must be in x_t? Then "

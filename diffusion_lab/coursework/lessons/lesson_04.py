@@ -59,6 +59,7 @@ DDIM = Code(
     source=(ddim_step, predicted_x0, add_noise),
     also_right=(_by_velocity, _by_ratio),
     cases=_steps,
+    table={"alpha_bar": 0.36, "alpha_bar_next": 0.64},
     right="This is the step of DDIM. In lesson 08 the very same function draws with Stable Diffusion.",
     hints=(
         "Two beats: guess the clean picture, then mix it again, at a level with a little less noise. The first beat "

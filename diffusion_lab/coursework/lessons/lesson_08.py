@@ -123,7 +123,7 @@ TOKENS = Value(
     },
     hints=(
         "Call the tokenizer on the prompt and look at the row of numbers.",
-        "Turn the numbers back into words, one by one, with `tokenizer.convert_ids_to_tokens`.",
+        "Turn the numbers back into words, one by one, with `pipe.tokenizer.convert_ids_to_tokens`.",
         "Count the words, then count what the tokenizer puts around them.",
     ),
     solution="9: a start token, seven words, an end token.",

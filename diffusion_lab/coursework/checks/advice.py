@@ -1,0 +1,132 @@
+"""What to do about an error that a learner's function raised, and the line it arose in."""
+
+import ast
+import contextlib
+import inspect
+import itertools
+import linecache
+import re
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+from ...guidance import Guess
+from .box import spoken
+from .exercises import Code
+from .names import elsewhere, near
+
+HEARD = (  # what Python or torch says, and what to do about it
+    (r"' object is not callable", "Brackets right behind something call it like a function: is a `*` missing?"),
+    (r"' object is not subscriptable", "Square brackets look something up in a list; a function is called with round "
+     "ones."),
+    (r"index .*out of (range|bounds)", "There is nothing at that place: the first has number 0, and after the last "
+     "comes no next one."),
+    (r"division by zero|0\.0 cannot be raised", "Something is divided by 0. Is a fraction upside down? Which of the "
+     "values is 0 or 1 at the end of the way?"),
+    (r"converted to (a )?(Python )?[Ss]calar|must be real number, not Tensor", "A function for one number got a whole "
+     "tensor. `a**0.5` is the root of both, and torch's functions take tensors."),
+    (r"size of tensor|shape", "Two tensors do not fit together: print their shapes just before that line."),
+)
+
+
+def where(answer: Callable, error: BaseException) -> str:
+    """The learner's own line in which the error arose, where it can be found."""
+    own = _own(answer, error)
+    line = linecache.getline(own.tb_frame.f_code.co_filename, own.tb_lineno) if own else ""
+    line = re.sub(r"\s\s#.*", "", line).strip()  # without its comment
+    return f"It happened in your line `{line}`." if line else ""
+
+
+def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
+    """What to do, in a sentence or two; "" where nothing is known."""
+    said, own = spoken(error, str), _own(answer, error)
+    if isinstance(error, NameError):
+        return _unknown(error, own)
+    call = own and _at(own)
+    guess = "Guess" in said or call and any(_is_guess(part, own.tb_frame) for part in ast.iter_child_nodes(call))
+    if guess and isinstance(error, TypeError) and "predict" in exercise.call:
+        return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
+    if isinstance(error, AttributeError) and isinstance(call, ast.Attribute):
+        return _attribute(call.attr, _value(call.value, own.tb_frame) if error.obj is None else error.obj)
+    if isinstance(call, ast.Call) and (own.tb_next or isinstance(error, TypeError) and "argument" in said):
+        form = _form(ast.unparse(call.func), _value(call.func, own.tb_frame))
+        return f"`{ast.unparse(call)}`: it is called as `{form}`; compare what it gets, and the order." if form else ""
+    if own is None and isinstance(error, TypeError) and "argument" in said:
+        return f"It is called as `{exercise.call}`: compare the number and the order of the arguments."
+    return next((says for heard, says in HEARD if re.search(heard, said)), "")
+
+
+def _own(answer: Callable, error: BaseException) -> TracebackType | None:
+    """The last place of the learner's own code on the way to the error."""
+    file = None
+    with contextlib.suppress(ValueError):  # functions that wrap each other in a circle
+        file = getattr(getattr(inspect.unwrap(answer), "__code__", None), "co_filename", None)
+    own, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            own = trace
+        trace = trace.tb_next
+    return own
+
+
+def _unknown(error: NameError, own: TracebackType | None) -> str:
+    """A name that is not known: the nearest one, or what could make it known."""
+    name = (re.findall(r"'(\w+)'", str(error)) or [""])[0]
+    if not name or own is None:
+        return "A name is used that does not exist here: is it spelled as in the first line of the function?"
+    code = own.tb_frame.f_code
+    if isinstance(error, UnboundLocalError):
+        return f"`{name}` gets its value in a later line, or only inside a loop or an `if`: give it one before."
+    known = [*code.co_varnames, "torch", "math"]
+    if like := near(name, known, 0.7):
+        return f"`{name}` is not known here. Is it `{like}`?"
+    if found := elsewhere(name):
+        return f"`{name}` is not known here: write `{found[0]}` above."
+    given = ", ".join(f"`{one}`" for one in code.co_varnames[: code.co_argcount])
+    return (f"`{name}` is not known here: the function is given {given}. Whatever else it uses is computed in a line "
+            "above, imported, or written in a cell of this notebook, and spelled the same.")
+
+
+def _attribute(name: str, of: Any) -> str:
+    """What there is in place of an attribute that is not there."""
+    fields = list(getattr(of, "_fields", getattr(of, "__dataclass_fields__", ())))
+    if like := near(name, [one for one in dir(of) if not one.startswith("_")]):
+        return f"There is no `.{name}`. Is it `.{like}`?"
+    has = " and ".join(f"`.{one}`" for one in fields)
+    return f"A {type(of).__name__} has no `.{name}`; it has {has}." if fields else ""
+
+
+def _at(own: TracebackType) -> ast.expr | None:
+    """The expression that was at work when the error arose."""
+    first, last, left, right = next(itertools.islice(own.tb_frame.f_code.co_positions(), own.tb_lasti // 2, None))
+    lines = linecache.getlines(own.tb_frame.f_code.co_filename)
+    if None in (first, last, left, right) or last > len(lines):
+        return None
+    text = [line.encode() for line in lines[first - 1 : last]]  # columns are counted in bytes
+    text[-1] = text[-1][:right]
+    text[0] = text[0][left:]
+    with contextlib.suppress(SyntaxError, ValueError):
+        return ast.parse(b"".join(text).decode().strip(), mode="eval").body
+    return None
+
+
+def _is_guess(node: ast.AST, frame: FrameType) -> bool:
+    """Is it what predict gives, by its call or by a name?"""
+    return getattr(getattr(node, "func", None), "id", "") == "predict" or isinstance(_value(node, frame), Guess)
+
+
+def _value(node: ast.AST, frame: FrameType) -> Any:
+    """What a dotted name stands for where the error arose."""
+    if isinstance(node, ast.Attribute):
+        return getattr(_value(node.value, frame), node.attr, None)
+    return {**frame.f_globals, **frame.f_locals}.get(getattr(node, "id", ""))
+
+
+def _form(name: str, function: Any) -> str:
+    """How a function is called: "predict(x, t)"."""
+    with contextlib.suppress(TypeError, ValueError):
+        taken = inspect.signature(function).parameters.values()
+        return f"{name}({', '.join(str(one.replace(annotation=one.empty)) for one in taken)})"
+    first = (inspect.getdoc(function) or "").strip().partition("\n")[0]
+    found = re.match(r"\w+(\(.*?\))", first)
+    return name + found[1] if found else ""

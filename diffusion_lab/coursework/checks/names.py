@@ -1,0 +1,116 @@
+"""Slips of names: misspelt, not imported, left from another cell, or one in another's place."""
+
+import ast
+import builtins
+import copy
+import difflib
+import inspect
+import itertools
+import math
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+import numpy
+import torch
+
+from .trees import Attempt, replaced, said
+
+
+def _renamed(tree: ast.FunctionDef, old: str, new: str) -> ast.FunctionDef:
+    tree = copy.deepcopy(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == old:
+            node.id = new
+    return tree
+
+
+def _free(tree: ast.FunctionDef) -> list[str]:
+    """The names that a function takes from outside, but for Python's own."""
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    own = {*arguments(tree), *_made(tree)}
+    return list(dict.fromkeys(node.id for node in names if node.id not in own and not hasattr(builtins, node.id)))
+
+
+def arguments(tree: ast.FunctionDef) -> list[str]:
+    return [argument.arg for argument in tree.args.args]
+
+
+def arguments_moved(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    for i, j in itertools.combinations(range(len(tree.args.args)), 2):
+        mended = copy.deepcopy(tree)
+        own = mended.args.args
+        own[i], own[j] = own[j], own[i]
+        yield Attempt("two arguments changed places", f"`{own[j].arg}` and `{own[i].arg}` have changed places: look at "
+                      "the function's first line, and at where each of them is used.", mended)
+
+
+def imports(tree: ast.FunctionDef, known: dict) -> Iterator[tuple[str, str, object]]:
+    """What is used and was never imported: the sentence, the name, and what it stands for."""
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    for name in (name for name in _free(tree) if name not in known):
+        if (found := elsewhere(name)) and (found[0] != f"from torch import {name}" or name in called):
+            yield f"`{name}` is not known here: write `{found[0]}` above. ", name, found[1]
+
+
+def elsewhere(name: str) -> tuple[str, object] | None:
+    """The line that would make a name known, and what it then is."""
+    import diffusion_lab
+
+    modules = {"torch": torch, "math": math, "np": numpy, "numpy": numpy}
+    if name in modules:
+        return "import numpy as np" if name == "np" else f"import {name}", modules[name]
+    offered = ((diffusion_lab, diffusion_lab.__all__), (math, ("e", "pi")), (torch, {*dir(torch)} - {"sqrt"}))
+    home = next((module for module, has in offered if name in has), None)
+    return (f"from {home.__name__} import {name}", getattr(home, name)) if home else None
+
+
+def names(tree: ast.FunctionDef, known: dict) -> Iterator[Attempt]:
+    """Names that are spelt otherwise, or left from an earlier cell; numpy's for torch's."""
+    given = arguments(tree)
+    for name in _free(tree):
+        if name == "sqrt" and name not in known:
+            yield Attempt("sqrt has another name", "`sqrt` is not known here. `a**0.5` is the root of a.", tree,
+                          {"sqrt": lambda a: a**0.5})
+        elif name not in known:
+            if like := near(name, [*given, *_made(tree), "torch", "math"]):
+                yield Attempt("a name spelt otherwise", f"`{name}` is not known here. Is it `{like}`?",
+                              _renamed(tree, name, like), {"torch": torch, "math": math})
+        elif not callable(known[name]) and not inspect.ismodule(known[name]):
+            for argument in given:
+                yield Attempt("a variable of an earlier cell", f"`{name}` is a variable of another cell; what the "
+                              f"function is given is called `{argument}`.", _renamed(tree, name, argument))
+        if name in ("np", "numpy"):
+            yield Attempt("numpy for torch", "numpy's functions make numpy's arrays, torch's make tensors: write "
+                          f"`torch.` for `{name}.`.", _renamed(tree, name, "torch"), {"torch": torch})
+
+
+def near(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """The known name that is meant, with a Greek letter read as its word; "" where none is near."""
+    spelt = "".join(unicodedata.name(letter, "").partition("GREEK SMALL LETTER ")[2].partition(" ")[0].lower() or letter
+                    for letter in name)
+    greek = [like for like in known if spelt != name and like.startswith(spelt[:3])]
+    return next(iter(greek or difflib.get_close_matches(spelt, known, n=1, cutoff=cutoff)), "")
+
+
+def one_for_another(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """One of the function's own names in the place of another."""
+    own = list(dict.fromkeys([*arguments(tree), *_made(tree)]))
+    around = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for k, node in enumerate(ast.walk(tree)):
+        called = isinstance(node, ast.Name) and getattr(around[id(node)], "func", None) is node
+        if not isinstance(node, ast.Name) or node.id not in own or is_stored(node) or called:
+            continue
+        for name in own:
+            if name != node.id:
+                yield Attempt("one name for another", f"`{node.id}` is not what belongs into "
+                              f"{said(around[id(node)])}: look at what each letter stands for.",
+                              replaced(tree, {k: ast.Name(name, ast.Load())}))
+
+
+def _made(tree: ast.FunctionDef) -> list[str]:
+    """The names that a function gives values to."""
+    return [node.id for node in ast.walk(tree) if is_stored(node)]
+
+
+def is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)

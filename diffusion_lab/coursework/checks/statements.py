@@ -1,0 +1,98 @@
+"""Slips of whole statements: what is returned, what a loop holds, what nobody keeps."""
+
+import ast
+import copy
+from collections.abc import Iterator
+
+import torch
+
+from .names import is_stored
+from .trees import Attempt, said
+
+
+def _bodies(tree: ast.AST) -> Iterator[list[ast.stmt]]:
+    for node in ast.walk(tree):
+        for part in ("body", "orelse"):
+            if isinstance(getattr(node, part, None), list):
+                yield getattr(node, part)
+
+
+def returns(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """print for return, no return at all, a list for a tensor."""
+    if isinstance(last := tree.body[-1], ast.Expr):
+        value, mended = last.value, copy.deepcopy(tree)
+        shown = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "print" and len(value.args) == 1
+        mended.body[-1] = ast.Return(value.args[0] if shown else value)
+        if shown:
+            yield Attempt("print for return", f"{said(last)} shows a value; `return` hands it back.", mended)
+        else:
+            yield Attempt("no return", f"{said(last)} is computed, not handed back: write `return` before it.", mended)
+    returned = any(isinstance(node, ast.Return) and node.value is not None for node in _own(tree))
+    if not returned:
+        for name in dict.fromkeys(node.id for node in _own(tree) if is_stored(node)):
+            mended = copy.deepcopy(tree)
+            mended.body.append(ast.Return(ast.Name(name, ast.Load())))
+            yield Attempt("no return", f"The function hands nothing back: is `return {name}` missing?", mended)
+    if returned:
+        yield Attempt("a list for a tensor", "A list is handed back where a tensor was expected: `torch.stack(...)` "
+                      "makes one of it.", _wrapped(tree), {"_tensor": torch.stack})
+        yield Attempt("no tensor", "What is handed back is no tensor: `torch.as_tensor(...)` makes one of it; or use "
+                      "torch's functions from the start.", _wrapped(tree),
+                      {"_tensor": lambda value: torch.as_tensor(value, dtype=torch.float32)})
+
+
+def _wrapped(tree: ast.FunctionDef) -> ast.FunctionDef:
+    """The function with everything that it returns handed through `_tensor`."""
+    tree = copy.deepcopy(tree)
+    for node in _own(tree):
+        if isinstance(node, ast.Return) and node.value is not None:
+            node.value = ast.Call(ast.Name("_tensor", ast.Load()), [node.value], [])
+    return tree
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a function but those of the functions within it."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.Lambda):
+            yield child
+            yield from _own(child)
+
+
+def loops(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A return inside the loop; a loop over what holds only the timesteps."""
+    mended = copy.deepcopy(tree)
+    for body in list(_bodies(mended)):
+        for k, loop in enumerate(body):
+            if isinstance(loop, ast.For | ast.While) and isinstance(loop.body[-1], ast.Return):
+                body.insert(k + 1, loop.body.pop())
+                loop.body = loop.body or [ast.Pass()]
+                yield Attempt("return inside the loop", f"{said(body[k + 1])} stands inside the loop and ends it in "
+                              "its first round: move it to the left, below the loop.", mended)
+                return
+    mended = copy.deepcopy(tree)
+    for node in ast.walk(mended):
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple) and ast.unparse(node.iter) == "timesteps":
+            node.iter = ast.parse("schedule.times(timesteps)", mode="eval").body
+            yield Attempt("timesteps holds only t", "`timesteps` holds nothing but t; `schedule.times(timesteps)` "
+                          "gives t, alpha_bar and alpha_bar_next.", mended)
+            return
+
+
+def assignments(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A line whose result nobody keeps."""
+    names = dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    for n, (body, k) in enumerate(_idle(tree)):
+        for name in names:
+            mended = copy.deepcopy(tree)
+            at, _ = list(_idle(mended))[n]
+            at[k] = ast.Assign([ast.Name(name, ast.Store())], at[k].value)
+            yield Attempt("a result that nobody keeps", f"{said(body[k])} is computed and forgotten: write "
+                          f"`{name} = ` before it.", mended)
+
+
+def _idle(tree: ast.FunctionDef) -> Iterator[tuple[list[ast.stmt], int]]:
+    """Where a computed value is dropped."""
+    for body in _bodies(tree):
+        for k, line in enumerate(body):
+            if isinstance(line, ast.Expr) and not isinstance(line.value, ast.Constant):
+                yield body, k

@@ -1,0 +1,61 @@
+"""A learner's function as a syntax tree, and copies of it with a place exchanged."""
+
+import ast
+import copy
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+
+class Attempt(NamedTuple):
+    """A repair that is yet to be tried: the mended tree, and names that it needs besides the learner's."""
+
+    name: str
+    says: str
+    tree: ast.FunctionDef
+    extra: dict = {}
+
+
+def said(node: ast.AST) -> str:
+    said = ast.unparse(node)
+    return f"`{said if len(said) <= 60 else said[:57] + '...'}`"
+
+
+def exchanged(tree: ast.FunctionDef, site: Callable) -> Iterator[tuple[ast.FunctionDef, ast.AST]]:
+    """The tree with all the places exchanged for which `site` has a better expression, then those that differ in
+    nothing but names (a line for a, a line for b), then each alone; and the first of them as it was."""
+    def better(chosen: Sequence[int]) -> tuple[ast.FunctionDef, list[ast.AST]]:
+        found: list[ast.AST] = []
+
+        class Exchange(ast.NodeTransformer):
+            def visit(self, node):
+                was = copy.deepcopy(node)
+                node = self.generic_visit(node)
+                new = site(node)
+                if new is None:
+                    return node
+                found.append(was)
+                return new if len(found) - 1 in chosen else node
+
+        return Exchange().visit(copy.deepcopy(tree)), found
+
+    _, found = better(())
+    alike: dict[str, list[int]] = {}
+    for k, was in enumerate(found):
+        alike.setdefault(re.sub(r"id='\w+'", "", ast.dump(was)), []).append(k)
+    groups = [range(len(found)), *alike.values(), *((k,) for k in range(len(found)))]
+    for chosen in dict.fromkeys(map(tuple, groups)):
+        if chosen:
+            yield better(chosen)[0], found[chosen[0]]
+
+
+def replaced(tree: ast.FunctionDef, new: Mapping[int, ast.AST]) -> ast.FunctionDef:
+    """The tree with other nodes at some places, counted as ast.walk goes."""
+    mended = copy.deepcopy(tree)
+    at = {id(node): new[k] for k, node in enumerate(ast.walk(mended)) if k in new}
+
+    class Exchange(ast.NodeTransformer):
+        def visit(self, node):
+            return at[id(node)] if id(node) in at else self.generic_visit(node)
+
+    return Exchange().visit(mended)
