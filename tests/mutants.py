@@ -78,6 +78,7 @@ class Mutations(cst.CSTVisitor):
         if isinstance(node, SILENT) or words or listed or node in self.said or called in {"len", "isinstance"}:
             return False
         part = slice(1, 3) if called.startswith(("as_", "read_")) else slice(0)  # what an error would say
+        part = slice(2, None) if called == "check_alike" else part
         if called == "zip" and node.args[-1].keyword:
             part = slice(-1, None)  # strict: lists that are equally long by their making
         said = node.args[part] if called else ()

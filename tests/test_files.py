@@ -110,6 +110,8 @@ def test_what_is_broken_is_told_in_its_own_words(tmp_path):
         assert f"a thing was expected in {tmp_path / 'a.json'}; the file is cut short or {said}" in str(told.value)
     with pytest.raises(LabError, match=r"broken \(KeyError: 'x'\); mend it"), read_as(tmp_path, "a thing", "mend it"):
         raise KeyError("x")
+    with pytest.raises(LabError, match=r"short or broken \(odd\); mend it"), read_as(tmp_path, "a thing", "mend it"):
+        raise OSError("odd")
 
 
 def test_a_file_that_came_meanwhile_is_kept(tmp_path):

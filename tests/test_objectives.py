@@ -51,6 +51,7 @@ def test_every_picture_has_a_time_and_a_noise_of_its_own():
 
 
 def test_an_unknown_target_is_told():
+    assert Objective("linear").schedule.name == "linear"
     with pytest.raises(LabError, match="eps, x0, v, u; 'score' came"):
         Objective(SCHEDULE, "score")
 

@@ -296,18 +296,19 @@ def test_the_band_is_the_schedule(page):
         tab.keyboard.press("Tab")
         tab.evaluate("document.querySelector('.dl-player input').focus()")
         tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("ArrowLeft")  # the flag stands where one looks, not where one was
     tab.click("[data-do=flag]")
     changes = np.array([0] + [rms(b.x0 - a.x0) for a, b in zip(path.steps, path.steps[1:], strict=False)])
     settled = int(np.argmax(changes.cumsum() > changes.sum() / 2))
-    assert tab.inner_text(".dl-opening") == f"You: step 5; most of the change was over by step {settled + 1}."
+    assert tab.inner_text(".dl-opening") == f"You: step 4; most of the change was over by step {settled + 1}."
     width, pad = tab.locator(".dl-band svg").evaluate("(e) => e.viewBox.baseVal.width"), 14
     x = [pad + k / 12 * (width - 2 * pad) for k in range(13)]
-    assert attribute(tab, ".dl-flag", "transform") == pytest.approx(x[4], abs=0.1)
+    assert attribute(tab, ".dl-flag", "transform") == pytest.approx(x[3], abs=0.1)
     area = attribute(tab, ".dl-band .dl-noise", "height")
     for k in (0, 5, 9, 12):
         at(tab, k)
         assert attribute(tab, ".dl-band .dl-dot", "cx") == pytest.approx(x[k], abs=0.1)
         assert attribute(tab, ".dl-band .dl-dot", "cy") == pytest.approx((1 - path[k].alpha_bar) * area, abs=0.1)
-        assert attribute(tab, ".dl-flag", "transform") == pytest.approx(x[4], abs=0.1)  # wherever one looks since
+        assert attribute(tab, ".dl-flag", "transform") == pytest.approx(x[3], abs=0.1)  # wherever one looks since
     tall = tab.evaluate("[...document.querySelectorAll('.dl-bar')].map((bar) => +bar.getAttribute('height'))")
     assert tall == pytest.approx(np.maximum(2 * (changes > 0), 24 * changes / changes.max()), abs=0.01)
