@@ -21,6 +21,7 @@ COMMANDS = {
     "setup": "only set the environment up",
 }
 OLDEST = (3, 11)
+ENDED = []  # the exit code, once somebody has asked for the end
 # Threads that wait for each other sleep: spinning, two of them on busy cores cost tens of times the work itself.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -40,6 +41,10 @@ def main(argv=None):
     try:
         try:
             return _answer(argv)
+        except Exception:
+            if ENDED:  # what an ending tears, such as an import half made, has nothing to tell
+                sys.exit(ENDED[0])
+            raise
         finally:
             sys.stdout.flush()
     except OSError as error:
@@ -51,8 +56,10 @@ def main(argv=None):
 
 
 def _end(number, frame):
-    """A request to end is an ending like any other: what was begun is tidied up."""
-    sys.exit(128 + number)
+    """A request to end is an ending like any other: what was begun is tidied up, and no more is said."""
+    ENDED.append(128 + number)
+    sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    sys.exit(ENDED[0])
 
 
 def _answer(argv):

@@ -5,6 +5,7 @@ it stays in a saved, untrusted, exported or printed page, beside a sentence that
 """
 
 import asyncio
+import math
 import warnings
 from collections.abc import Callable
 from html import escape
@@ -13,7 +14,7 @@ from PIL import Image
 
 from .errors import LabError
 from .figures import Figure
-from .recipe import plain
+from .recipe import plain, shortened
 
 VIEW = "application/vnd.jupyter.widget-view+json"  # what a running notebook shows of a control
 EVERY = 0.1  # seconds from a change to the drawing: what comes meanwhile is passed over, the last value counts
@@ -51,13 +52,19 @@ def _control(name: str, given, draw: Callable):
     if not callable(draw):
         raise LabError(f"a function that draws was expected; {type(draw).__name__} came; give the function itself, "
                        "without brackets behind its name")
-    taken = inspect.signature(draw).parameters
+    try:
+        taken = inspect.signature(draw).parameters
+    except ValueError:  # of what is written in C nobody knows the arguments
+        raise LabError(f"a function whose arguments have names was expected; {shortened(draw)} came; write one that "
+                       "calls it") from None
     if name not in taken and all(p.kind is not p.VAR_KEYWORD for p in taken.values()):
         raise LabError(f"a control for an argument of {draw.__name__}({', '.join(taken)}) was expected; {name!r} came; "
                        "name it as the function does")
     default = taken[name].default if name in taken else inspect.Parameter.empty
     try:
-        widget = None if isinstance(given, list | dict) and not given else (
+        bounds = [plain(one) for one in (given if isinstance(given, tuple) else [given])]
+        endless = any(isinstance(one, float) and not math.isfinite(one) for one in bounds)
+        widget = None if endless or isinstance(given, list | dict) and not given else (
             interactive.widget_from_abbrev(plain(given), default))
     except Exception:  # a range that falls, or one of words
         widget = None
@@ -123,7 +130,7 @@ class _Shown:
             self.said = " ".join(dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, UserWarning)))
         except LabError as error:
             self.said = str(error)
-        except Exception as error:  # the function is the learner's own: it may do anything, and the controls live on
+        except (Exception, SystemExit) as error:  # the learner's own function may do anything, and the controls live on
             self.said = f"{type(error).__name__}: {error}"
 
     def page(self) -> str:

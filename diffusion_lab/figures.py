@@ -7,18 +7,18 @@ when a stored notebook is run again; the pixels are not.
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from .errors import LabError
-from .pixels import as_array, as_pictures, as_rgb
-from .recipe import as_text, as_whole
+from .pixels import as_image, as_rgb
+from .recipe import as_share, as_text, as_whole, shortened
+from .schedules import as_schedule
 from .templates import as_json, marked
 
 PALETTE = {
@@ -49,7 +49,8 @@ class Figure:
         alt, caption = as_text(alt, "alt text"), as_text(caption, "a caption")
         if not alt.strip():
             raise LabError("alt text was expected; an empty one came; say what is to be seen in the figure")
-        self.alt, self.caption, self.width = alt, caption, width
+        self.alt, self.caption = alt, caption
+        self.width = None if width is None else as_whole(width, "a figure's width", "give pixels, such as 640")
         self.image = _drawn(image) if hasattr(image, "savefig") else image if _is_web(image) else as_rgb(image)
 
     def __repr__(self) -> str:
@@ -101,19 +102,6 @@ def letters_at(image: Image.Image, scale: float) -> float:
     return round(scale * image.info.get("letters", 0), 1)
 
 
-def as_image(picture) -> Image.Image:
-    """A picture of any kind the package knows as a PIL one: PIL, uint8 (H, W, 3), or a sample (3, H, W) in [-1, 1]."""
-    if isinstance(picture, Image.Image):
-        return as_rgb(picture)
-    array = as_array(picture, "a picture")
-    if array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] == 3:
-        return as_rgb(array)
-    if array.dtype != object and array.ndim == 3 and array.shape[0] in (1, 3):
-        return as_pictures(torch.as_tensor(array).expand(3, -1, -1)[None])[0]
-    raise LabError(f"a picture was expected (PIL, uint8 (H, W, 3) or a sample (3, H, W)); {array.dtype} {array.shape} "
-                   "came; take one picture out of its batch")
-
-
 def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[str] = (), rows: int = 1,
           size: int = 128) -> Figure:
     """Pictures in a row (or `rows` rows), left to right in the order of time, with a label under each.
@@ -123,7 +111,7 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
     pixel stays a square.
     """
     images, rows = _alike(pictures), as_whole(rows, "the number of rows", "try 1")
-    labels = [as_text(label, "a label") for label in labels]
+    labels = _words(labels)
     if len(labels) not in (0, len(images), -(-len(images) // rows)):
         raise LabError(f"a label for each of {len(images)} pictures, for each column, or none was expected; "
                        f"{len(labels)} came; say in words what each shows")
@@ -146,13 +134,20 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
 
 def _alike(pictures: Sequence) -> list[Image.Image]:
     """Pictures as PIL ones; LabError where there is none, or where their sizes differ."""
+    single = isinstance(pictures, Image.Image | str) or not isinstance(pictures, Iterable)
+    if single or not len(pictures := list(pictures)):
+        raise LabError(f"at least one picture was expected; {shortened(pictures)} came; give a list of pictures")
     images = [as_image(picture) for picture in pictures]
-    if not images:
-        raise LabError("at least one picture was expected; none came; give a list of pictures")
     if other := [image.size for image in images if image.size != images[0].size]:
         (w, h), (u, v) = images[0].size, other[0]
         raise LabError(f"pictures of one size were expected, {w} x {h}; one of {u} x {v} came; resize it first")
     return images
+
+
+def _words(labels: Sequence[str]) -> list[str]:
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise LabError(f"a list of labels was expected; {labels!r} came; say in words what each picture shows")
+    return [as_text(label, "a label") for label in labels]
 
 
 def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Image:
@@ -165,16 +160,19 @@ def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Im
     for x, picture, words, role in ((0, x_t, "it sees", "reference"), (232, guess, "it guesses", "guess")):
         sheet.paste(as_image(picture).resize((208, 208), Image.Resampling.NEAREST), (x, 16))
         _write(sheet, words, x + 104, 232, WORDS[role])
-    draw, columns = ImageDraw.Draw(sheet), -(-len(pictures) // 2)
+    images, weights = _alike(pictures), [as_share(one, "a weight", "give model.weights(x_t, ...)") for one in weights]
+    if len(weights) != len(images):
+        raise LabError(f"a weight for each of {len(images)} pictures was expected; {len(weights)} came; give as many")
+    draw, columns = ImageDraw.Draw(sheet), -(-len(images) // 2)
     cell = min(80, 500 // columns)
-    for i, (picture, weight) in enumerate(zip(pictures, weights, strict=True)):
+    for i, (image, weight) in enumerate(zip(images, weights, strict=True)):
         row, column = divmod(i, columns)
         x, y = 464 + column * (cell + 2), row * 148
-        sheet.paste(as_image(picture).resize((cell - 8, cell - 8), Image.Resampling.NEAREST), (x, y))
+        sheet.paste(image.resize((cell - 8, cell - 8), Image.Resampling.NEAREST), (x, y))
         draw.rectangle([x, y + cell - 4, x + cell - 9, y + 112], fill="#f0f0f0")
-        top = y + 112 - round((116 - cell) * float(weight))
+        top = y + 112 - round((116 - cell) * weight)
         draw.rectangle([x, top, x + cell - 9, y + 112], fill=PALETTE["guess"])
-        _write(sheet, f"{100 * float(weight):.0f} %", x + cell / 2 - 4, y + 112, size=LETTERS[0 if cell >= 76 else -1])
+        _write(sheet, f"{100 * weight:.0f} %", x + cell / 2 - 4, y + 112, size=LETTERS[0 if cell >= 76 else -1])
     return sheet
 
 
@@ -209,10 +207,14 @@ def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
 
 
 def schedule_curves(*schedules) -> Figure:
-    """The share of picture, alpha_bar, over the timesteps of some schedules, each with its 50 : 50 crossing marked."""
+    """The share of picture, alpha_bar, over the timesteps of one to four schedules, each with its 50 : 50 crossing
+    marked; raises LabError for another number of them, and for what is no schedule and no name of one."""
+    if not 1 <= len(schedules) <= len(roles := ("signal", "guess", "pull", "noise")):
+        raise LabError(f"one to four schedules were expected; {len(schedules)} came; draw others in a second figure")
+    schedules = [as_schedule(one) for one in schedules]
     figure, panel = axes()
     crossings = []
-    for schedule, role in zip(schedules, ("signal", "guess", "pull", "noise"), strict=False):
+    for schedule, role in zip(schedules, roles, strict=False):
         half = int((schedule.alpha_bars - 0.5).abs().argmin())
         panel.plot(schedule.alpha_bars, color=PALETTE[role], linestyle=MARKS[role][0])
         panel.plot(half, 0.5, MARKS[role][1], color=PALETTE[role], markersize=9)
@@ -240,13 +242,14 @@ class Slider:
     def __init__(self, pictures: Sequence, labels: Sequence[str], alt: str, caption: str = "", *, title: str,
                  start: int = 0, height: int = 256):
         self.images, self.title = _alike(pictures), as_text(title, "a title")
-        if len(pictures) != len(labels):
-            raise LabError(f"one label for each of {len(pictures)} pictures was expected; {len(labels)} came; "
+        self.labels, n = _words(labels), len(self.images)
+        if len(self.labels) != n:
+            raise LabError(f"one label for each of {n} pictures was expected; {len(self.labels)} came; "
                            "say in words what each picture stands for")
-        self.labels, self.height = [as_text(label, "a label") for label in labels], height
-        self.start = as_whole(start, "start, the picture to rest on,", "count from 0", 0, len(pictures) - 1)
-        chosen = np.linspace(0, len(pictures) - 1, min(len(pictures), 5)).round().astype(int)
-        self.still = strip([self.images[i] for i in chosen], alt, caption, labels=[labels[i] for i in chosen],
+        self.height = as_whole(height, "a slider's height in pixels", "try 256")
+        self.start = as_whole(start, "start, the picture to rest on,", "count from 0", 0, n - 1)
+        chosen = np.linspace(0, n - 1, min(n, 5)).round().astype(int)
+        self.still = strip([self.images[i] for i in chosen], alt, caption, labels=[self.labels[i] for i in chosen],
                            rows=len(chosen), size=self.images[0].height)
 
     def __repr__(self) -> str:

@@ -233,6 +233,8 @@ def read_as(path: Path, what: str, remedy: str, broken: str = "the file is cut s
     """Within it, a file that cannot be had, or that nothing can be built from, is one sentence: what was expected,
     where it was looked for, what to do."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OSError("it is no file")  # a pipe would be waited for
         yield
     except FileNotFoundError:
         fault = f"{path.name} is missing in {Path(where(path)).parent}"

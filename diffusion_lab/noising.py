@@ -1,5 +1,6 @@
 """The forward process: from picture to static, in one jump or in a thousand small steps."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from .recipe import Recipe, as_seeds, as_whole, plain, shortened
 from .schedules import Schedule, as_schedule
 from .trajectory import ForwardSteps, Step, Trajectory
 
+MOST = 2**29  # values, 2 GiB
 CLEAN = "take it from model.encode(image) or as_samples(pictures)"
 
 
@@ -39,13 +41,17 @@ def fresh_like(x: Tensor, sources: Sequence[torch.Generator]) -> Tensor:
 def noise(shape: Sequence[int], seed: int | Sequence[int] = 0) -> Tensor:
     """Static: standard normal values (B, *shape), float32, one picture for each seed.
 
-    Raises LabError for a shape that is no list of whole numbers above 0.
+    Raises LabError for a shape that is no list of whole numbers above 0, and for more values than a machine holds.
     """
     shape = plain(shape)
     if not isinstance(shape, Sequence) or isinstance(shape, str | bytes) or not len(shape):
         raise LabError(f"the shape of one sample was expected, such as (3, 24, 24); {shortened(shape)} came; "
                        "give model.shape")
-    return randn([as_whole(size, "a size in a shape", "give model.shape") for size in shape], generators(seed))
+    shape, sources = [as_whole(size, "a size in a shape", "give model.shape") for size in shape], generators(seed)
+    if len(sources) * math.prod(shape) > MOST:
+        raise LabError(f"noise of at most {MOST:,} values was expected; {len(sources)} of {shortened(tuple(shape))} "
+                       "came; give model.shape, or fewer seeds")
+    return randn(shape, sources)
 
 
 def small_steps(x0: Tensor, schedule: Schedule, generator: torch.Generator) -> Iterator[Step]:

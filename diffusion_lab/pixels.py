@@ -181,3 +181,16 @@ def as_pictures(x: Tensor) -> list[Image.Image]:
                        "draw points with a scatter plot")
     pixels = ((x.detach().cpu().nan_to_num(0).clamp(-1, 1) + 1) * 127.5).round().byte()
     return [Image.fromarray(one) for one in pixels.permute(0, 2, 3, 1).numpy()]
+
+
+def as_image(picture) -> Image.Image:
+    """A picture of any kind the package knows as a PIL one: PIL, uint8 (H, W, 3), or a sample (3, H, W) in [-1, 1]."""
+    if isinstance(picture, Image.Image):
+        return as_rgb(picture)
+    array = as_array(picture, "a picture")
+    if array.dtype == np.uint8 and array.ndim == 3 and array.shape[-1] == 3:
+        return as_rgb(array)
+    if array.dtype != object and array.ndim == 3 and array.shape[0] in (1, 3):
+        return as_pictures(torch.as_tensor(array).expand(3, -1, -1)[None])[0]
+    raise LabError(f"a picture was expected (PIL, uint8 (H, W, 3) or a sample (3, H, W)); {array.dtype} {array.shape} "
+                   "came; take one picture out of its batch")

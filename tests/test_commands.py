@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -230,13 +229,14 @@ def test_what_a_command_says_has_no_room():
 @pytest.mark.parametrize("words", [
     ("evaluate", "icons", "--pictures", 0), ("train", "points", "--steps", 0), ("train", "points", "--seconds", "nan"),
     ("train", "points", "--out", "file"), ("train", "points", "--out", "file/new"),
-    ("train", "points", "--out", "a\0b"), ("train", "points", "--out", "x" * 300),
+    ("train", "points", "--out", ""), ("train", "points", "--out", "a\0b"), ("train", "points", "--out", "x" * 300),
     *(("train", "tiny-sd", "--drawn", "90", *wrong) for wrong in (
         ("--drawn", 0), ("--drawn", "-1"), ("--minutes", "nan"), ("--minutes", 0), ("--minutes", "-1"), ("--batch", 0),
-        ("--steps", 0), ("--device", "foo"), ("--out", "file"), ("--out", "file/new"), ("--workers", 0))),
+        ("--steps", 0), ("--device", "foo"), ("--out", "file"), ("--out", "file/new"), ("--out", ""),
+        ("--workers", 0))),
     *(("evaluate", "tiny-sd", *wrong) for wrong in (
         ("--n", 0), ("--steps", 0), ("--guidance", "nan"), ("--sampler", "magic"), ("--keep", "file"),
-        ("--sheets", "file"), ("--folder", "nowhere"))),
+        ("--sheets", "file"), ("--folder", "nowhere"), ("--folder", ""), ("--sheets", ""), ("--keep", ""))),
 ], ids=str)  # fmt: skip
 def test_what_cannot_be_is_told_before_anything_is_computed(words, tmp_path, capsys, monkeypatch):
     def never(*_, **__):
@@ -250,6 +250,12 @@ def test_what_cannot_be_is_told_before_anything_is_computed(words, tmp_path, cap
     assert code == 2 and (tmp_path / "file").read_text() == "mine"
     assert "Traceback" not in err and err.count("\n") == 1, err
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_lock_of_a_training_that_was_killed_is_no_obstacle(tmp_path, capsys):
+    (tmp_path / STATE).with_suffix(".lock").touch()
+    assert here(capsys, "train", "points", "--steps", 1, "--out", tmp_path)[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PARTS)
 
 
 def test_two_trainings_in_one_folder_are_one_too_many(tmp_path, capsys):
@@ -282,10 +288,12 @@ def test_train_and_evaluate_ask_the_recipes(capsys):
         with pytest.raises(SystemExit) as end:
             main(["train", name, "--help"])
         assert end.value.code == 0 and f"train {name}" in capsys.readouterr().out
-    for words in (("train", "dragons"), ("evaluate", "dragons")):
+    for words in (("train", "dragons"), ("evaluate", "dragons"), ("evaluate", "points")):
         code, _, err = here(capsys, *words)
-        assert code == 2 and "icons" in err
+        advised = err.partition("one of ")[2].partition(";")[0].split(", ")
+        assert code == 2 and advised == recipe.names(words[0]) and words[1] not in advised
         one_sentence(err)
+    assert recipe.names() == ["icons", "points", "tiny-sd"] and recipe.names("evaluate") == ["icons", "tiny-sd"]
 
 
 def test_unknown_command(capsys):
@@ -468,10 +476,24 @@ def test_two_labs_that_start_at_once_take_two_ports():
     lab.CLAIMS.pop().close()
 
 
-def test_recipe_without_a_measure_says_so(monkeypatch):
-    monkeypatch.setitem(recipe.PARTS, "fly", ("add_fly", "fly"))
-    with pytest.raises(LabError, match="knows no way"):
-        recipe.run(Namespace(model="icons", options=[], command="fly"))
+TORN = """
+import os, signal, sys
+from diffusion_lab import __main__ as entry
+def half_imported(argv):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.sigtimedwait([], 60)
+    except SystemExit:
+        print("a library's last words", file=sys.stderr)
+        raise ImportError("a library failed to import")
+entry._answer = half_imported
+sys.exit(entry.main([]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_what_an_ending_tears_says_nothing():
+    assert run(code=TORN) == (143, "", "")
 
 
 def test_a_closed_output_is_written_to_in_vain(tmp_path):

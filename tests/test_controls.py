@@ -1,6 +1,7 @@
 """Live controls: what stands in a page without a kernel, what a change draws, and what a slip is told."""
 
 import asyncio
+import sys
 import warnings
 
 import IPython.display
@@ -40,6 +41,8 @@ def page(monkeypatch):
 def grey(level=10, size=8):
     if level == 13:
         raise ZeroDivisionError("thirteen")
+    if level == 12:
+        sys.exit("twelve")
     if level == 14:
         raise LabError("a lower level was expected")
     if level == 15:
@@ -54,7 +57,8 @@ def test_a_change_draws_anew_and_an_error_is_a_sentence_under_the_picture(page):
     assert "level 10, size 8" in page.picture and 'alt="grey 10"' in page.picture
     level.value = 20
     assert "level 20, size 8" in page.picture
-    for broken, sentence in [(13, "ZeroDivisionError: thirteen"), (14, ">a lower level was expected<")]:
+    for broken, sentence in [(12, "SystemExit: twelve"), (13, "ZeroDivisionError: thirteen"),
+                             (14, ">a lower level was expected<")]:
         level.value = broken
         assert sentence in page.picture and "level 20, size 8" in page.picture
     size.value = 16
@@ -113,6 +117,9 @@ def test_a_bare_picture_is_told_in_words(page):
     (lambda: live(grey, level=(5, 1)), r"level: .*expected; \(5, 1\) came"),
     (lambda: live(grey, level=[]), r"level: .*expected; \[\] came"),
     (lambda: live(grey, level={}), r"level: .*expected; \{\} came"),
+    (lambda: live(grey, level=(0.0, float("inf"))), r"level: .*expected; \(0.0, inf\) came"),
+    (lambda: live(grey, level=float("nan")), "level: .*expected; nan came"),
+    (lambda: live(dict, level=3), "a function whose arguments have names was expected; <class 'dict'> came"),
     (lambda: live(grey, level=None), "level: .*expected; None came"),
     (lambda: live(grey, level=3, still="a picture"), "a picture to show was expected; str came"),
 ])  # fmt: skip

@@ -74,6 +74,14 @@ SIZES = [RED, RED[:3]]
     lambda: Slider([RED], ["a"], "one", title="x", start=1), lambda: Slider([RED], ["\ud800"], "one", title="x"),
     lambda: Slider([RED], ["a"], "one", title="\ud800"), lambda: Figure(Image.new("RGB", (2, 2)), "\ud800"),
     lambda: Figure(Image.new("RGB", (2, 2)), "a", 5), lambda: Figure(5, "five"),
+    *(lambda width=width: Figure(Image.new("RGB", (2, 2)), "a", width=width)
+      for width in ('1px;"><script>', float("nan"), 0, -1, 2.5)),
+    lambda: strip(None, "none"), lambda: strip(Image.new("RGB", (2, 2)), "one"), lambda: strip("cat.png", "one"),
+    lambda: strip([RED], "one", labels=None), lambda: strip([RED], "one", labels="x"),
+    lambda: Slider([RED], None, "one", title="x"), lambda: Slider([RED], ["a"], "one", title="x", height="9px"),
+    lambda: shares(RED, RED, [RED] * 2, [float("nan"), 0.5]), lambda: shares(RED, RED, [RED] * 2, [1.0]),
+    lambda: shares(RED, RED, [], []), lambda: shares(RED, RED, [RED], [2.0]), lambda: schedule_curves("sine"),
+    lambda: schedule_curves(cosine), lambda: schedule_curves(), lambda: schedule_curves(*[cosine()] * 5),
 ])  # fmt: skip
 def test_what_no_figure_can_show_is_one_sentence(call):
     with pytest.raises(LabError, match="came;") as told:

@@ -91,6 +91,14 @@ def test_what_is_no_file_stays_what_it_is(tmp_path):
     assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes as POSIX has them")
+@pytest.mark.parametrize("read", [read_json, read_tensors, tensor_names])
+def test_a_pipe_is_not_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(LabError, match="a thing was expected in .*pipe; .*it is no file.*; mend it"):
+        read(tmp_path / "pipe", "a thing", "mend it")
+
+
 def test_a_name_that_is_taken_is_told_before_anything_is_computed(tmp_path):
     (tmp_path / "a.png").write_text("before")
     (tmp_path / "folder.png").mkdir()

@@ -187,6 +187,12 @@ def test_a_forward_path_says_what_it_is_made_of():
     assert torch.equal(noise((2, 3)), noise((2, 3), 0)) and [g.initial_seed() for g in generators([7, 8])] == [7, 8]
 
 
+@pytest.mark.parametrize("shape", [(10**6, 10**6), (2**62,), (2**28, 2)])
+def test_noise_that_no_machine_holds_is_told(shape):
+    with pytest.raises(LabError, match="noise of at most 536,870,912 values was expected; .* came; give model.shape"):
+        noise(shape, [0, 1])
+
+
 @pytest.mark.parametrize("rule", [ddim_step, ancestral(generators(0)), dpmpp_2m()], ids=["ddim", "ddpm", "dpmpp_2m"])
 def test_where_no_noise_is_left_none_is_taken_away(rule):
     x = torch.randn(1, 3, generator=torch.Generator().manual_seed(0))

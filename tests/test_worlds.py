@@ -138,6 +138,15 @@ def test_points_keep_their_form():
         assert np.abs(spread).max() < 2 and 0.3 < spread.std() < 1
 
 
+@pytest.mark.parametrize("call", [
+    lambda: icons.draw("red", "hexagon", 8, 8, 5), lambda: icons.draw("pink", "circle", 8, 8, 5),
+    lambda: icons.outline("hexagon"), lambda: points.sample(3, 0, kinds=None), lambda: points.sample(3, 0, kinds=[[]]),
+])  # fmt: skip
+def test_what_no_world_has_is_told(call):
+    with pytest.raises(LabError, match="(is one of|are) .*; .* came; choose one of"):
+        call()
+
+
 @pytest.mark.parametrize("n, seed, split", [
     (0, 0, "all"), (-3, 0, "all"), (2.0, 0, "all"), (True, 0, "all"), ("3", 0, "all"),
     (3, -1, "all"), (3, None, "all"), (3, 0, "test"), (3, 0, None),

@@ -54,7 +54,7 @@ def add_arguments(parser: ArgumentParser, recipe: ToyRecipe) -> None:
     """The command line of `train` for a toy."""
     name = recipe.config["name"]
     out = Path("runs") / name
-    parser.add_argument("--out", type=Path, default=out, help=f"folder of the toy and its training ({out})")
+    parser.add_argument("--out", default=out, help=f"folder of the toy and its training ({out})")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, default=recipe.steps, help=f"steps in all ({recipe.steps})")
     length.add_argument("--seconds", type=float, help="as many steps as this machine makes in so many seconds")

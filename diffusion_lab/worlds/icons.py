@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..errors import LabError
 from . import check_sample
 
 SIZE = 16
@@ -29,7 +30,12 @@ _FINE = 8  # drawn eight times as large and shrunk: smooth edges
 
 
 def outline(shape: str) -> np.ndarray:
-    """The corners (m, 2) of a shape, x to the right and y down, within the unit circle or a little beyond."""
+    """The corners (m, 2) of a shape, x to the right and y down, within the unit circle or a little beyond.
+
+    Raises LabError for another shape than those of SHAPES.
+    """
+    if shape not in SHAPES:
+        raise LabError(f"an icon's shape is one of {', '.join(SHAPES)}; {shape!r} came; choose one of these")
     if shape == "square":
         return 0.85 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
     if shape == "triangle":
@@ -51,7 +57,12 @@ def outline(shape: str) -> np.ndarray:
 
 
 def draw(colour: str, shape: str, x: float, y: float, radius: float) -> Image.Image:
-    """One icon as a 16x16 picture; the centre (x, y) and the radius in pixels."""
+    """One icon as a 16x16 picture; the centre (x, y) and the radius in pixels.
+
+    Raises LabError for a colour or a shape of which there is none.
+    """
+    if colour not in COLOURS:
+        raise LabError(f"an icon's colour is one of {', '.join(COLOURS)}; {colour!r} came; choose one of these")
     fine = Image.new("RGB", (SIZE * _FINE, SIZE * _FINE), PAPER)
     corners = (outline(shape) * radius + (x, y)) * _FINE
     ImageDraw.Draw(fine).polygon([tuple(corner) for corner in corners], fill=COLOURS[colour])

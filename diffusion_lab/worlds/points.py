@@ -4,7 +4,7 @@ Two of the four kinds are more than clouds: `pixels` are pictures of two pixels 
 (black) to 1 (white), the bridge from points to pictures; `ring` has eight separate heaps, so that lost ones show.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -59,9 +59,9 @@ def sample(n: int, seed: int, split: str = "all", kinds: Sequence[str] | str = K
     kind is held out, so the split "train" is "all".
     """
     check_sample(n, seed, split, splits=("all", "train"))
-    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    kinds = [kinds] if isinstance(kinds, str) or not isinstance(kinds, Iterable) else list(kinds)
     for kind in kinds:
-        if kind not in SHAPES:
+        if kind not in KINDS:
             raise LabError(f"the clouds of points are {', '.join(KINDS)}; {kind!r} came; choose one of them")
     if not kinds:
         raise LabError(f"one kind or more was expected; none came; choose from {', '.join(KINDS)}")

@@ -4,7 +4,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ...files import made
+from ...files import expanded, made
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "tiny_sd"
 GUIDANCE, N, SAMPLER = 2.5, 20, "dpmpp_2m_sde"  # fresh noise heals what a first guess got wrong
@@ -14,7 +14,7 @@ STAGES = ("pictures", "reader", "second", "vae", "more", "latents", "unet", "exp
 def add_arguments(parser: ArgumentParser) -> None:
     """The command line of `train tiny-sd`."""
     parser.add_argument("--stage", choices=STAGES, help="one stage alone (default: all, one after the other)")
-    parser.add_argument("--out", type=Path, default=Path("runs/tiny_sd"), help="folder of the training's state")
+    parser.add_argument("--out", default="runs/tiny_sd", help="folder of the training's state")
     parser.add_argument("--minutes", type=float, help="time for the stage; without --stage: draw, encode with the "
                         "shipped VAE and train a U-Net of your own in that time")  # fmt: skip
     parser.add_argument("--steps", type=int, help="steps of the stage instead of minutes")
@@ -34,8 +34,8 @@ def run(args: Namespace) -> None:
     from .settings import Settings
 
     device = together.start(check_device(args.device))
-    settings = Settings(args.out, args.drawn, args.steps, args.minutes, args.batch, args.every, args.resume, device,
-                        args.workers)  # fmt: skip
+    settings = Settings(expanded(args.out), args.drawn, args.steps, args.minutes, args.batch, args.every, args.resume,
+                        device, args.workers)  # fmt: skip
     made(settings.out)
     with stopped_kindly(settings.out):
         if args.stage:
@@ -50,17 +50,20 @@ def run(args: Namespace) -> None:
 
 def add_evaluate_arguments(parser: ArgumentParser) -> None:
     """The command line of `evaluate tiny-sd`."""
-    parser.add_argument("--folder", type=Path, default=SHIPPED, help="the model's folder (default: the shipped one)")
+    parser.add_argument("--folder", default=SHIPPED, help="the model's folder (default: the shipped one)")
     parser.add_argument("--n", type=int, default=1000, help="pictures of seen and again of never-seen combinations")
     parser.add_argument("--guidance", type=float, default=GUIDANCE, help="guidance scale")
     parser.add_argument("--steps", type=int, default=N, help="steps of the sampler")
     parser.add_argument("--sampler", default=SAMPLER, help="how it steps, such as dpmpp_2m")
-    parser.add_argument("--sheets", type=Path, help="draw the card's contact sheets into this folder instead")
-    parser.add_argument("--keep", type=Path, help="a folder for the pictures, so that a second call goes on")
+    parser.add_argument("--sheets", help="draw the card's contact sheets into this folder instead")
+    parser.add_argument("--keep", help="a folder for the pictures, so that a second call goes on")
 
 
 def evaluate(args: Namespace) -> None:
     """Prints the table of the model card."""
     from . import report
 
+    for name in ("folder", "sheets", "keep"):
+        if (place := getattr(args, name)) is not None:
+            setattr(args, name, expanded(place))
     report.evaluate(args)
