@@ -30,8 +30,8 @@ def presenting(course, book: nbformat.NotebookNode, name: str):
     (course / "lessons" / "text" / name).with_suffix(".md").touch()
     (course / "pyproject.toml").touch()
     nbformat.write(book, course / "lessons" / name)
-    code = ("import sys; from pathlib import Path; from diffusion_lab.commands import environment, lab; "
-            f"environment.ROOT = Path({str(course)!r}); lab.LESSONS = environment.ROOT / 'lessons'; "
+    code = ("import sys; from pathlib import Path; from diffusion_lab.commands import copies, environment; "
+            f"environment.ROOT = Path({str(course)!r}); copies.LESSONS = environment.ROOT / 'lessons'; "
             "environment.ensure = lambda: Path(sys.executable); "
             "from diffusion_lab.__main__ import main; "
             f"sys.exit(main(['present', '{name[:2]}', '--no-browser', '--port', '{free_port()}']))")

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,11 +20,21 @@ IN_THE_WAY = ".jp-Dialog, .Toastify__toast"
 TROUBLE = ".jp-RenderedText[data-mime-type*='stderr'], .jp-RenderedText[data-mime-type*='error']"
 
 
+APART = """import sys; from diffusion_lab.commands import copies; from diffusion_lab.__main__ import main
+copies.OWN = {own!r}; sys.exit(main(sys.argv[2:]))"""
+
+
 class Lab:
-    """A running `make lab`: its address, and all that it has said."""
+    """A running `make lab`: its address, and all that it has said. Its copies of the lessons are in a folder of their
+    own: what a learner made of theirs is nothing to a test, and the other way round."""
 
     def __init__(self):
-        words = ["make", "--no-print-directory", "lab", f"PYTHON={sys.executable}", "BROWSER=none",
+        (ROOT / "build").mkdir(exist_ok=True)
+        self.own = Path(tempfile.mkdtemp(prefix="my-lessons-", dir=ROOT / "build"))
+        python, code = self.own / "python", APART.format(own=self.own.relative_to(ROOT).as_posix())
+        python.write_text(f'#!/bin/sh\nshift\nexec {shlex.join([sys.executable, "-c", code])} "$@"\n')
+        python.chmod(0o755)
+        words = ["make", "--no-print-directory", "lab", f"PYTHON={python}", "BROWSER=none",
                  f"PORT={free_port()}"]
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(words, cwd=ROOT, stdout=self.log, stderr=self.log, start_new_session=True)
@@ -40,6 +52,7 @@ class Lab:
         if self.process.poll() is None:
             os.killpg(self.process.pid, how)
             self.process.wait(PATIENCE)
+        shutil.rmtree(self.own, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +79,7 @@ def opened(lab):
 
 @pytest.mark.browser
 def test_lab_opens_on_the_first_lesson(lab, opened):
-    assert f"/my-lessons/{FIRST.name}" in lab.address
+    assert f"/build/{lab.own.name}/{FIRST.name}" in lab.address
     assert opened.locator(".jp-NotebookPanel:visible").count() == 1
     assert opened.get_by_role("tab", name=FIRST.name).is_visible()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from diffusion_lab.commands import lab
+from diffusion_lab.commands import copies
 from diffusion_lab.evaluation import load_reader
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +66,7 @@ def test_readme_tells_of_every_lesson():
 @each_notebook
 def test_lab_will_trust_it(path):
     known = json.loads(build.BUILT.read_text(encoding="utf-8"))
-    assert known[path.name] == lab.digest(path), "run make lessons; or, if you worked in the notebook, git stash"
+    assert known[path.name] == copies.digest(path), "run make lessons; or, if you worked in the notebook, git stash"
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
@@ -378,7 +378,7 @@ def test_a_broken_lesson_does_not_stop_the_others_and_force_mends_it(workshop):
     bad.unlink()
     assert run("--force", "97") == (0, "97_conflict: run again (--force)", "")
     assert json.loads((text.parent / "built.json").read_text()) == {
-        f"{path.stem}.ipynb": lab.digest(notebook.parent / f"{path.stem}.ipynb") for path in (second, text)}
+        f"{path.stem}.ipynb": copies.digest(notebook.parent / f"{path.stem}.ipynb") for path in (second, text)}
 
 
 @pytest.mark.parametrize(("wrong", "word"), [(("# A trial", "A trial"), "a title was expected"),

@@ -9,7 +9,7 @@ import pytest
 from nbformat.sign import NotebookNotary
 
 from diffusion_lab.__main__ import main
-from diffusion_lab.commands import environment, lab, present, slides
+from diffusion_lab.commands import copies, environment, lab, present, slides
 from diffusion_lab.coursework.slides import decks
 from diffusion_lab.errors import LabError
 
@@ -30,14 +30,14 @@ def course(tmp_path, monkeypatch):
     for name in ("00_start", "01_one", "02_two"):
         (folder / "text" / f"{name}.md").write_text("# A title")
         (folder / f"{name}.ipynb").write_text(book(f"# {name}"))
-    built = {path.name: lab.digest(path) for path in folder.glob("*.ipynb")}
+    built = {path.name: copies.digest(path) for path in folder.glob("*.ipynb")}
     (folder / "text" / "built.json").write_text(json.dumps(built))
     (folder / "00_start.ipynb").write_text(CONFLICT)
     shutil.copy(folder / "02_two.ipynb", folder / "02_two-Copy1.ipynb")
     (folder / "03_strange.ipynb").write_text(book("# strange"))
     (folder / "notes.ipynb").mkdir()
     monkeypatch.setattr(environment, "ROOT", tmp_path)
-    monkeypatch.setattr(lab, "LESSONS", folder)
+    monkeypatch.setattr(copies, "LESSONS", folder)
     monkeypatch.setattr(lab, "BUILT", folder / "text" / "built.json")
     return folder
 
@@ -52,7 +52,7 @@ def trusted(folder: Path, state: Path) -> list[str]:
 
 
 def test_a_lesson_is_exactly_its_file(course):
-    assert [path.name for path in lab.lessons()] == ["00_start.ipynb", "01_one.ipynb", "02_two.ipynb"]
+    assert [path.name for path in copies.lessons()] == ["00_start.ipynb", "01_one.ipynb", "02_two.ipynb"]
     assert [path.name for path in slides.notebooks(["02"])] == ["02_two.ipynb"]
     with pytest.raises(LabError, match="03 came; there are: 00, 01, 02"):
         slides.notebooks(["03"])
@@ -77,7 +77,7 @@ def test_a_record_that_cannot_be_read_stops_nothing(course, tmp_path, record):
 
 def test_lab_opens_on_the_first_lesson_that_can_be_opened(course):
     assert lab._start_page() == "lessons/01_one.ipynb"
-    for path in lab.lessons():
+    for path in copies.lessons():
         path.write_text(CONFLICT)
     assert lab._start_page() == "lessons/00_start.ipynb"
     shutil.rmtree(course / "text")

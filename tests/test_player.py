@@ -329,6 +329,19 @@ def test_watch_shows_at_most_five_previews_a_second(shown):
     assert all(output["update"] for output in shown[1:-1])
 
 
+@pytest.mark.parametrize("ask", ["", "What will it be?"])
+def test_a_preview_gives_no_riddle_away(shown, ask, monkeypatch):
+    """Without a question it follows the guess; with one it is the first static, however far the path is."""
+    monkeypatch.setattr(importlib.import_module("diffusion_lab.player.watch"), "EVERY", -1)
+    path = watch(fresh(), ask=ask)
+    previews = [output["data"]["text/html"] for output in shown if "<progress" in output["data"]["text/html"]]
+    drawn = [re.search('src="([^"]+)"', html)[1] for html in previews]
+    at = [(0, "x_t")] * len(path) if ask else [(i, "x0") for i in range(len(path))]
+    assert drawn == [frames.picture(VIEWS[view].pixels(path, i, 0, 3.3)[0], 192) for i, view in at]
+    assert [f"step {k} of 12" in html for k, html in enumerate(previews, 1)] == [True] * 12 + [False]
+    assert all(("what you will see" in html) == bool(ask) for html in previews)
+
+
 def test_watch_keeps_what_there_is_when_interrupted(shown):
     def interrupted():
         for i, step in enumerate(made.reverse().steps):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from diffusion_lab.__main__ import main
-from diffusion_lab.commands import environment, lab
+from diffusion_lab.commands import copies, environment, lab
 from diffusion_lab.coursework import Progress, check
 from diffusion_lab.coursework.lessons import exercises, numbers
 from diffusion_lab.coursework.progress import folder, kept, note
@@ -130,7 +130,7 @@ def course(tmp_path, monkeypatch):
         (lessons / "text" / f"{name}.md").touch()
         (lessons / f"{name}.ipynb").write_text(json.dumps({"cells": [], "edition": 1}))
     monkeypatch.setattr(environment, "ROOT", tmp_path)
-    monkeypatch.setattr(lab, "LESSONS", lessons)
+    monkeypatch.setattr(copies, "LESSONS", lessons)
     return tmp_path
 
 
@@ -140,23 +140,23 @@ def renew(course, name, edition):
 
 def test_lessons_are_opened_as_copies_and_an_update_touches_no_work(course, capsys):
     assert lab._start_page() == "lessons/00_start.ipynb"
-    lab._copy_lessons()
+    copies.follow()
     assert lab._start_page() == "my-lessons/00_start.ipynb"
     own = course / "my-lessons"
     assert sorted(p.name for p in own.glob("*.ipynb")) == ["00_start.ipynb", "01_one.ipynb"]
     (own / "01_one.ipynb").write_text('{"cells": [], "mine": true}')
-    lab._copy_lessons()
+    copies.follow()
     assert capsys.readouterr().out == ""  # the same edition: nothing to tell
     for name in ("00_start.ipynb", "01_one.ipynb"):
         renew(course, name, 2)
-    lab._copy_lessons()
+    copies.follow()
     assert json.loads((own / "00_start.ipynb").read_text())["edition"] == 2
     assert json.loads((own / "01_one.ipynb").read_text())["mine"]
     assert "A newer edition of lesson 01 is there" in capsys.readouterr().out
 
 
 def test_a_lesson_is_brought_back_and_yours_is_kept(course, capsys):
-    lab._copy_lessons()
+    copies.follow()
     own = course / "my-lessons" / "01_one.ipynb"
     own.write_text('{"mine": true}')
     assert main(["reset", "01"]) == 0
@@ -166,14 +166,14 @@ def test_a_lesson_is_brought_back_and_yours_is_kept(course, capsys):
     assert main(["reset", "01"]) == 0 and len(list(own.parent.glob("*.ipynb"))) == 3  # nothing of yours to keep
     for name in ("00_start.ipynb", "01_one.ipynb"):
         renew(course, name, 2)
-    lab._copy_lessons()
+    copies.follow()
     assert [json.loads((own.parent / name).read_text())["edition"] for name in ("00_start.ipynb", own.name)] == [2, 2]
     assert main(["reset", "07"]) == 2 and "07 came; there are: 00, 01" in capsys.readouterr().err
 
 
 def test_what_lies_in_the_way_of_the_copies_stops_nothing(course, capsys):
     (course / "my-lessons").write_text("a file")
-    lab._copy_lessons()
+    copies.follow()
     assert lab._start_page() == "lessons/00_start.ipynb"
     assert main(["reset", "01"]) == 2 and "the disk refused" in capsys.readouterr().err
     (course / "my-lessons").unlink()
@@ -181,7 +181,7 @@ def test_what_lies_in_the_way_of_the_copies_stops_nothing(course, capsys):
     (course / "my-lessons" / "01_one.ipynb").write_text('{"mine": true}')  # never a copy: there is no newer edition
     for broken in ("[", "[1]"):
         (course / "my-lessons" / ".made.json").write_text(broken)
-        lab._copy_lessons()
+        copies.follow()
         assert capsys.readouterr().out == ""
     assert main(["reset", "01"]) == 0 and "Yours is kept" in capsys.readouterr().out
     assert (course / "my-lessons" / "01_one.ipynb").is_file()

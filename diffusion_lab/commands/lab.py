@@ -17,11 +17,10 @@ import urllib.request
 import webbrowser
 from pathlib import Path
 
-from diffusion_lab.commands import environment
+from diffusion_lab.commands import copies, environment
 from diffusion_lab.errors import LabError
 
-LESSONS = environment.ROOT / "lessons"
-BUILT = LESSONS / "text" / "built.json"  # by name, the fingerprint of each notebook that was shipped or built here
+BUILT = copies.LESSONS / "text" / "built.json"  # by name, each notebook's fingerprint as it was shipped or built
 SETTINGS = Path(__file__).parent / "jupyter"
 CLAIMS = []  # sockets that hold a port for this process
 
@@ -40,7 +39,7 @@ def run(args):
     state = state_folder("diffusion_lab_jupyter")
     keep_apart(state)
     _trust(state)
-    _copy_lessons()
+    copies.follow()
     return serve(_start_page(), port, not args.no_browser)
 
 
@@ -112,105 +111,24 @@ def keep_apart(state):
     })  # fmt: skip
 
 
-def lessons():
-    """The lessons' notebooks in their order: those that a text of the same name is there for. A copy, or a notebook of
-    the learner's own, is none."""
-    texts = LESSONS / "text"
-    return [path for path in sorted(LESSONS.glob("[0-9][0-9]_*.ipynb")) if (texts / (path.stem + ".md")).is_file()]
-
-
 def _start_page():
     """The address of the first lesson below the course's folder that can be opened, 00 where there is one."""
-    found = [opened_from() / path.name for path in lessons()]
-    whole = (path for path in found if _json(path))
-    first = next(whole, found[0] if found else LESSONS)
+    found = [copies.opened_from() / path.name for path in copies.lessons()]
+    whole = (path for path in found if copies.contents(path))
+    first = next(whole, found[0] if found else copies.LESSONS)
     return first.relative_to(environment.ROOT).as_posix()
-
-
-def own_lessons():
-    """The folder of a learner's own copies, which no update of the course touches."""
-    return LESSONS.parent / "my-lessons"
-
-
-def opened_from():
-    """The folder whose notebooks a learner opens: their own copies, where there are some."""
-    own = own_lessons()
-    return own if any((own / path.name).is_file() for path in lessons()) else LESSONS
-
-
-def _copy_lessons():
-    """Each lesson that a learner has no copy of is copied to `my-lessons`; a copy that is as it was made follows the
-    course's own; one that was worked in is left alone, and a newer edition of it is told. Best effort, one at a time:
-    where the disk refuses, the lessons are opened where they are."""
-    record = own_lessons() / ".made.json"  # by name, the fingerprint of each copy as it was made
-    found = _json(record)
-    made, newer = dict(found), []
-    for path in lessons():
-        try:
-            own, today = own_lessons() / path.name, digest(path)
-            if own.exists() and digest(own) not in (today, made.get(path.name)):
-                if made.get(path.name) not in (today, None):
-                    newer.append(path.name[:2])
-                continue
-            if not own.exists() or digest(own) != today:
-                _whole(own, path.read_bytes())
-            made[path.name] = today
-        except Exception:  # unreadable, a full disk, a folder of somebody else's
-            continue
-    try:
-        if made != found:
-            _whole(record, json.dumps(made, indent=1).encode())
-    except Exception:
-        pass  # it is found out again at the next start
-    if newer:
-        print("A newer edition of lesson {} is there; your copy is left as it is. `python -m diffusion_lab reset {}` "
-              "brings it, and keeps yours.".format(", ".join(newer), newer[0]), flush=True)
-
-
-def _whole(path, content):
-    from diffusion_lab.files import whole
-
-    with whole(path) as part:
-        part.write_bytes(content)
-
-
-def bring_back(lesson):
-    """A fresh copy of a lesson in `my-lessons`. Returns the name under which a copy that was worked in is kept beside
-    it, or "" where there was none. Raises LabError where the disk refuses."""
-    own, kept = own_lessons() / lesson.name, ""
-    try:
-        if own.exists() and digest(own) != digest(lesson):
-            kept = time.strftime("{} (mine, until %Y-%m-%d %H.%M.%S).ipynb").format(own.stem)
-            os.replace(own, own.with_name(kept))
-        content = lesson.read_bytes()
-    except OSError as error:
-        raise LabError(f"a fresh copy of {lesson.name} was to be made in {own.parent}; the disk refused "
-                       f"({error.strerror or error}); nothing is lost; mend the folder's rights") from None
-    _whole(own, content)
-    record = own.with_name(".made.json")
-    _whole(record, json.dumps(dict(_json(record), **{lesson.name: digest(lesson)}), indent=1).encode())
-    return kept
-
-
-def _json(path):
-    """The object in a JSON file, an empty one where there is none: then nothing is known of it."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _trust(state):
     """Sign the lessons that changed since the last start and are as they were built, so that their players are alive at
     once. Whatever else lies there is neither signed nor in the way: one file at a time, and none is needed to go on."""
     record = state / "trusted.json"
-    known, built = _json(record), _json(BUILT)
+    known, built = copies.contents(record), copies.contents(BUILT)
     tried = {}
-    for path in lessons():
+    for path in copies.lessons():
         try:
             tried[path.name] = path.stat().st_mtime_ns
-            if known.get(path.name) != tried[path.name] and built.get(path.name) == digest(path):
+            if known.get(path.name) != tried[path.name] and built.get(path.name) == copies.digest(path):
                 _sign(path, state / "data")
         except Exception:  # unreadable, another format, a full disk: Jupyter shows it as it shows any other notebook
             tried.pop(path.name, None)
@@ -219,11 +137,6 @@ def _trust(state):
         record.write_text(json.dumps(tried), encoding="utf-8")
     except OSError:
         pass  # they are tried again at the next start
-
-
-def digest(path):
-    """The fingerprint of a notebook's text, whatever its line ends, as `lessons/text/built.json` has it."""
-    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _sign(path, data):

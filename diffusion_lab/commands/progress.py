@@ -5,7 +5,7 @@ import time
 from html import escape
 from pathlib import Path
 
-from diffusion_lab.commands import lab
+from diffusion_lab.commands import copies
 from diffusion_lab.errors import LabError
 
 
@@ -32,7 +32,7 @@ def run(args):
     if args.certificate is not None:
         _write(args.certificate, ".html", certificate(progress, name), args.force)
     if not asked:
-        print(progress.Progress(lab.opened_from()))
+        print(progress.Progress(copies.opened_from()))
 
 
 def _write(path, suffix, text, force):
@@ -60,7 +60,7 @@ def certificate(progress, name=""):
     """A page to print: the lessons whose checks were passed, each check by its name."""
     from diffusion_lab.templates import fill
 
-    stood, rows = progress.Progress(lab.opened_from()), ""
+    stood, rows = progress.Progress(copies.opened_from()), ""
     for number, (passed, of) in stood.rows.items():
         if passed:
             names = [e for e in progress.exercises(number) if stood.done.get(e, progress.Done()).passed]

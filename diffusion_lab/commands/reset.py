@@ -1,6 +1,6 @@
 """A lesson as it was: a fresh copy among your own lessons; the one that you worked in is kept beside it."""
 
-from diffusion_lab.commands import lab
+from diffusion_lab.commands import copies
 from diffusion_lab.commands.slides import notebooks
 
 
@@ -10,6 +10,6 @@ def add_arguments(parser):
 
 def run(args):
     (lesson,) = notebooks([args.lesson])
-    kept = lab.bring_back(lesson)
-    folder = lab.own_lessons().name
+    kept = copies.bring_back(lesson)
+    folder = copies.own_lessons().name
     print(f"{folder}/{lesson.name} is as it was." + (f" Yours is kept as {folder}/{kept}" if kept else ""))

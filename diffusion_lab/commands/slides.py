@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from diffusion_lab.commands import lab
+from diffusion_lab.commands import copies
 from diffusion_lab.errors import LabError
 
 
@@ -28,7 +28,7 @@ def run(args):
 
 def notebooks(numbers):
     """The notebooks of these lessons (all of them where none is named); LabError where one is missing."""
-    found = lab.lessons()
+    found = copies.lessons()
     chosen = [path for path in found if not numbers or path.name[:2] in numbers]
     missing = sorted(set(numbers) - {path.name[:2] for path in chosen})
     if missing or not chosen:

@@ -23,7 +23,8 @@ EMPTY = "<span></span>"
 
 def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "result",
           views: Sequence[str] | None = None, caption: str = "", index: int = 0) -> Trajectory:  # fmt: skip
-    """Run a path to its end under your eyes: a preview of x0 as it comes, then the player.
+    """Run a path to its end under your eyes: a preview of x0 as it comes (of the first static, where a question is
+    asked: nothing is given away), then the player.
 
     Arguments: `steps`, what model.steps(...) or denoise(...) returns; `model`, which tells how to draw samples where
     `steps` is a plain generator (without it, 3 channels are colours in [-1, 1], 1 channel is grey, (B, 2) are
@@ -40,8 +41,13 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "resu
     decode = getattr(steps, "decode", None) or _decoder(model)
     made = Trajectory([], recipe, to_rgb, decode=decode)
     preview = display(HTML(EMPTY), display_id=True) if _in_a_page() else None
+
+    def show() -> None:
+        if preview is not None:
+            preview.update(HTML(_preview(made, index, ask)))
+
     try:
-        stopped = _collect(steps, made, index, asked, preview)
+        stopped = _collect(steps, made, index, asked, show)
         if not made.steps:
             raise LabError("at least one step was expected; none came; give what model.steps(...) returns, unused")
         if stopped:
@@ -69,8 +75,8 @@ def _clear(preview) -> None:
         preview.update(HTML(EMPTY))  # as it began: a stored notebook and a new run show the same
 
 
-def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequence[str], preview) -> bool:
-    """Put every step into the trajectory, showing the newest guess; True where a keyboard interrupt ended it."""
+def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequence[str], show: Callable) -> bool:
+    """Put every step into the trajectory, and show how far it is; True where a keyboard interrupt ended it."""
     last = 0.0
     try:
         for step in steps:
@@ -80,8 +86,8 @@ def _collect(steps: Iterable[Step], made: Trajectory, index: int, asked: Sequenc
             if len(made) == 1:
                 drawable(made, index)  # before the rest is paid for
                 check(asked, made)
-            if preview is not None and time.monotonic() - last > EVERY:
-                preview.update(HTML(_preview(made, index)))
+            if time.monotonic() - last > EVERY:
+                show()
                 last = time.monotonic()
     except KeyboardInterrupt:
         if not made.steps:
@@ -95,12 +101,14 @@ def _in_a_page() -> bool:
     return get_ipython() is not None and type(get_ipython()).__name__ != "TerminalInteractiveShell"
 
 
-def _preview(made: Trajectory, index: int) -> str:
+def _preview(made: Trajectory, index: int, ask: str) -> str:
+    """How far a path is: the newest guess, or while a riddle is made what it will begin with."""
     step, k = made[-1], paths.walked(made)
     n = max(made.recipe.n, k)
-    pixels, _ = VIEWS["x0"].pixels(made, len(made) - 1, index, 3.3)
+    pixels, _ = VIEWS["x_t"].pixels(made, 0, index, 3.3) if ask else VIEWS["x0"].pixels(made, len(made) - 1, index, 3.3)
+    what = "what you will see at the first step" if ask else f"the guess of the picture at step {k}"
     return (f'<div style="font:16px system-ui,sans-serif"><img src="{frames.picture(pixels, 192)}" width="192" '
-            f'alt="the guess of the picture at step {k}"/><br>'
+            f'alt="{what}"/><br>'
             f'<progress value="{k}" max="{n}" style="width:192px" aria-label="steps"></progress> '
             f"step {k} of {n} · {words.percent(step.alpha_bar)} % picture</div>")  # fmt: skip
 
