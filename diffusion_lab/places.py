@@ -17,7 +17,7 @@ ADDRESS = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")  # an owner,
 PAGE = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/]+/[^/]+?)(?:/tree/main)?/?")
 MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
 WEIGHT_FILES = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
-PARTS = ("model", "diffusion_pytorch_model")  # the names of weights beside a config.json
+NAMES = ("model", "diffusion_pytorch_model")  # the names of weights beside a config.json
 NETWORKS = ("text_encoder", "unet", "vae")  # the parts of a Stable Diffusion that have weights
 LORA = ("a LoRA, which changes a model and is none", "give the model that it was made for")
 SINGLE = ("a model in one file",
@@ -135,7 +135,7 @@ def stranger(names: Sequence[str], kind: str = "") -> tuple[str, str] | None:
         return f"a {kind}", "give a Stable Diffusion 1.x or 2.x, which are what the course draws with"
     if not kind and any("lora" in file.name.lower() or file.stem == "adapter_model" for file in weights):
         return LORA
-    if not kind and any(file.parent == Path() and file.stem not in PARTS for file in weights):
+    if not kind and any(file.parent == Path() and file.stem not in NAMES for file in weights):
         return SINGLE
     for part in NETWORKS:
         kinds = {file.suffix for file in weights if file.parent == Path(part)}

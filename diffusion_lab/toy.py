@@ -31,7 +31,7 @@ from .trajectory import Steps
 
 FILLERS = {"a", "an", "the"}
 TRACE = 4e-5
-PARTS = ("config.json", "model.safetensors")
+FILES = ("config.json", "model.safetensors")
 SETTINGS = ("name", "words", "shape", "schedule", "target", "guidance_scale")
 
 
@@ -72,10 +72,10 @@ class Toy:
         """
         place, again = find_model(name), "train it again, or fetch both files again"
         if place.kind != "toy":
-            raise LabError(f"a toy was expected, icons, points or a folder with {' and '.join(PARTS)}; {str(name)!r} "
+            raise LabError(f"a toy was expected, icons, points or a folder with {' and '.join(FILES)}; {str(name)!r} "
                            "is a Stable Diffusion; load that with StableDiffusion.load")
-        config = read_json(place.folder / PARTS[0], "a toy's settings", again)
-        tensors, _ = read_tensors(place.folder / PARTS[1], "a toy's weights", again)
+        config = read_json(place.folder / FILES[0], "a toy's settings", again)
+        tensors, _ = read_tensors(place.folder / FILES[1], "a toy's weights", again)
         with read_as(place.folder, "the two files of one toy", again, "they do not fit"):
             toy = cls(config, network)
             toy.network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
@@ -91,9 +91,9 @@ class Toy:
             raise LabError(f"a config of text, numbers and lists was expected; it cannot be written ({error}); "
                            "take out of toy.config what is none of these") from None
         weights = {k: in_float16(v) for k, v in self.network.state_dict().items()}
-        with whole(folder / PARTS[1]) as part:
+        with whole(folder / FILES[1]) as part:
             save_file(weights, part)
-        with whole(folder / PARTS[0]) as part:
+        with whole(folder / FILES[0]) as part:
             part.write_text(settings, encoding="utf-8")
         return folder
 

@@ -20,7 +20,7 @@ from diffusion_lab.files import alone, new_file
 from diffusion_lab.recipes import points as points_recipe
 from diffusion_lab.recipes._toys import STATE
 from diffusion_lab.schedules import SCHEDULES
-from diffusion_lab.toy import PARTS
+from diffusion_lab.toy import FILES
 from diffusion_lab.training import Checkpoint
 from diffusion_lab.worlds import icons, points
 
@@ -255,7 +255,7 @@ def test_what_cannot_be_is_told_before_anything_is_computed(words, tmp_path, cap
 def test_the_lock_of_a_training_that_was_killed_is_no_obstacle(tmp_path, capsys):
     (tmp_path / STATE).with_suffix(".lock").touch()
     assert here(capsys, "train", "points", "--steps", 1, "--out", tmp_path)[0] == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(PARTS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(FILES)
 
 
 def test_two_trainings_in_one_folder_are_one_too_many(tmp_path, capsys):
@@ -279,7 +279,7 @@ def test_a_kill_before_the_toy_was_whole_is_gone_on_from(tmp_path, capsys, parts
     assert code == 2 and "add --resume" in err
     assert here(capsys, *words, "--resume")[0] == 0
     assert {path.name for path in tmp_path.iterdir()} == {"kept", "config.json", "model.safetensors"}
-    assert all((tmp_path / part).read_bytes() == (kept / part).read_bytes() for part in PARTS)
+    assert all((tmp_path / part).read_bytes() == (kept / part).read_bytes() for part in FILES)
 
 
 def test_train_and_evaluate_ask_the_recipes(capsys):

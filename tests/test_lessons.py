@@ -233,7 +233,7 @@ from diffusion_lab import late, part, shown
 print(part.a, late.late(), Path(part.__file__).with_name("words.toml").read_text())
 Path(part.__file__).with_name("weights").joinpath("small", "config.json").read_text()
 print(inspect.getsource(shown.shown))"""
-PARTS = {"__init__.py": "", "part.py": '"""A part."""\na = 1  # one\n', "idle.py": "b = 1\n", "later.py": "c = 3\n",
+SOURCES = {"__init__.py": "", "part.py": '"""A part."""\na = 1  # one\n', "idle.py": "b = 1\n", "later.py": "c = 3\n",
          "late.py": "def late():\n    from .later import c\n    return c\n",
          "shown.py": "def shown():\n    return 1  # one\n", "words.toml": "x = 1", "player.css": "a {}",
          "weights/small/config.json": "{}", "weights/small/model.bin": "1",
@@ -251,7 +251,7 @@ CHANGES = [  # what is changed in the package, and which of the things that the 
 def test_a_lesson_is_run_again_where_what_it_shows_may_have_changed_and_not_otherwise(workshop):
     text, notebook, run = workshop
     package = text.parents[2] / "diffusion_lab"
-    for name, content in PARTS.items():
+    for name, content in SOURCES.items():
         (package / name).parent.mkdir(exist_ok=True)
         (package / name).write_text(content)
     text.write_text(TRIAL.replace("print(6 * 7)", USES))
@@ -262,7 +262,7 @@ def test_a_lesson_is_run_again_where_what_it_shows_may_have_changed_and_not_othe
     for name, content, found in CHANGES:
         (package / name).write_text(content)
         assert origins.changed(build.cells_from(text), read(notebook)) == found, (name, content)
-        (package / name).write_text(PARTS[name])
+        (package / name).write_text(SOURCES[name])
     text.write_text(text.read_text().replace("Two minutes", "Three minutes"))
     assert run() == (0, "99_trial: renewed", "") and "Three minutes" in notebook.read_text()
     (text.parents[2] / "constraints.txt").write_text("a==1\n")

@@ -19,8 +19,8 @@ from diffusion_lab.stable_diffusion.schedulers import fresh
 KINDS = [("new", "epsilon"), ("v1-5", "v_prediction")]
 WHOLE = [(KINDS[0], sampler, 0.6) for sampler in SAMPLERS if sampler != "lcm"]  # it takes no such number of steps
 WHOLE += [(KINDS[1], sampler, 0.2) for sampler in ("ddim", "pndm", "euler_ancestral", "heun")]
-PARTS = [(KINDS[0], sampler, 0.6) for sampler in ("ddim", "euler", "euler_ancestral", "dpmpp_2m", "heun", "pndm")]
-PARTS += [(KINDS[1], sampler, 1.0) for sampler in ("ddim", "euler", "heun")]
+EDITED = [(KINDS[0], sampler, 0.6) for sampler in ("ddim", "euler", "euler_ancestral", "dpmpp_2m", "heun", "pndm")]
+EDITED += [(KINDS[1], sampler, 1.0) for sampler in ("ddim", "euler", "heun")]
 SEEDS, HALF = [3, 4], np.zeros((64, 64), bool)
 HALF[:, 32:] = True  # to be drawn anew: the right half, whole latent pixels
 
@@ -59,7 +59,7 @@ def test_image_to_image_is_the_pipelines_own(kind, sampler, strength):
         assert torch.equal(a.x_t, b.x_t) and torch.equal(a.eps, b.eps)
 
 
-@pytest.mark.parametrize("kind, sampler, strength", PARTS)
+@pytest.mark.parametrize("kind, sampler, strength", EDITED)
 def test_inpainting_is_the_pipelines_own(kind, sampler, strength):
     sd = model(*kind)
     latent = sd.encode(picture())

@@ -7,12 +7,12 @@ from pathlib import Path
 from diffusion_lab.errors import LabError
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
-PARTS = {"train": ("add_arguments", "run"), "evaluate": ("add_evaluate_arguments", "evaluate")}
+FUNCTIONS = {"train": ("add_arguments", "run"), "evaluate": ("add_evaluate_arguments", "evaluate")}
 
 
 def names(command: str = "train") -> list[str]:
     """The models that have a recipe for a command, as a learner writes them; none is imported to find out."""
-    door = f"def {PARTS[command][0]}("
+    door = f"def {FUNCTIONS[command][0]}("
     found = {path.parent.name if path.stem == "__init__" else path.stem
              for path in [*RECIPES.glob("[!_]*.py"), *RECIPES.glob("[!_]*/__init__.py")]
              if door in path.read_text(encoding="utf-8")}  # fmt: skip
@@ -34,7 +34,7 @@ def run(args: Namespace) -> None:
         raise LabError(f"a model that `{args.command}` knows was expected, one of {', '.join(known)}; {args.model!r} "
                        "came; choose one of these")
     module = importlib.import_module(f"diffusion_lab.recipes.{args.model.replace('-', '_')}")
-    add, do = (getattr(module, part) for part in PARTS[args.command])
+    add, do = (getattr(module, part) for part in FUNCTIONS[args.command])
     parser = ArgumentParser(prog=f"python -m diffusion_lab {args.command} {args.model}", description=module.__doc__)
     add(parser)
     do(parser.parse_args(args.options))

@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from ..errors import LabError
 from ..files import alone, expanded
-from ..toy import PARTS, Toy
+from ..toy import FILES, Toy
 from ..training import Checkpoint, Within, as_plan, horizon, muon_and_adamw, stopped_kindly, train
 
 STATE = "training.safetensors"
@@ -89,5 +89,5 @@ def _check_folder(out: Path, state: Path, resume: bool) -> None:
     if not resume and state.exists():
         raise LabError(f"a new folder was expected; {out} holds a training that was stopped; add --resume to go on "
                        "with it, or give another --out")
-    if not resume and any((out / part).exists() for part in PARTS):
+    if not resume and any((out / part).exists() for part in FILES):
         raise LabError(f"a new folder was expected; {out} holds a model already; give another --out")

@@ -19,7 +19,7 @@ from .loading.folders import habits_in
 from .pictures import as_uint8, decode, to_rgb
 from .schedulers import check_scheduler, scribe, told
 
-PARTS = ("unet", "vae", "scheduler")
+HEARD = ("unet", "vae", "scheduler")
 CALLS = {"vae": "decode", "scheduler": "step"}  # what of a part is listened to
 
 
@@ -33,7 +33,7 @@ def record(pipeline) -> Iterator[Trajectory]:
     extras["proposal"] what the scheduler had proposed. Raises LabError where nothing was drawn in the block, and at
     once for another pipeline and for a scheduler that has no alpha_bar.
     """
-    if not all(hasattr(pipeline, part) for part in (*PARTS, "encode_prompt", "image_processor")):
+    if not all(hasattr(pipeline, part) for part in (*HEARD, "encode_prompt", "image_processor")):
         inside = "its own, model.pipeline" if hasattr(pipeline, "pipeline") else "StableDiffusion.load().pipeline"
         raise LabError("a Stable Diffusion pipeline of diffusers was expected; "
                        f"{type(pipeline).__name__} came; give {inside}")  # fmt: skip
@@ -137,7 +137,7 @@ class _Tape:
     def follow(self) -> None:
         """Listen at the pipeline's parts, and at those that were put in their place since."""
         check_scheduler(self.pipeline.scheduler)
-        for name, hear in zip(PARTS, (self.hear_network, self.hear_vae, self.hear_step), strict=True):
+        for name, hear in zip(HEARD, (self.hear_network, self.hear_vae, self.hear_step), strict=True):
             part = getattr(self.pipeline, name)
             if part is not self.parts.get(name):
                 listen = _listen_to_network(part, hear) if name == "unet" else _listen(part, CALLS[name], hear)

@@ -24,7 +24,7 @@ def draw(predict: Predict, schedule: Schedule, x: Tensor, timesteps: Sequence[in
     return x
 
 
-PARTS = {"1 tokenizer": ("pull", 20, 32, 15), "2 text encoder": ("pull", 50, 32, 13), "3 U-Net": ("guess", 18, 7, 12),
+BOXES = {"1 tokenizer": ("pull", 20, 32, 15), "2 text encoder": ("pull", 50, 32, 13), "3 U-Net": ("guess", 18, 7, 12),
          "4 scheduler": ("reference", 40, 7, 15), "5 VAE": ("signal", 73, 7, 9)}  # its colour, left, bottom, width
 ARROWS = ((16.5, 37, 19.5, 37), (35.5, 37, 39.5, 37), (46, 37, 49.5, 37), (63.5, 37, 67, 37), (24, 24, 24, 17.5),
           (12.5, 12, 17.5, 12), (30.5, 13.5, 39.5, 13.5), (39.5, 10.5, 30.5, 10.5), (55.5, 12, 59, 12),
@@ -38,7 +38,7 @@ def pipe_drawing(sd, path: Trajectory) -> Figure:
     figure, panel = axes(8, 3.9)
     panel.set(xlim=(0, 96), ylim=(0, 47))
     panel.set_axis_off()
-    for words, (role, x, y, width) in PARTS.items():
+    for words, (role, x, y, width) in BOXES.items():
         panel.add_patch(Rectangle((x, y), width, 10, facecolor=f"{PALETTE[role]}33", edgecolor=PALETTE[role],
                                   linewidth=2))
         panel.text(x + width / 2, y + 5, words.replace("text ", "text\n"), ha="center", va="center", fontsize=13)

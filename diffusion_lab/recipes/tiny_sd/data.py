@@ -21,7 +21,7 @@ from ...worlds import scenes
 from .tokenizer import LENGTH, WordTokens
 
 CHUNK, CAPTIONS = 100, 8
-PARTS = ("images", "masks", "tokens", "labels")
+ARRAYS = ("images", "masks", "tokens", "labels")
 ABOUT = ("the number of drawn pictures", "move the folder away and have them drawn again")
 
 
@@ -59,7 +59,7 @@ class Pictures:
 
     def to(self, device: str) -> "Pictures":
         """The same pictures in the memory of a device; on the CPU they stay on the disk."""
-        return self if device == "cpu" else Pictures(*(getattr(self, part).to(device) for part in PARTS))
+        return self if device == "cpu" else Pictures(*(getattr(self, part).to(device) for part in ARRAYS))
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures in [-1, 1] (B, 3, 128, W), and their foreground's share in [0, 1] (B, 1, 128, W)."""
@@ -105,7 +105,7 @@ def _chunk(task: tuple) -> int:
         rng = np.random.default_rng([kind.seed, start + k, CAPTIONS])
         tokens.append(words([scenes.caption(scene, rng) for _ in range(CAPTIONS)]))
     labels = torch.stack(list(targets(scenes.labels(came.scenes)).values()), 1)
-    for part, values in zip(PARTS, (came.images, came.masks, torch.stack(tokens), labels), strict=True):
+    for part, values in zip(ARRAYS, (came.images, came.masks, torch.stack(tokens), labels), strict=True):
         place = np.load(folder / f"{part}.npy", mmap_mode="r+")
         place[start : start + count] = np.asarray(values)
         place.flush()
@@ -130,4 +130,4 @@ def complete(folder: Path, n: int) -> bool:
 
 def load(folder: Path) -> Pictures:
     """The pictures that `draw` put into a folder."""
-    return Pictures(*(torch.from_numpy(np.load(folder / f"{part}.npy", mmap_mode="r+")) for part in PARTS))
+    return Pictures(*(torch.from_numpy(np.load(folder / f"{part}.npy", mmap_mode="r+")) for part in ARRAYS))

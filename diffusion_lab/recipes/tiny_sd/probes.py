@@ -19,7 +19,7 @@ from ...worlds import scenes
 from . import GUIDANCE, N
 
 TIMES = (200, 400, 600)  # of the noise at which attention is looked at
-PARTS = ("horse", "bicycle", "skateboard", "subject", "place")
+PLACED = ("horse", "bicycle", "skateboard", "subject", "place")
 
 
 def _filled(sd: StableDiffusion, prompts: list[str], known: Tensor, mask: Tensor, seed: int, n: int = N,
@@ -103,9 +103,9 @@ def attention(sd: StableDiffusion, x0: Tensor, prompts: list[str], seed: int) ->
 
 
 def looked(sd: StableDiffusion, n: int, seed: int = 7003) -> dict[str, float]:
-    """For each of PARTS, how well the attention of its word covers the true part of n real scenes: intersection over
+    """For each of PLACED, how well the attention of its word covers the true part of n real scenes: intersection over
     union, the heat cut where it covers as many pixels as the part does."""
-    drawn, scores = [scenes.choose(np.random.default_rng([seed, k])) for k in range(n)], {name: [] for name in PARTS}
+    drawn, scores = [scenes.choose(np.random.default_rng([seed, k])) for k in range(n)], {name: [] for name in PLACED}
     for k in range(0, n, 20):
         part = drawn[k : k + 20]
         came = [scenes.draw(scene, np.random.default_rng([seed, k + j, 1])) for j, scene in enumerate(part)]
