@@ -14,6 +14,7 @@ from . import pixels as pixels
 from . import protocol as protocol
 from . import sampling as sampling
 from . import schedules as schedules
+from . import steps as steps
 from . import toy as toy
 from . import training as training
 from . import trajectory as trajectory
@@ -48,7 +49,7 @@ from .schedules import scaled_linear as scaled_linear
 from .schedules import straight as straight
 from .stable_diffusion import StableDiffusion as StableDiffusion
 from .stable_diffusion import record as record
+from .steps import Step as Step
+from .steps import Steps as Steps
 from .toy import Toy as Toy
-from .trajectory import Step as Step
-from .trajectory import Steps as Steps
 from .trajectory import Trajectory as Trajectory

@@ -41,6 +41,7 @@ ROOMS = {  # a room: its files, and its tests
     "mixing": ("mixing.py", "mixing"),
     "protocol": ("protocol.py", "sampling"),
     "recipe": ("recipe.py", "trajectory"),
+    "steps": ("steps.py", "trajectory"),
     "trajectory": ("trajectory.py", "trajectory"),
     "files": ("files.py", "files"),
     "places": ("places.py", "places"),

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "diffusion_lab"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 FLOORS = {
-    "": 0, "errors": 0, "lazy": 0, "files": 0, "places": 0, "trajectory": 0, "schedules": 0, "mixing": 0,
+    "": 0, "errors": 0, "lazy": 0, "files": 0, "places": 0, "steps": 0, "trajectory": 0, "schedules": 0, "mixing": 0,
     "networks": 0, "packing": 0, "pixels": 0, "templates": 0, "recipe": 0, "protocol": 0, "worlds": 0,
     "noising": 1, "sampling": 1, "guidance": 1, "exact": 1, "editing": 1, "objectives": 1, "figures": 1, "controls": 1,
     "toy": 2, "stable_diffusion": 2, "training": 2, "evaluation": 2,
