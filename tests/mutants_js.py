@@ -24,9 +24,9 @@ MUTANTS = [
     ("hands", "Math.min(state.N - 1, state.reach + 1)", "Math.min(state.N - 1, state.reach + 2)", "asking_hides"),
     ("hands", "state.N - 1)) / state.speed", "state.N - 1)) * state.speed", "speed"),
     ("hands", "[1, 4, 0.25]", "[1, 0.25, 4]", "speed"),
-    ("hands", "1200 / state.speed", "1200 * state.speed", "speed"),
+    ("hands", "1200 / state.speed", "1200 * state.speed", "reduced_motion"),
     ("hands", "x > y ? take(event)", "x < y ? take(event)", "vertical_swipe"),
-    ("hands", "if (state.i === state.N - 1) go(state, 0);", "", "begins_anew"),
+    ("hands", "if (state.i === state.N - 1) go(state, 0);", "", "driven_by_the_clock"),
     ("hands", "brief && !state.held.was ? what", "brief ? what", "u_and_d"),
     ("hands", "if (event.ctrlKey || event.altKey || event.metaKey) return;", "", "keyboard_only"),
     ("hands", "if (!state.open) state.reach = next - 1;", "", "reduced_motion"),
@@ -46,7 +46,7 @@ MUTANTS = [
     ("pictures", "> all / 2", "> all / 3", "riddle_shows"),
     ("pictures", "Math.max(0, k - 1)", "Math.max(0, k - 2)", "marked_as_strongly"),
     ("pictures", "170 * Math.min", "85 * Math.min", "marked_as_strongly"),
-    ("pictures", "place(values, path.follow), 11", "place(values, 0), 11", "points_are_drawn"),
+    ("pictures", "place(values, path.follow), 11", "place(values, 0), 11", "two_clouds"),
     ("player", "indexOf(Math.max(...changes))", "indexOf(Math.min(...changes))", "rests_on"),
 ]
 

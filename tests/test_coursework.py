@@ -3,9 +3,11 @@
 import itertools
 import random
 import re
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,8 +27,9 @@ from diffusion_lab.coursework.checks.checking import (
     worst,
 )
 from diffusion_lab.coursework.checks.exercises import Code, Diagnoses, Slip, Value
-from diffusion_lab.coursework.checks.limits import limited
+from diffusion_lab.coursework.checks.limits import Outcome, limited
 from diffusion_lab.coursework.checks.measuring import distance, misfit
+from diffusion_lab.coursework.checks.verdicts import GO_ON, on_the_leash, stopped, unusable
 from diffusion_lab.coursework.lessons import exercises, find, numbers
 from diffusion_lab.errors import LabError
 from diffusion_lab.evaluation.scenes import load_reader, look
@@ -247,7 +250,6 @@ def test_an_error_is_explained_with_its_line():
     (ValueError(), "`ValueError`.", ""), (ValueError("\nwhat\nand why"), "`ValueError`: what.", ""),
     (RuntimeError("The size of tensor a must be 8"), "`RuntimeError`: The size of tensor a must be 8.", "their shapes"),
     (RuntimeError("shape '[3]' is invalid"), "`RuntimeError`: shape '[3]' is invalid.", "print their shapes"),
-    (TypeError("f() takes 2 positional arguments"), "`TypeError`: f() takes 2 positional arguments.", "is called as"),
 ])  # fmt: skip
 def test_an_error_is_told_in_its_own_words_and_advice_is_given_where_there_is_some(error, told, advice):
     def raises(x0, alpha_bar, eps):
@@ -570,3 +572,38 @@ def test_diagnoses_are_counted(answers, slip, mood, head):
         assert verdict.box.lines[1] == "✗ Bob: not 'x'. That would show like this: y."
     if "what?" in answers:
         assert verdict.box.lines == ("✗ Bob: 'what?' is none of the names in the list.",)
+
+
+@pytest.mark.parametrize(("why", "head"), [("time", "Stopped: it did not come to an end"),
+                                           ("memory", "Stopped: it asked for too much memory")])
+def test_what_was_stopped_and_still_runs_is_told_so(why, head):
+    boxes = [stopped(ALL["01.q_sample"], Outcome(stopped=why, running=running)).box for running in (False, True)]
+    assert [box.head for box in boxes] == [head] * 2 and boxes[0].lines[-1] == GO_ON
+    assert boxes[1].lines[-1] == (
+        f"A part of it still runs in the background: restart the kernel to be rid of it. {GO_ON}")  # fmt: skip
+
+
+def test_what_cannot_be_used_leaves_the_course_s_own():
+    assert unusable(WARD, "").goes_on == WARD.truth and unusable(WARD, "").goes_on is not WARD.truth
+    assert unusable(NUMBER, "").goes_on == 2.0
+    assert unusable(ALL["01.q_sample"], "").goes_on is ALL["01.q_sample"].reference
+
+    @on_the_leash
+    def judge(exercise):
+        raise ValueError("no such number")
+
+    told = "What came cannot be compared with the right answer: `ValueError`: no such number."
+    assert judge(NUMBER).box.lines == (told, GO_ON)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a ceiling is set on Linux only")
+@pytest.mark.parametrize(("before", "wanted"), [(6 * 10**9, 6 * 10**9), (10**18, 8 * 10**9), (-1, 8 * 10**9)])
+def test_a_ceiling_is_never_above_the_one_there_was(monkeypatch, before, wanted):
+    import resource
+
+    told, memory = [], SimpleNamespace(vms=5 * 10**9, rss=0)
+    monkeypatch.setattr(limits.psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: memory))
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (before, 10**18))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, both: told.append(both))
+    assert limited(lambda: 5, gigabytes=3).value == 5
+    assert told == [(wanted, 10**18), (before, 10**18)]
