@@ -106,28 +106,32 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
           size: int = 128) -> Figure:
     """Pictures in a row (or `rows` rows), left to right in the order of time, with a label under each.
 
-    Arguments: `pictures` as in `as_image`, all of one size; `labels`, none, one a column (under the last row) or one
-    a picture; `size`, the height of one picture in pixels: small ones are enlarged by whole factors, so that each
-    pixel stays a square.
+    Arguments: `pictures` as in `as_image`, all of one size; `labels`, none, one a column (under the last row), one a
+    picture, or one a row (over its left end, where rows and columns are not as many); `size`, the height of one
+    picture in pixels: small ones are enlarged by whole factors, so that each pixel stays a square.
     """
     images, rows = _alike(pictures), as_whole(rows, "the number of rows", "try 1")
     labels = _words(labels)
-    if len(labels) not in (0, len(images), -(-len(images) // rows)):
-        raise LabError(f"a label for each of {len(images)} pictures, for each column, or none was expected; "
-                       f"{len(labels)} came; say in words what each shows")
     columns = -(-len(images) // rows)
+    if len(labels) not in (0, len(images), columns, rows):
+        raise LabError(f"a label for each of {len(images)} pictures, for each column, for each row, or none was "
+                       f"expected; {len(labels)} came; say in words what each shows")
+    over = len(labels) == rows and rows not in (len(images), columns)  # one a row, and above it
     factor = max(1, round(size / images[0].height))
     w, h, gap = images[0].width * factor, images[0].height * factor, 8
-    fits = (px for px in LETTERS if all(_font(px).getlength(label) <= w + gap for label in labels))
+    room = columns * (w + gap) if over else w + gap
+    fits = (px for px in LETTERS if all(_font(px).getlength(label) <= room for label in labels))
     letters = next(fits, LETTERS[-1])
     text = letters + 12 if labels else 0
-    each = text if len(labels) == len(images) else 0  # under every row, or under the last one only
+    each = text if over or len(labels) == len(images) else 0  # at every row, or under the last one only
     sheet = Image.new("RGB", (columns * (w + gap) - gap, rows * (h + gap + each) - gap + text - each), "white")
     for i, image in enumerate(images):
         row, column = divmod(i, columns)
-        x, y = column * (w + gap), row * (h + gap + each)
+        x, y = column * (w + gap), row * (h + gap + each) + text * over
         sheet.paste(image.resize((w, h), Image.Resampling.NEAREST), (x, y))
-        if each or (labels and row == rows - 1):
+        if over and column == 0:
+            _write(sheet, labels[row], _font(letters).getlength(labels[row]) / 2, y - text + 4, size=letters)
+        elif not over and (each or (labels and row == rows - 1)):
             _write(sheet, labels[i if each else column], x + w / 2, y + h + 4, size=letters)
     return Figure(sheet, alt, caption, width=sheet.width)
 

@@ -19,6 +19,7 @@
     }
     paper.textContent = `.dl-stops{display:none;flex-wrap:wrap;gap:6px 14px;font:16px/1.2 system-ui,sans-serif;text-align:center}
       .printing .dl-stops{display:flex}.printing .dl-moves{display:none!important}
+      .jp-OutputArea:has(.jupyter-widgets) label.dl-moves{display:none!important}
       @media print{.dl-stops{display:flex}.dl-moves{display:none!important}}`;
     const line = document.createElement("label");
     line.className = picture.className = "dl-moves";

@@ -30,7 +30,7 @@ from diffusion_lab.coursework.checks.exercises import Code, Diagnoses, Slip, Val
 from diffusion_lab.coursework.checks.limits import Outcome, limited
 from diffusion_lab.coursework.checks.measuring import distance, misfit
 from diffusion_lab.coursework.checks.verdicts import GO_ON, on_the_leash, stopped, unusable
-from diffusion_lab.coursework.lessons import exercises, find, numbers
+from diffusion_lab.coursework.lessons import exercises, find, numbers, title
 from diffusion_lab.errors import LabError
 from diffusion_lab.evaluation.scenes import load_reader, look
 
@@ -607,3 +607,12 @@ def test_a_ceiling_is_never_above_the_one_there_was(monkeypatch, before, wanted)
     monkeypatch.setattr(resource, "setrlimit", lambda kind, both: told.append(both))
     assert limited(lambda: 5, gigabytes=3).value == 5
     assert told == [(wanted, 10**18), (before, 10**18)]
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("+++ {}\n\n# 04 · Sampling, step by step\n\n# Not this", ("04", "Sampling, step by step")),
+    ('"source": [\n "# 04 · Sampling\\n",\n "more"]', ("04", "Sampling")),
+    ("# A lesson without a number", ("", "A lesson without a number")),
+    ("## 04 · A slide\nx # 05 · no", ("", "")), ("", ("", ""))])  # fmt: skip
+def test_a_title_is_found_in_a_text_and_in_a_notebook(text, found):
+    assert title(text) == found

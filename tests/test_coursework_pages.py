@@ -14,6 +14,7 @@ from diffusion_lab.coursework.checks import comparing
 from diffusion_lab.coursework.checks.box import Box, spoken
 from diffusion_lab.coursework.checks.checking import judge_code
 from diffusion_lab.coursework.checks.exercises import Code
+from diffusion_lab.coursework.checks.hinting import solution
 from diffusion_lab.coursework.checks.quizzing import Answer, Question, Quiz
 from diffusion_lab.coursework.lessons import HERE, exercises, find, numbers
 from diffusion_lab.errors import LabError
@@ -63,6 +64,13 @@ def test_the_solution_is_the_source_of_the_function_that_runs():
     text = "".join(data for _, data in Outline(hints("01.q_sample")._repr_html_()).texts)
     last = inspect.getsource(add_noise).strip().splitlines()[-1]
     assert f"def q_sample(x0, alpha_bar, eps):\n{last}" in text and "mixing.add_noise" in text
+
+
+def test_a_solution_is_what_a_learner_writes_with_one_line_functions_in_their_place():
+    assert solution(find("04.ddim")).splitlines() == [
+        "def ddim_step(x_t, eps, alpha_bar, alpha_bar_next):",
+        "    x0 = (x_t - (1 - alpha_bar) ** 0.5 * eps) / alpha_bar**0.5",
+        "    return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next) ** 0.5 * eps"]
 
 
 @pytest.mark.parametrize("name", CODES)
@@ -188,15 +196,14 @@ def test_how_near_a_guess_is(off, near):
 def test_a_number_line_shows_both_in_their_places(monkeypatch):
     """The drawing itself: a green square, a grey dot, words that stay on the page, a dotted line between."""
     drawn = []
-    monkeypatch.setattr(comparing, "Figure", lambda figure, alt, width: drawn.append((figure, alt, width)) or Figure(
-        figure, alt, width=width))  # fmt: skip
+    monkeypatch.setattr(comparing, "Figure", lambda figure, alt: drawn.append((figure, alt)) or Figure(figure, alt))
     compare(150, 900, what="share", low=100, high=900, unit=" %", digits=1)
     compare(..., 500, what="share", low=100, high=900)
     compare(5000, 500, what="share", low=100, high=900)
-    (figure, alt, width), (told, told_alt, _), (asked, asked_alt, _), (far, far_alt, _) = drawn
+    (figure, alt), (told, told_alt), (asked, asked_alt), (far, far_alt) = drawn
     (panel,) = figure.axes
     between, mine, theirs = panel.lines
-    assert alt == "A number line from 100 to 900, share. Your guess at 150.0 %. Truth at 900.0 %." and width == 640
+    assert alt == "A number line from 100 to 900, share. Your guess at 150.0 %. Truth at 900.0 %."
     assert (list(between.get_xdata()), list(between.get_ydata()), between.get_linestyle()) == ([150, 900], [0, 0], ":")
     marks = [(*line.get_xdata(), *line.get_ydata(), line.get_marker(), line.get_color()) for line in (mine, theirs)]
     assert marks == [(150, 0, "s", PALETTE["guess"]), (900, 0, "o", PALETTE["reference"])]
@@ -215,7 +222,7 @@ def test_a_number_line_shows_both_in_their_places(monkeypatch):
 @pytest.mark.parametrize("truth", [100 + 0.12 * 800, 100 + 0.88 * 800])
 def test_words_near_the_end_of_a_line_stay_on_the_page(monkeypatch, truth):
     drawn = []
-    monkeypatch.setattr(comparing, "Figure", lambda figure, alt, width: drawn.append(figure) or Figure(figure, alt))
+    monkeypatch.setattr(comparing, "Figure", lambda figure, alt: drawn.append(figure) or Figure(figure, alt))
     compare(truth, truth, what="share", low=100, high=900)
     assert {text.get_ha() for text in drawn[0].axes[0].texts} == {"center"}
 

@@ -252,6 +252,18 @@ def test_the_curves_are_drawn_as_they_are_told(monkeypatch):
     assert [label.get_text() for label in panel.get_yticklabels()] == ["0 %", "50 %", "100 %"]
 
 
+def test_a_label_of_a_row_stands_over_its_left_end():
+    grey = np.full((6, 16, 16, 3), 128, np.uint8)
+    sheet = np.asarray(strip(list(grey), "grey", labels=["one", "two"], rows=2, size=32).image.convert("RGB"))
+    rows = np.flatnonzero((sheet == 128).all(axis=(1, 2)) | (sheet[:, 0] == 128).all(axis=1))
+    top, second = rows[0], rows[32]
+    assert top > 12 and second - top == 32 + 8 + top  # a label's height over each row, none below the last one
+    assert rows[-1] == sheet.shape[0] - 1 and sheet.shape[1] == 3 * 32 + 2 * 8
+    for y in (top, second):
+        dark = np.flatnonzero((sheet[y - top : y] < 100).any(axis=(0, 2)))
+        assert 0 <= dark[0] <= 3 and dark[-1] < 60
+
+
 def test_a_slider_of_many_shows_five_where_scripts_are_stripped():
     pictures = [np.full((4, 4, 3), k, np.uint8) for k in range(0, 90, 10)]
     slider = Slider(pictures, [f"at {k}" for k in range(9)], "a square", "It brightens.", title="how bright", start=4,

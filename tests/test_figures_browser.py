@@ -42,3 +42,15 @@ def test_a_slider_by_keyboard(engine, tmp_path):
         press(tab, "Escape")
         assert tab.evaluate("document.activeElement.className") == "jp-Notebook"
         assert tab.evaluate("scrollY") == before
+
+
+@pytest.mark.browser
+def test_a_slider_gives_way_to_the_live_control_of_its_cell(engine, tmp_path):
+    slider = Slider(GREY, list("abcd"), "a grey square", title="How bright")._repr_html_()
+    place = tmp_path / "live.html"
+    place.write_text(f"<div class='jp-OutputArea'><div class='jupyter-widgets'></div>{slider}</div>"
+                     f"<div class='jp-OutputArea'>{slider}</div>", encoding="utf-8")  # fmt: skip
+    with page(engine, 800, 900) as tab:
+        tab.goto(address(place))
+        assert [one.is_visible() for one in tab.locator("input[type=range]").all()] == [False, True]
+        assert [one.is_visible() for one in tab.locator("img.dl-moves").all()] == [True, True]

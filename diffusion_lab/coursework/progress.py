@@ -18,9 +18,8 @@ import platformdirs
 
 from ..errors import LabError
 from ..files import expanded, read_as, read_json, whole
-from .lessons import exercises, module, numbers
+from .lessons import exercises, module, numbers, title
 
-TITLE = re.compile(r'(?<=# )\d\d · [^"\\]+')
 NOTE = re.compile(r"\d\d\.\w+")  # the name of an exercise; a cloud's "01.root (conflicted copy)" is none
 CELL = "text-align:left;padding:4px 16px 4px 0;font-size:16px;vertical-align:top"
 
@@ -121,7 +120,7 @@ class Progress:
 
 def _title(book: Path | None) -> str:
     with contextlib.suppress(OSError):
-        return (book and TITLE.search(book.read_bytes()[:5000].decode("utf-8", "replace")) or [""])[0]
+        return " · ".join(filter(None, title(book.read_bytes()[:5000].decode("utf-8", "replace")))) if book else ""
     return ""
 
 

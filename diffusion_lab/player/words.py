@@ -73,7 +73,7 @@ def told_apart(a: Trajectory, b: Trajectory, index: int) -> list[str]:
     """Two names, "A · DDIM, 10 steps" and "B · Heun, 25 steps": what differs between two recipes."""
     one, two = _told(a, index), _told(b, index)
     differ = [key for key in one if one[key] and two[key] and one[key] != two[key]]
-    return [" · ".join([letter, *(own[key] for key in differ)]) for letter, own in (("A", one), ("B", two))]
+    return [" · ".join([letter, *(told[key] for key in differ)]) for letter, told in (("A", one), ("B", two))]
 
 
 def start_line(a: Trajectory, b: Trajectory, index: int) -> str:

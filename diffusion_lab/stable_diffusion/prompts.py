@@ -35,7 +35,7 @@ def _check_words(tokenizer, prompt: str, name: str) -> None:
         return
     unknown = [word for word in dict.fromkeys(words_of(prompt)) if word not in known]
     if unknown:
-        near = [like for word in unknown[:8] for like in difflib.get_close_matches(word[:40], known, n=2, cutoff=0.75)]
+        near = [like for word in unknown[:8] for like in difflib.get_close_matches(word[:40], known, n=2, cutoff=0.8)]
         hint = f"try {' or '.join(dict.fromkeys(near))}; " if near else ""
         verb = "is" if len(unknown) == 1 else "are"
         raise LabError(f"{told(unknown)} {verb} not in {name}'s world; {hint}it knows: {', '.join(_to_draw(known))}")

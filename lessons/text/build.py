@@ -31,6 +31,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from origins import ROOT, TELL, WATCH, changed, digest_of, prints
 
 from diffusion_lab.controls import VIEW
+from diffusion_lab.coursework.lessons import title
 from diffusion_lab.errors import LabError
 from diffusion_lab.files import whole
 
@@ -271,10 +272,10 @@ def table() -> str:
     rows = ""
     for text in texts():
         with readable(text, "mend the text"):
-            title = re.search(r"^# (?:\d\d · )?(.+)$", text.read_text(encoding="utf-8"), re.M)
-        if not title:
+            _, name = title(text.read_text(encoding="utf-8"))
+        if not name:
             raise LessonError(f"{text.name}: a title was expected, a line that begins with `# `; give it one")
-        rows += f"| {text.name[:2]} | [{title[1]}](lessons/{text.stem}.ipynb) | {about(text)} |\n"
+        rows += f"| {text.name[:2]} | [{name}](lessons/{text.stem}.ipynb) | {about(text)} |\n"
     return rows
 
 

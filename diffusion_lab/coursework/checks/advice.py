@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from ...errors import LabError
 from ...guidance import Guess
 from .box import spoken
 from .exercises import Code
@@ -44,7 +45,7 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
         return _unknown(error, own)
     call = own and _at(own)
     guess = "Guess" in said or call and any(_is_guess(part, own.tb_frame) for part in ast.iter_child_nodes(call))
-    if guess and isinstance(error, TypeError) and "predict" in exercise.call:
+    if guess and isinstance(error, TypeError | LabError) and "predict" in exercise.call:
         return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
     if isinstance(error, AttributeError) and isinstance(call, ast.Attribute):
         return _attribute(call.attr, _value(call.value, own.tb_frame) if error.obj is None else error.obj)

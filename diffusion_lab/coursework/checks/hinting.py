@@ -1,11 +1,12 @@
 """Three hints, each a click deeper, then a worked solution folded shut: plain HTML, alive without a kernel."""
 
 import ast
+import copy
 import dis
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from types import CodeType, ModuleType
 
@@ -55,11 +56,18 @@ def _solution(exercise: Exercise) -> str:
 
 def solution(exercise: Code) -> str:
     """The worked solution as a learner would write it, to be pasted in place of the stub: what it imports, then its
-    functions, those that the answer rests on first, and the answer under the name that the exercise calls it by."""
+    functions, those that the answer rests on first, and the answer under the name that the exercise calls it by.
+    A function of one line is written where it is called."""
     answer = exercise.call.partition("(")[0]
-    functions = [_core(function, answer if function is exercise.source[0] else function.__name__)
-                 for function in reversed(exercise.source)]
-    text = "\n\n\n".join(functions)
+    whole, lines = [], {}
+    for function in reversed(exercise.source):
+        core = _inlined(_core(function, answer if function is exercise.source[0] else function.__name__), lines)
+        tree = ast.parse(core).body[0]
+        if function is not exercise.source[0] and isinstance(tree.body[0], ast.Return):
+            lines[tree.name] = tree
+        else:
+            whole.append(core)
+    text = "\n\n\n".join(whole)
     own = {answer, *(function.__name__ for function in exercise.source)}
     known = {name: value for function in exercise.source for name, value in function.__globals__.items()}
     needed = sorted(_globals(compile(text, "<solution>", "exec")) & known.keys() - own)
@@ -83,6 +91,28 @@ def _core(function: Callable, name: str) -> str:
             kept.pop(number, None)
     text = "\n".join(kept[number].split("  # fmt")[0] for number in sorted(kept))
     return re.sub(r"\n\n+", "\n\n", text.replace("):\n\n", "):\n")).strip()
+
+
+def _inlined(text: str, lines: Mapping[str, ast.FunctionDef]) -> str:
+    """A function's text with the result of each one-line function in the place of its call."""
+    class Letters(ast.NodeTransformer):
+        def __init__(self, given: dict[str, ast.expr]):
+            self.given = given
+
+        def visit_Name(self, node):
+            return self.given.get(node.id, node)
+
+    class Inline(ast.NodeTransformer):
+        def visit_Call(self, node):
+            line = lines.get(getattr(node.func, "id", ""))
+            if line is None or node.keywords:
+                return self.generic_visit(node)
+            letters = [argument.arg for argument in line.args.args]
+            return Letters(dict(zip(letters, node.args, strict=True))).visit(copy.deepcopy(line.body[0].value))
+
+    tree = ast.parse(text)
+    called = {getattr(node.func, "id", "") for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return re.sub(r"(\w) \*\* ", r"\1**", ast.unparse(Inline().visit(tree))) if called & lines.keys() else text
 
 
 def _aside(tree: ast.FunctionDef) -> list[ast.stmt]:

@@ -11,6 +11,7 @@ Nothing names a lesson but the lesson itself.
 """
 
 import importlib
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ from ..checks.box import spoken
 from ..checks.exercises import Exercise
 
 HERE = Path(__file__).parent
+TITLE = re.compile(r'(?:^|")# (?:(\d\d) · )?([^"\\\n]+)', re.M)  # in a text's own line, or in a notebook's JSON
 
 
 def numbers() -> list[str]:
@@ -29,6 +31,13 @@ def numbers() -> list[str]:
 def module(number: str) -> ModuleType:
     """The module of a lesson."""
     return importlib.import_module(f"{__name__}.lesson_{number}")
+
+
+def title(text: str) -> tuple[str, str]:
+    """The number and the title of a lesson, ("04", "Sampling, step by step"), from its text or its notebook's bytes as
+    text; each "" where it has none."""
+    found = TITLE.search(text)
+    return (found[1] or "", found[2].strip()) if found else ("", "")
 
 
 def exercises(number: str) -> dict[str, Exercise]:

@@ -16,6 +16,7 @@ from nbconvert.filters import Highlight2HTML, markdown2html
 from ...errors import LabError
 from ...files import whole
 from ...templates import fill
+from ..lessons import title
 
 ASSETS = Path(__file__).parent / "assets"
 WIDTH, HEIGHT = 1280, 720
@@ -204,10 +205,10 @@ def read(path: Path) -> nbformat.NotebookNode:
 def write(notebook_path: Path, folder: Path) -> tuple[Path, Path]:
     """Write a lesson's deck and its notes into a folder; returns both paths."""
     notebook = read(notebook_path)
-    title = next((re.sub(r"^#+\s*", "", line) for cell in notebook.cells for line in cell.source.splitlines()
-                  if line.startswith("# ") and cell.cell_type == "markdown"), notebook_path.stem)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    name = " · ".join(filter(None, title(text))) or notebook_path.stem
     paths = folder / f"{notebook_path.stem}.html", folder / f"{notebook_path.stem}_notes.html"
-    for path, text in zip(paths, (deck(notebook, title), notes_page(notebook, title)), strict=True):
+    for path, text in zip(paths, (deck(notebook, name), notes_page(notebook, name)), strict=True):
         with whole(path) as part:
             part.write_text(text, encoding="utf-8")
     return paths
