@@ -110,10 +110,11 @@ class Exact:
         return as_pictures(x)
 
     def steps(self, prompt: str | Sequence[str] = "", *, n: int | None = None, guidance_scale: float | None = None,
-              negative_prompt: str = "", seed: int | Sequence[int] = 0,
-              sampler: str | Sampler | None = None, edit: Edit | None = None) -> Steps:
+              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str | Sampler | None = None,
+              edit: Edit | None = None, guidance_interval: Sequence[float] | None = None) -> Steps:
         """The path from static to picture, one Step for each guess; arguments as for every model."""
-        recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt)
+        recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt,
+                           guidance_interval=guidance_interval)  # fmt: skip
         return sample(self, recipe, sampler, edit)
 
 

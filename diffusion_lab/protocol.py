@@ -151,11 +151,12 @@ class Model(Protocol):
 
     def steps(self, prompt: str | Sequence[str], *, n: int | None = None, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str | None = None,
-              edit=None) -> Iterator[Step]:  # fmt: skip
+              edit=None, guidance_interval: Sequence[float] | None = None) -> Iterator[Step]:  # fmt: skip
         """The path from static to picture, one Step for each call of the network, then the Step of arrival.
 
         Arguments: `prompt` and `seed`, one for all pictures or one for each; `n` steps; `guidance_scale` w (0 without
         the prompt, 1 with it, above 1 past it); `negative_prompt`, what the guess is pushed away from; `sampler`, its
         name (a model that walks by this laboratory's own samplers takes an entry of sampling.SAMPLERS too); `edit`, an
-        editing.Edit where a picture is to be changed. Raises LabError at once for what cannot be.
+        editing.Edit where a picture is to be changed; `guidance_interval` (low, high) in t, beyond which w is 1.
+        Raises LabError at once for what cannot be.
         """

@@ -85,6 +85,17 @@ def as_scale(value) -> float:
     return as_number(number, "guidance_scale", "try 1 (no guidance), 3 or 7.5", -10_000, 10_000)
 
 
+def as_interval(value) -> tuple[float, float]:
+    """Two timesteps, low and high, between which guidance acts, as floats; raises LabError for anything else."""
+    ends, advice = plain(value), "try (200, 700): guidance acts where low <= t <= high"
+    if not isinstance(ends, list | tuple) or len(ends) != 2:
+        raise LabError(f"guidance_interval is two timesteps, (low, high); {shortened(value)} came; {advice}")
+    low, high = (as_number(end, "an end of guidance_interval", advice, 0) for end in ends)
+    if low > high:
+        raise LabError(f"guidance_interval begins with the lower timestep; ({low:g}, {high:g}) came; turn it around")
+    return low, high
+
+
 def as_text(value, what: str, advice: str = "write it in quotes") -> str:
     """Text that can be written down; raises LabError for anything else, half a character (a lone surrogate) too."""
     text = plain(value)
@@ -129,7 +140,7 @@ class Recipe:
 
     `sampler` is its name and `title` what a learner reads of it ("" where the name says it all); `eta`, the share of
     fresh noise in (0, 1] where the sampler shakes; `strength`, the share of the path that was walked from a picture. A
-    guidance scale of 1 leaves the negative prompt out, which takes no effect there.
+    guidance scale of 1 leaves the negative prompt and the interval out, which take no effect there.
     Raises LabError for a field of another kind; numbers of numpy and torch become Python's own.
     """
 
@@ -143,6 +154,7 @@ class Recipe:
     title: str = ""
     eta: float | None = None
     strength: float = 1.0
+    guidance_interval: tuple[float, float] | None = None
 
     def __post_init__(self):
         values = {name: as_text(getattr(self, name), f"a recipe's {name}")
@@ -150,10 +162,10 @@ class Recipe:
         values |= {"prompt": as_prompts(self.prompt), "seed": as_seeds(self.seed),
                    "n": as_whole(self.n, "the number of steps", "try 20 or 50", 0),
                    "strength": as_strength(self.strength)}  # fmt: skip
-        for name, kind in (("guidance_scale", as_scale), ("eta", as_eta)):
+        for name, kind in (("guidance_scale", as_scale), ("eta", as_eta), ("guidance_interval", as_interval)):
             values[name] = None if getattr(self, name) is None else kind(getattr(self, name))
         if values["guidance_scale"] == 1:
-            values["negative_prompt"] = ""  # it takes no effect
+            values |= {"negative_prompt": "", "guidance_interval": None}  # they take no effect
         for name, value in values.items():
             object.__setattr__(self, name, value)
 

@@ -159,16 +159,17 @@ class Toy:
         return as_pictures(x)
 
     def steps(self, prompt: str | Sequence[str] = "", *, n: int | None = None, guidance_scale: float | None = None,
-              negative_prompt: str = "", seed: int | Sequence[int] = 0,
-              sampler: str | Sampler | None = None, edit: Edit | None = None) -> Steps:  # fmt: skip
+              negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str | Sampler | None = None,
+              edit: Edit | None = None, guidance_interval: Sequence[float] | None = None) -> Steps:  # fmt: skip
         """The path from static to picture, one Step for each guess.
 
         Arguments: `prompt` and `seed`, one for all samples or one for each; `n` steps, from 1 to 1000 (50);
         `guidance_scale` (0 without the prompt, 1 with it, above 1 past it); `sampler`, one of sampling.SAMPLERS by its
-        name (ddim) or as an entry, such as SAMPLERS["ddpm"].with_eta(0.5); `edit`, where a
-        picture is to be changed instead.
+        name (ddim) or as an entry, such as SAMPLERS["ddpm"].with_eta(0.5); `edit`, where a picture is to be changed
+        instead; `guidance_interval` (low, high) in t, beyond which the guidance scale is 1.
         """
-        recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt)
+        recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt,
+                           guidance_interval=guidance_interval)  # fmt: skip
         return sample(self, recipe, sampler, edit)
 
     def _pictures_only(self) -> None:

@@ -170,7 +170,7 @@ def test_pictures_go_in_and_come_out(made):
                                    {"guidance_scale": 10**400}, {"negative_prompt": ["", ""]}, {"prompt": "\ud800"},
                                    {"seed": []}, {"seed": None}, {"sampler": ["ddim"]}, {"sampler": 5},
                                    {"edit": Image.new("RGB", (8, 8))}, {"edit": 5}, {"edit": {}}, {"edit": False},
-                                   {"edit": []}])
+                                   {"edit": []}, {"guidance_interval": (9, 1)}])
 def test_what_a_user_gets_wrong_is_one_sentence(made, wrong):
     model, prompt = made()
     with pytest.raises(LabError) as caught:

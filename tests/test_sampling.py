@@ -1,8 +1,9 @@
 """Every sampler against diffusers' scheduler of the same name, and against what the mathematics demands."""
 
+import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import diffusers
 import numpy as np
@@ -25,6 +26,7 @@ from diffusion_lab.sampling import (
     sample,
 )
 from diffusion_lab.schedules import SCHEDULES, Schedule, as_schedule, cosine, linear, named, scaled_linear, straight
+from diffusion_lab.toy import Toy
 from diffusion_lab.trajectory import Recipe, Step
 
 SCHEDULE = scaled_linear()
@@ -265,6 +267,49 @@ def test_guidance_pushes_as_far_as_it_is_told(scale, eps, uncond):
     guess = guided(model, "a cat", guidance_scale=scale)(torch.zeros(3, 4), 5)
     assert torch.equal(guess.eps, torch.full((3, 4), float(eps))) and model.asked == 1
     assert guess.eps_uncond is None if uncond is None else torch.equal(guess.eps_uncond, torch.full((3, 4), 3.0))
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "heun"])
+def test_guidance_in_an_interval_is_w_there_and_one_elsewhere(sampler):
+    """Against two lines: predict with w where low <= t <= high, and with 1 elsewhere, where nothing is asked twice."""
+    model, often, once = Toy.load("icons"), *(guided(Toy.load("icons"), "blue star", "red", w) for w in (7, 1))
+    path = list(model.steps("blue star", n=6, seed=[3, 4], sampler=sampler, guidance_scale=7, negative_prompt="red",
+                            guidance_interval=(300, 700)))  # fmt: skip
+    times = SAMPLERS[sampler].times(model.schedule, 6)
+    wanted = list(SAMPLERS[sampler].walk(lambda x, t: (often if 300 <= t <= 700 else once)(x, t), model.schedule,
+                                         noise(model.shape, [3, 4]), times))  # fmt: skip
+    assert {300 <= step.t <= 700 for step in path} == {True, False}
+    for ours, theirs in zip(path, wanted, strict=True):
+        assert torch.equal(ours.x_t, theirs.x_t) and torch.equal(ours.eps, theirs.eps)
+        assert (ours.eps_uncond is not None) == (300 <= ours.t <= 700)
+
+
+def test_both_ends_of_an_interval_belong_to_it():
+    predict = guided(Two(), "a cat", guidance_scale=2, guidance_interval=(100, 200))
+    said = {t: float(predict(torch.zeros(1, 3), t).eps[0, 0]) for t in (99, 100, 200, 201)}
+    assert said == {99: 1, 100: -1, 200: -1, 201: 1}
+
+
+def test_a_recipe_keeps_its_interval_where_it_acts():
+    model, given = Whole(), {"n": 3, "guidance_interval": np.array([0, 500])}
+    recipe = Recipe.of(model, "a cat", 0, guidance_scale=2, **given)
+    assert recipe.guidance_interval == (0.0, 500.0) == Recipe.from_dict(json.loads(json.dumps(asdict(recipe)))
+                                                                        ).guidance_interval  # fmt: skip
+    assert Recipe.of(model, "a cat", 0, guidance_scale=1, **given).guidance_interval is None
+    assert [float(step.eps[0, 0]) for step in sample(model, recipe, "ddim")] == [1, 1, -1, 0]
+
+
+@pytest.mark.parametrize(("interval", "said"), [
+    ((990, 995), "holds one or more of the path's timesteps was expected; 990 to 995 came, and the path asks at t = 9"),
+    ((700, 200), "begins with the lower timestep; (700, 200) came; turn it around"),
+    (500, "is two timesteps, (low, high); 500 came"), ("ab", "two timesteps, (low, high); 'ab' came"),
+    ((1, 2, 3), "(low, high); (1, 2, 3) came"), ((-1, 5), "an end of guidance_interval is a number"),
+    ((0, True), "an end of guidance_interval is a number"), (("0", 5), "an end of guidance_interval is a number"),
+])
+def test_an_interval_that_means_nothing_is_told(interval, said):
+    with pytest.raises(LabError) as told:
+        Toy.load("icons").steps("star", n=3, guidance_scale=3, guidance_interval=interval)
+    assert said in str(told.value)
 
 
 SOURCE = torch.Generator()

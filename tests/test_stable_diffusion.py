@@ -84,6 +84,28 @@ def test_steps_and_recorder_and_pipeline_draw_the_same_bits(sd, plain, sampler, 
         assert ours.eps_uncond is None or torch.equal(ours.eps_uncond, theirs.eps_uncond)
 
 
+@pytest.mark.parametrize("sampler", SOME)
+def test_guidance_in_an_interval_draws_what_diffusers_draws_with_a_callback(sd, plain, sampler):
+    """diffusers' own way: after each step the pipeline is told the scale, and what it reads, of the next one."""
+    low, high = 300, 800
+    plain.scheduler = fresh(plain.scheduler, sampler)
+    cond, uncond = plain.encode_prompt(PROMPTS, "cpu", 1, True, negative_prompt=[AWAY] * 2)
+
+    def switch(pipeline, i, t, given):
+        following = [float(t) for t in pipeline.scheduler.timesteps[i + 1 : i + 2]]
+        acts = any(low <= t <= high for t in following)
+        pipeline._guidance_scale = 5.0 if acts else 1.0
+        return {"prompt_embeds": torch.cat([uncond, cond]) if acts else cond}
+
+    drawn = bare(plain, sampler, 1.0, 6, output_type="latent", swap=False, callback_on_step_end=switch,
+                 callback_on_step_end_tensor_inputs=["prompt_embeds"])  # fmt: skip
+    steps = list(sd.steps(PROMPTS, n=6, guidance_scale=5.0, negative_prompt=AWAY, seed=SEEDS, sampler=sampler,
+                          guidance_interval=(low, high)))  # fmt: skip
+    assert torch.equal(drawn, steps[-1].x0)
+    pushed = [step.eps_uncond is not None for step in steps]
+    assert pushed == [low <= step.t <= high for step in steps] and pushed[0] is pushed[-2] is False and any(pushed)
+
+
 def test_both_layouts_hold_the_same_model():
     new, old = model("new"), model("v1-5")
     assert new.pipeline.tokenizer(PROMPTS).input_ids == old.pipeline.tokenizer(PROMPTS).input_ids

@@ -56,9 +56,13 @@ def _told(trajectory: Trajectory, index: int) -> dict[str, str]:
         "seed": "" if seed is None else f"seed {seed}",
         "sampler": recipe.title or recipe.sampler,
         "n": f"{recipe.n} steps" if recipe.n else "",
-        "guidance": "" if scale is None else f"guidance {scale:g}",
+        "guidance": "" if scale is None else f"guidance {scale:g}{_within(recipe.guidance_interval)}",
         "negative": f"without “{recipe.negative_prompt}”" if recipe.negative_prompt else "",
     }  # fmt: skip
+
+
+def _within(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f" for t from {interval[0]:g} to {interval[1]:g} only"
 
 
 def recipe_line(trajectory: Trajectory, index: int) -> str:

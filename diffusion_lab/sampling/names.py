@@ -7,7 +7,7 @@ import torch
 
 from ..editing import Edit, begin_with, check_edit, keep
 from ..errors import LabError
-from ..guidance import guided
+from ..guidance import check_interval, guided
 from ..noising import generators, randn
 from ..protocol import Model, Rule
 from ..recipe import Recipe, as_eta, as_whole
@@ -86,7 +86,8 @@ def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None, e
     name, chosen = as_sampler(model.sampler if sampler is None else sampler)
     recipe = replace(recipe, sampler=name, title=chosen.title, eta=chosen.eta)
     timesteps = chosen.times(model.schedule, recipe.n)
-    predict = guided(model, recipe.prompt, recipe.negative_prompt, recipe.guidance_scale)
+    interval = recipe.guidance_interval
+    predict = guided(model, recipe.prompt, recipe.negative_prompt, recipe.guidance_scale, interval)
     sources = generators(recipe.seed)
     x = eps = randn(model.shape, sources)                                         # (B, *shape)
     rule = chosen.rule(chosen, model.schedule, sources)
@@ -95,4 +96,5 @@ def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None, e
         recipe, known = replace(recipe, strength=edit.strength), model.encode(edit.image)
         x, timesteps = begin_with(known, model.schedule, timesteps, edit.strength, eps)
         rule = rule if edit.mask is None else keep(rule, known, edit.on(model.shape), eps, model.schedule.final)
+    check_interval(interval, timesteps)
     return Steps(chosen.walk(predict, model.schedule, x, timesteps, rule), recipe, model.to_rgb)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..editing import Edit, check_edit
 from ..errors import LabError
-from ..guidance import guide
+from ..guidance import check_interval, guide, guides
 from ..noising import generators, randn
 from ..places import Habits
 from ..protocol import check_samples, one_each
@@ -22,7 +22,7 @@ from .loading.devices import memory_edge
 from .loading.load import load
 from .presets import PRESETS, compile_network
 from .prompts import token_ids
-from .schedulers import eps_from, fresh, schedule_of, told
+from .schedulers import Scribe, eps_from, fresh, schedule_of, told
 from .walk import Walk, cut, set_timesteps
 
 
@@ -90,40 +90,47 @@ class StableDiffusion:
 
     def steps(self, prompt: str | Sequence[str], *, n: int | None = None, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str | None = None,
-              edit: Edit | None = None) -> Steps:  # fmt: skip
+              edit: Edit | None = None, guidance_interval: Sequence[float] | None = None) -> Steps:  # fmt: skip
         """The reverse path from static to picture, one Step for each call of the U-Net, then the Step of arrival.
 
         Arguments: `prompt`, one or a list; `n` steps; `guidance_scale` w (with w = 1 the U-Net is asked once); what
         the guess is pushed away from, `negative_prompt`; `seed`, one or a list: the longer of prompts and seeds is
         the batch; `sampler`, a name in samplers.SAMPLERS or "own" for the folder's; `edit`, where a picture is to be
-        changed instead, in latents. On a CPU its latents are those of `pipeline(...)` bit for bit, its pictures those
-        within one grey level. Raises LabError at once for what it cannot draw.
+        changed instead, in latents; `guidance_interval` (low, high) in t, beyond which w is 1. On a CPU its latents
+        are those of `pipeline(...)` bit for bit, its pictures those within one grey level. Raises LabError at once for
+        what it cannot draw.
         """
         if edit is not None:
             check_edit(edit)
         scheduler = fresh(self.pipeline.scheduler, self.sampler if sampler is None else sampler)
         recipe = Recipe.of(self, prompt, seed, n=n, guidance_scale=guidance_scale, negative_prompt=negative_prompt,
+                           guidance_interval=guidance_interval,
                            strength=1.0 if edit is None else edit.strength, **told(scheduler))  # fmt: skip
         set_timesteps(scheduler, recipe.n, self.device)
         condition = self.condition(recipe.prompt)                                 # (B, tokens, width)
-        if recipe.guidance_scale != 1:
-            away = self.condition([recipe.negative_prompt] * len(condition))
-            condition = torch.cat([away, condition])                              # (2 B, tokens, width)
+        away = self.condition([recipe.negative_prompt] * len(condition)) if recipe.guidance_scale != 1 else None
         sources = generators(recipe.seed)
         walk = Walk(scheduler, randn(self.shape, sources).to(condition), sources)
         if edit is not None:
             edit = cut(edit, pictures.picture_size(self.pipeline))
             walk.edit(self.encode(edit.image), None if edit.mask is None else edit.on(self.shape), edit.strength)
-        return Steps(self._walked(walk, condition, recipe.guidance_scale), recipe, self.to_rgb, self.decode)
+        scribe = walk.scribe()
+        check_interval(recipe.guidance_interval, scribe.ts)
+        pushes = [guides(t, recipe.guidance_scale, recipe.guidance_interval) for t in scribe.ts]
+        scales = [recipe.guidance_scale if pushed else 1 for pushed in pushes]
+        return Steps(self._walked(walk, scribe, (away, condition), scales), recipe, self.to_rgb, self.decode)
 
     @torch.no_grad()
-    def _walked(self, walk: Walk, condition: Tensor, scale: float) -> Iterator[Step]:
-        """The pipeline's loop, opened: look, guess, guide, step."""
-        x, extras, scribe = walk.x, {}, walk.scribe()
-        for i, t in enumerate(walk.timesteps):
-            seen = walk.scheduler.scale_model_input(torch.cat([x] * (len(condition) // len(x))), t)
+    def _walked(self, walk: Walk, scribe: Scribe, conditions: tuple, scales: Sequence[float]) -> Iterator[Step]:
+        """The pipeline's loop, opened: look, guess, guide (where the scale is not 1), step."""
+        x, extras = walk.x, {}
+        alone = conditions[1]                                                     # (B, tokens, width)
+        both = alone if conditions[0] is None else torch.cat(conditions)          # (2 B, tokens, width)
+        for i, (t, scale) in enumerate(zip(walk.timesteps, scales, strict=True)):
+            heard = alone if scale == 1 else both
+            seen = walk.scheduler.scale_model_input(torch.cat([x] * (len(heard) // len(x))), t)
             with memory_edge():
-                guess = self.pipeline.unet(seen, t, encoder_hidden_states=condition, return_dict=False)[0]
+                guess = self.pipeline.unet(seen, t, encoder_hidden_states=heard, return_dict=False)[0]
             guess, uncond = guess.clone(), None  # as in predict_noise
             if scale != 1:
                 uncond, cond = guess.chunk(2)                                     # (B, C, h, w) each
