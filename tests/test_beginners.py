@@ -210,6 +210,18 @@ def test_what_was_never_imported_is_told_with_the_line_that_does_it(root, line):
     assert verdict.slip == "not imported" and f"`{name}` is not known here: write `{line}` above." in repr(verdict.box)
 
 
+@pytest.mark.parametrize("draw", [
+    "noise(tuple(x0.shape[1:]), [0] * len(x0))", "torch.normal(0.0 * x0, 1.0)", "torch.rand(x0.shape)",
+    "torch.rand_like(x0)", "torch.randn(x0.shape)", "torch.randn_like(x0)",
+    "np.random.random(1)[0]",
+])  # fmt: skip
+def test_noise_of_one_s_own_is_told_however_it_is_drawn(draw):
+    answer = written(Q + f"return alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * (3 * {draw} + 0 * eps)",
+                     torch=torch, np=np, noise=noise)  # fmt: skip
+    verdict = judge_code(find("01.q_sample"), answer)
+    assert verdict.slip == "noise of its own" and draw.partition("(")[0] in repr(verdict.box), verdict.box
+
+
 def broken_copies(name: str):
     """The exercise's own right code with one slip put in: (the slip, the function, the names it knows)."""
     reference = find(name).reference

@@ -4,6 +4,7 @@ import itertools
 import random
 import re
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -581,6 +582,17 @@ def test_what_was_stopped_and_still_runs_is_told_so(why, head):
     assert [box.head for box in boxes] == [head] * 2 and boxes[0].lines[-1] == GO_ON
     assert boxes[1].lines[-1] == (
         f"A part of it still runs in the background: restart the kernel to be rid of it. {GO_ON}")  # fmt: skip
+
+
+def test_memory_is_watched_where_no_ceiling_holds(monkeypatch):
+    """It grows by a gigabyte each time one looks; the thread waits until it was seen."""
+    seen, told = itertools.count(0, 10**9), threading.Event()
+    monkeypatch.setattr(limits.psutil, "Process", lambda: SimpleNamespace(
+        memory_info=lambda: SimpleNamespace(rss=next(seen), vms=0)))  # fmt: skip
+    thread = threading.Thread(target=told.wait, daemon=True)
+    assert limits._wait(thread, seconds=1000, gigabytes=1.5) == "memory" and next(seen) == 3 * 10**9
+    told.set()
+    assert limits._wait(threading.Thread(target=int), seconds=1000, gigabytes=1e9) == ""
 
 
 def test_what_cannot_be_used_leaves_the_course_s_own():

@@ -92,7 +92,7 @@ def test_a_shown_solution_runs_where_it_is_pasted_and_is_right(name):
 @pytest.mark.parametrize("lesson", QUIZZES)
 def test_a_quiz_has_five_questions_with_one_right_answer_that_all_explain_themselves(lesson):
     questions = quiz(lesson).questions
-    assert len(questions) == 5
+    assert len(questions) == 5 and repr(quiz(lesson)).startswith(f"Quiz of lesson {lesson}: ")
     places = set()
     for question in questions:
         assert sum(answer.right for answer in question.answers) == 1 and len(question.answers) >= 3
@@ -205,6 +205,7 @@ def test_a_number_line_shows_both_in_their_places(monkeypatch):
     between, mine, theirs = panel.lines
     assert alt == "A number line from 100 to 900, share. Your guess at 150.0 %. Truth at 900.0 %."
     assert (list(between.get_xdata()), list(between.get_ydata()), between.get_linestyle()) == ([150, 900], [0, 0], ":")
+    assert between.get_color() == PALETTE["noise"]
     marks = [(*line.get_xdata(), *line.get_ydata(), line.get_marker(), line.get_color()) for line in (mine, theirs)]
     assert marks == [(150, 0, "s", PALETTE["guess"]), (900, 0, "o", PALETTE["reference"])]
     assert [(text.get_text(), text.get_position(), text.get_ha(), text.get_color()) for text in panel.texts] == [

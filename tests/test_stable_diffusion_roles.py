@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -195,8 +196,10 @@ def test_a_recording_is_small_and_replays_anywhere(tmp_path):
 
 def test_a_small_models_recording_leaves_nothing_out(tmp_path):
     whole = made_up_path((4, 8, 8), 20)
+    whole.recipe = replace(whole.recipe, prompt=("a cat", "a dog"), seed=(1, 2))
     again = Trajectory.load(save_recording(whole, model(), tmp_path / "run.safetensors"))
     assert again[5].x_t.shape == (1, 4, 8, 8) and again[5].eps_uncond is not None
+    assert (again.recipe.prompt, again.recipe.seed) == (("a cat",), (1,))
     assert torch.allclose(again.x0, whole.x0, atol=1e-2)
     with pytest.raises(LabError, match="a recording of at most 600 kB was expected; 1001 steps"):
         save_recording(made_up_path((4, 32, 32), 1000), model(), tmp_path / "long.safetensors")
