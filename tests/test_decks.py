@@ -228,10 +228,10 @@ def test_no_slide_of_a_lesson_is_larger_than_the_slide(engine, lesson, tmp_path)
         for slide in found:
             assert slide["tall"] <= 1 and slide["wide"] <= 1, str(slide)
             if slide["hero"]:  # a player's largest picture; words yield to it before it is shrunk with them
-                assert slide["hero"] > 320 * slide["zoom"] - 2, slide
+                assert abs(slide["hero"] - 320) < 2, slide
                 assert slide["zoom"] == 1 or slide["words"] == 0.68, slide
             for letters, height in slide["drawn"]:  # None where a picture has no letters
-                assert (letters or SMALLEST) >= SMALLEST - 0.1 and height > 0, f"split this slide: {slide}"
+                assert (letters or SMALLEST) >= SMALLEST - 0.1 and height >= 60, f"split this slide: {slide}"
             assert slide["letters"] >= SMALLEST - 0.1, f"split this slide with a subslide: {slide}"
             assert slide["place"] == found[0]["place"], f"the title moved: {slide}"
         tab.set_viewport_size(dict(zip(("width", "height"), SIZES[1], strict=True)))
