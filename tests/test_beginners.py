@@ -139,6 +139,10 @@ def written(code: str, **names):
     ("02.posterior", weighed("((x_t - alpha_bar**.5 * @)**0.5).sum()"), "a root for a square", "`**2`"),
     ("01.q_sample", Q + "return (alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps).clamp(-1, 1)", "cut off",
      "all of it is needed"),
+    ("02.posterior", weighed("((x_t - alpha_bar**.5 * @)**2).sum()").replace("ea / (ea + eb) * a + eb / (ea + eb) * b",
+     "ea * a + eb * b / (ea + eb)"), "brackets are missing", "all that is divided"),
+    ("01.q_sample", Q + "return np.clip(alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps, -1, 1)", "cut off",
+     "`np.clip("),
     ("01.q_sample", Q + "return torch.clip(alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps, -1, 1)", "cut off",
      "all of it is needed"),
     ("01.q_sample", Q + "return 0.5**0.5 * x0 + (1 - 0.5)**0.5 * eps", "something given is never used",
@@ -167,6 +171,7 @@ def written(code: str, **names):
     ("08.loop", L + EACH + "x = ddim_step(x, predict(x, t).eps, schedule.alpha_bar[t], b)\n    return x",
      "square brackets for a call", "round ones"),
 ])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")  # numpy's, of np.clip(tensor)
 def test_a_beginners_slip_has_a_name(name, code, slip, words):
     verdict = judge_code(find(name), answer := told(name, code))
     assert verdict.slip == slip and words in repr(verdict.box), verdict.box
