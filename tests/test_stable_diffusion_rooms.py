@@ -22,8 +22,10 @@ from diffusion_lab.errors import LabError
 from diffusion_lab.noising import generators
 from diffusion_lab.sampling import SAMPLERS as OWN
 from diffusion_lab.stable_diffusion import StableDiffusion, pictures, presets, prompts, record, save_recording
-from diffusion_lab.stable_diffusion.loading import devices, fetch, hub
+from diffusion_lab.stable_diffusion.loading import devices, fetch
+from diffusion_lab.stable_diffusion.loading import watch as watching
 from diffusion_lab.stable_diffusion.loading.load import quiet
+from diffusion_lab.stable_diffusion.loading.watch import Watch
 from diffusion_lab.stable_diffusion.recording import thinned
 from diffusion_lab.stable_diffusion.samplers import SAMPLERS, Scheduler
 from diffusion_lab.stable_diffusion.schedulers import Scribe, fresh, name_of, schedule_of, scribe, told
@@ -176,16 +178,16 @@ CHECKING, DONE = '{"checking": "unet"}', '{"folder": "here"}'
                                          ([CHECKING, None, None, DONE], None), ([], None)])  # fmt: skip
 def test_a_slow_disk_is_no_firewall(monkeypatch, lines, said):
     heard = Heard(*lines)
-    monkeypatch.setattr(hub, "SILENCE", 1.5)
-    monkeypatch.setattr(hub, "time", SimpleNamespace(monotonic=lambda: heard.now))
-    listening = hub._Watch(SimpleNamespace(stdout=[]), None, "someone/something", print)
+    monkeypatch.setattr(watching, "SILENCE", 1.5)
+    monkeypatch.setattr(watching, "time", SimpleNamespace(monotonic=lambda: heard.now))
+    listening = Watch(SimpleNamespace(stdout=[]), None, "someone/something", print)
     listening.lines = heard
     assert listening.until_the_end() == ({"folder": said} if said else {"fault": "stalled"})
 
 
 def test_a_process_that_ends_without_a_last_word_is_a_fault():
     process = subprocess.Popen([sys.executable, "-c", "print('no word more')"], stdout=subprocess.PIPE, text=True)
-    listening = hub._Watch(process, None, "someone/something", print)
+    listening = Watch(process, None, "someone/something", print)
     try:
         assert listening.until_the_end() == {"fault": "unknown"}
     finally:
