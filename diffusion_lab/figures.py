@@ -130,9 +130,9 @@ def strip(pictures: Sequence, alt: str, caption: str = "", *, labels: Sequence[s
         x, y = column * (w + gap), row * (h + gap + each) + text * over
         sheet.paste(image.resize((w, h), Image.Resampling.NEAREST), (x, y))
         if over and column == 0:
-            _write(sheet, labels[row], _font(letters).getlength(labels[row]) / 2, y - text + 4, size=letters)
+            write(sheet, labels[row], _font(letters).getlength(labels[row]) / 2, y - text + 4, size=letters)
         elif not over and (each or (labels and row == rows - 1)):
-            _write(sheet, labels[i if each else column], x + w / 2, y + h + 4, size=letters)
+            write(sheet, labels[i if each else column], x + w / 2, y + h + 4, size=letters)
     return Figure(sheet, alt, caption, width=sheet.width)
 
 
@@ -163,7 +163,7 @@ def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Im
     sheet = Image.new("RGB", (960, 290), "white")
     for x, picture, words, role in ((0, x_t, "it sees", "reference"), (232, guess, "it guesses", "guess")):
         sheet.paste(as_image(picture).resize((208, 208), Image.Resampling.NEAREST), (x, 16))
-        _write(sheet, words, x + 104, 232, WORDS[role])
+        write(sheet, words, x + 104, 232, WORDS[role])
     images, weights = _alike(pictures), [as_share(one, "a weight", "give model.weights(x_t, ...)") for one in weights]
     if len(weights) != len(images):
         raise LabError(f"a weight for each of {len(images)} pictures was expected; {len(weights)} came; give as many")
@@ -176,7 +176,7 @@ def shares(x_t, guess, pictures: Sequence, weights: Sequence[float]) -> Image.Im
         draw.rectangle([x, y + cell - 4, x + cell - 9, y + 112], fill="#f0f0f0")
         top = y + 112 - round((116 - cell) * weight)
         draw.rectangle([x, top, x + cell - 9, y + 112], fill=PALETTE["guess"])
-        _write(sheet, f"{100 * weight:.0f} %", x + cell / 2 - 4, y + 112, size=LETTERS[0 if cell >= 76 else -1])
+        write(sheet, f"{100 * weight:.0f} %", x + cell / 2 - 4, y + 112, size=LETTERS[0 if cell >= 76 else -1])
     return sheet
 
 
@@ -187,7 +187,8 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
 
 
-def _write(sheet: Image.Image, text: str, x: float, y: float, colour: str = "#222222", size: int = LETTERS[0]) -> None:
+def write(sheet: Image.Image, text: str, x: float, y: float, colour: str = "#222222", size: int = LETTERS[0]) -> None:
+    """Write letters of `size` pixels into a picture, centred below the point (x, y)."""
     ImageDraw.Draw(sheet).text((x, y), text, fill=colour, font=_font(size), anchor="ma")
     sheet.info["letters"] = min(size, sheet.info.get("letters", size))
 

@@ -1,0 +1,62 @@
+"""The track of lesson 06 says where w is, its numbers are what is counted, its formulas what they are called."""
+
+import numpy as np
+import pytest
+import torch
+
+from diffusion_lab.coursework.lessons import find
+from diffusion_lab.coursework.lessons.lesson_06 import PATIENTS, sick_guide, verdict
+from diffusion_lab.coursework.lessons.track import quarrel, track
+from diffusion_lab.guidance import guide
+from diffusion_lab.noising import noise
+
+RED = np.full((16, 16, 3), (200, 20, 20), np.uint8)
+
+
+def dark(image, rows: slice) -> float:
+    """The column (0-1, between the ends of the track) in which the black ring of the marker lies."""
+    pixels = np.asarray(image)[rows].astype(int)
+    return float((np.argwhere((pixels < 60).all(-1))[:, 1].mean() - 44) / (916 - 44))
+
+
+@pytest.mark.parametrize("w", [0, 1, 2.5, 10])
+def test_the_marker_stands_at_w(w):
+    image = track([RED] * 4, w)
+    assert image.size == (960, 360) and dark(image, slice(276, 305)) == pytest.approx(w / 10, abs=0.01)
+    assert image.getpixel((5, 5)) == (200, 20, 20) == image.getpixel((955, 220))
+    assert track([RED] * 3, w, 208, ("a", "b", "c")).size == (960, 372)
+
+
+def test_beyond_its_ends_the_marker_stays_on_the_track():
+    assert dark(track([RED], 12), slice(276, 305)) == pytest.approx(1, abs=0.01)
+
+
+def test_three_curves_carry_their_number_and_a_marker_at_w():
+    curves = {name: {0.0: 0.0, 1.0: 50.0, 10.0: 100.0} for name in ("obeyed", "burnt", "distance")}
+    one, ten = (np.asarray(quarrel([RED] * 6, curves, w)).astype(int) for w in (1.0, 10.0))
+    differ = np.argwhere((one != ten).any(-1))
+    assert differ[:, 0].min() > 144, "the pictures are the same"
+    for k in range(3):
+        left = 14 + 328 * k
+        for drawn, w, height in ((one, 1.0, 0.5), (ten, 10.0, 1.0)):
+            x, y = round(left + 27.6 * w), round(204 + 128 * (1 - height))
+            assert (drawn[y, min(x, 959)] == 255).all(), "a hollow marker stands on the curve"
+
+
+@pytest.mark.parametrize(("numbers", "word"), [
+    ((1.0, 0.0, 0.2), "cured"), ((0.9, 0.1, 1.0), "burnt"), ((0.9, 0.0, 0.2), "weak"), ((1.0, 0.0, 0.6), "alike"),
+])
+def test_an_interval_is_judged_by_its_three_numbers(numbers, word):
+    assert verdict(*numbers, plain=1.0) == word
+    exercise = find("06.interval")
+    assert word in {exercise.truth, *exercise.wrong}
+
+
+def test_each_sick_formula_is_the_mistake_that_it_is_called():
+    u, c = noise((3, 4), 1), noise((3, 4), 2)
+    slips = {slip.name: slip.code for slip in find("06.formula").slips}
+    wanted = {"healthy": guide, "paper": slips["the paper's own scale"],
+              "swapped": slips["the two guesses changed places"], "average": slips["an average"]}
+    for patient, name in PATIENTS.items():
+        for w in (0.0, 1.0, 5.0):
+            assert torch.equal(sick_guide(patient)(u, c, w), wanted[name](u, c, w)), name
