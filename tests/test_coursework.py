@@ -590,7 +590,7 @@ def test_memory_is_watched_where_no_ceiling_holds(monkeypatch):
     monkeypatch.setattr(limits.psutil, "Process", lambda: SimpleNamespace(
         memory_info=lambda: SimpleNamespace(rss=next(seen), vms=0)))  # fmt: skip
     thread = threading.Thread(target=told.wait, daemon=True)
-    assert limits._wait(thread, seconds=1000, gigabytes=1.5) == "memory" and next(seen) == 3 * 10**9
+    assert limits._wait(thread, seconds=1000, gigabytes=2) == "memory" and next(seen) == 4 * 10**9
     told.set()
     assert limits._wait(threading.Thread(target=int), seconds=1000, gigabytes=1e9) == ""
 

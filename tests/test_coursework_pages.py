@@ -54,6 +54,7 @@ def test_each_hint_is_a_click_deeper_and_the_solution_is_deepest(name):
     assert [outline.where(f"Hint {k} of 3") for k in (1, 2, 3)] == [1, 2, 3]
     assert outline.where("Show the solution") == 4 and max(depth for depth, _ in outline.texts) == 4
     assert not any(tag in ("script", "style") or "open" in attrs for tag, attrs in outline.tags)
+    assert all("cursor:pointer" in attrs["style"] for tag, attrs in outline.tags if tag == "summary")
 
 
 def test_the_solution_is_the_source_of_the_function_that_runs():
@@ -167,6 +168,8 @@ def test_an_axis_has_a_length(low, high, said):
 def test_a_guess_far_off_is_short():
     said = repr(compare(1e300, 12, what="share", low=0, high=100, unit=" %"))
     assert "You said 1.00e+300 %; it is 12 %: 1.00e+300 % too high, a surprise" in said
+    said = [compare(guess, 0, what="share", low=0, high=1).head for guess in (10**12 - 1, 10**12)]
+    assert said[0].startswith("You said 999,999,999,999;") and said[1].startswith("You said 1.00e+12;")
 
 
 @pytest.mark.parametrize("lesson", ["a\0b", "\ud800", "x" * 300, "../01", 1, None, []])
