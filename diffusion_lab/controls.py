@@ -6,6 +6,7 @@ it stays in a saved, untrusted, exported or printed page, beside a sentence that
 
 import asyncio
 import math
+import textwrap
 import warnings
 from collections.abc import Callable
 from html import escape
@@ -58,7 +59,8 @@ def _control(name: str, given, draw: Callable):
         raise LabError(f"a function whose arguments have names was expected; {shortened(draw)} came; write one that "
                        "calls it") from None
     if name not in taken and all(p.kind is not p.VAR_KEYWORD for p in taken.values()):
-        raise LabError(f"a control for an argument of {draw.__name__}({', '.join(taken)}) was expected; {name!r} came; "
+        called = getattr(draw, "__name__", type(draw).__name__)  # a partial has no name
+        raise LabError(f"a control for an argument of {called}({', '.join(taken)}) was expected; {name!r} came; "
                        "name it as the function does")
     default = taken[name].default if name in taken else inspect.Parameter.empty
     try:
@@ -131,10 +133,19 @@ class _Shown:
         except LabError as error:
             self.said = str(error)
         except (Exception, SystemExit) as error:  # the learner's own function may do anything, and the controls live on
-            self.said = f"{type(error).__name__}: {error}"
+            self.said = _told(error)
 
     def page(self) -> str:
         return f'<p role="status" style="{SAID}">{escape(self.said)}</p>{self.html}'
+
+
+def _told(error: BaseException) -> str:
+    """The name of an error and its words, not all of them where they are many."""
+    try:
+        words = str(error)
+    except Exception:  # an error of the learner's own may have none
+        words = ""
+    return textwrap.shorten(f"{type(error).__name__}: {words}", 500, placeholder=" ...")[:500]
 
 
 def _html(drawn, values: dict) -> str:
@@ -142,7 +153,8 @@ def _html(drawn, values: dict) -> str:
     if isinstance(drawn, Image.Image):
         words = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in values.items())
         drawn = Figure(drawn, f"A picture drawn for {words or 'these values'}.", words, width=max(drawn.width, 320))
-    if not hasattr(drawn, "_repr_html_"):
+    html = drawn._repr_html_() if hasattr(drawn, "_repr_html_") and not isinstance(drawn, type) else None
+    if not isinstance(html, str):
         raise LabError(f"a picture to show was expected; {type(drawn).__name__} came; "
                        "let the function return a Figure, a Player, or a picture of PIL")
-    return drawn._repr_html_()
+    return html

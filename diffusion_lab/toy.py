@@ -19,9 +19,10 @@ from .editing import Edit
 from .errors import LabError
 from .files import expanded, read_as, read_json, read_tensors, whole
 from .mixing import eps_of
+from .noising import noise
 from .objectives import Objective, draw, drop_condition
 from .packing import in_float16
-from .pixels import TO_RGB, as_pictures, as_samples, fitted
+from .pixels import LARGEST, TO_RGB, as_pictures, as_samples, fitted
 from .places import find_model
 from .protocol import check_samples, one_each
 from .recipe import Recipe, as_asked, as_scale, as_share, as_text, as_whole, plain, told, words_of
@@ -68,7 +69,8 @@ class Toy:
         """The toy in the folder that `save` or a training wrote, or the shipped one of a name ("icons", "points").
 
         A folder wins over a name (places.find_model). Where a toy was made with a `network` of your own, an untrained
-        one of the same build takes the weights. Raises LabError where no toy is, or a damaged one.
+        one of the same build takes the weights. Raises LabError where no toy is, or one that is damaged, or whose
+        network cannot guess for samples of its shape.
         """
         place, again = find_model(name), "train it again, or fetch both files again"
         if place.kind != "toy":
@@ -78,7 +80,10 @@ class Toy:
         tensors, _ = read_tensors(place.folder / FILES[1], "a toy's weights", again)
         with read_as(place.folder, "the two files of one toy", again, "they do not fit"):
             toy = cls(config, network)
+            if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+                raise ValueError(f"{wrong[0]} is not finite")
             toy.network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+            toy.predict_noise(noise(toy.shape), 0, toy.condition([""]))
         return toy
 
     def save(self, folder: str | Path) -> Path:
@@ -182,7 +187,8 @@ def _check(config: dict) -> None:
     if missing := [name for name in SETTINGS if name not in config]:
         raise LabError(f"a toy's config has {', '.join(SETTINGS)}; {', '.join(missing)} is missing; add it")
     words, shape = config["words"], config["shape"]
-    wholes = isinstance(shape, list | tuple) and [as_whole(n, "a side of a toy's shape", "try 16") for n in shape]
+    wholes = isinstance(shape, list | tuple) and [as_whole(n, "a side of a toy's shape", "try 16", most=LARGEST)
+                                                              for n in shape]  # fmt: skip
     as_text(config["name"], "the name of a toy")
     for name, right, wanted in (
         ("words", isinstance(words, list | tuple) and all(isinstance(word, str) and words_of(word) == [word]

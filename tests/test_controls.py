@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import warnings
+from functools import partial
 
 import IPython.display
 import nbformat
@@ -111,6 +112,7 @@ def test_a_bare_picture_is_told_in_words(page):
 
 
 @pytest.mark.parametrize(("call", "sentence"), [
+    (lambda: live(partial(grey, 3), depth=(0, 1)), r"argument of partial\(size\) was expected; 'depth' came"),
     (lambda: live(grey), "at least one control was expected; none came"),
     (lambda: live(grey(), level=3), "a function that draws was expected; Figure came"),
     (lambda: live(grey, eta=(0, 1)), r"an argument of grey\(level, size\) was expected; 'eta' came"),
@@ -132,6 +134,30 @@ def test_slips(page, call, sentence):
 def test_a_function_that_returns_nothing_says_so(page):
     live(lambda level: None, level=3)
     assert "a picture to show was expected; NoneType came" in page.picture
+
+
+def test_an_error_without_words_or_with_too_many_is_a_sentence(page):
+    class Mute(Exception):
+        def __str__(self):
+            return 1 / 0
+
+    def draw(words):
+        raise ValueError("x" * 10**6) if words else Mute
+
+    live(draw, words=True)
+    assert "ValueError: ..." in page.picture and len(page.picture) < 1000
+    live(draw, words=False)
+    assert "Mute:" in page.picture
+
+
+def test_what_shows_nothing_is_told(page):
+    class Silent:
+        def _repr_html_(self):
+            return None
+
+    for nothing in (Silent(), Silent):  # the class itself too: brackets were forgotten
+        live(lambda level, nothing=nothing: nothing, level=(0, 1))
+        assert "a picture to show was expected" in page.picture
 
 
 def test_a_saved_notebook_keeps_the_words_and_no_widget():

@@ -361,24 +361,34 @@ def mute(*arguments):
 
 
 def test_what_a_function_does_to_the_whole_process_is_undone():
-    """dtype, determinism, and the random numbers of torch, numpy and random."""
+    """dtype, determinism, the depth of calls, and the random numbers of torch, numpy and random."""
     def drawn():
         return float(torch.rand(())), float(np.random.rand()), random.random()
 
     def untidy(*arguments):
         torch.set_default_dtype(torch.float64)
         torch.use_deterministic_algorithms(True)
+        sys.setrecursionlimit(500)
         return [torch.manual_seed(7), np.random.seed(7), random.seed(7)]
 
     torch.manual_seed(1), np.random.seed(1), random.seed(1)
     wanted = drawn()
     torch.manual_seed(1), np.random.seed(1), random.seed(1)
+    deep = sys.getrecursionlimit()
     limited(untidy)
+    assert sys.getrecursionlimit() == deep
     assert torch.get_default_dtype() == torch.float32 and not torch.are_deterministic_algorithms_enabled()
     assert drawn() == wanted
     reference = ALL["01.q_sample"].reference
     assert judge_code(ALL["01.q_sample"], lambda *a: [reference(*a), untidy()][0]).slip == ""
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_what_is_checked_within_a_check_runs_on_the_same_leash():
+    """Two ceilings on the memory of one process would be put back in any order, and one of them would stay."""
+    within = limited(lambda: (limited(threading.get_ident).value, threading.get_ident(), limited(lambda: 1 / 0).error))
+    inner, outer, error = within.value
+    assert inner == outer and isinstance(error, ZeroDivisionError)
 
 
 @pytest.mark.parametrize(("answer", "says"), [

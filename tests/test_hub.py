@@ -207,8 +207,12 @@ def test_a_damaged_cache_is_mended(tmp_path):
         whole = weights.read_bytes()
         weights.write_bytes(b"\xff" * len(whole))
         out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url=hub.url)
-    assert "the cached unet/diffusion_pytorch_model.safetensors is damaged; it is deleted and fetched again" in out
-    assert "FOUND" in out and weights.read_bytes() == whole
+        assert "the cached unet/diffusion_pytorch_model.safetensors is damaged; it is deleted and fetched" in out
+        assert "FOUND" in out and weights.read_bytes() == whole
+        note = snapshot.parents[1] / "refs/main"
+        note.write_bytes(b"\xff")
+        out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url=hub.url)
+    assert "FOUND" in out and note.read_text() == snapshot.name
 
 
 def test_a_second_terminal_waits_for_the_first_and_both_find_it(tmp_path):
@@ -224,7 +228,7 @@ def test_a_second_terminal_waits_for_the_first_and_both_find_it(tmp_path):
 
 
 def test_what_a_proxy_or_an_endpoint_does_is_its_own_sentence(tmp_path):
-    dead = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
+    dead = {"HTTP_PROXY": "http://ann:secret@127.0.0.1:9", "NO_PROXY": ""}  # what is said may be read by others
     out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url="http://hub.invalid", **dead)
     assert f"SENTENCE the proxy of this network did not let {HOME} through (http://127.0.0.1:9: " in out
     out, _ = run(FIND, ROLE, "main", "", cache=tmp_path, url="huggingface.co")
@@ -238,6 +242,7 @@ def test_a_certificate_that_nobody_signed_is_told():
     error.__cause__ = ssl.SSLCertVerificationError(1, "self-signed certificate")
     assert fault_of(error)[0] == "certificate"
     assert fault_of(OSError(errno.EROFS, "Read-only file system"))[0] == "locked"
+    assert fault_of(AttributeError("'int' object has no attribute 'lower'"))[0] == "portal"  # no hub's list of files
 
 
 ASKED = """

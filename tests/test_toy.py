@@ -179,16 +179,22 @@ def lose_a_tensor(folder):
     save_file(tensors, path)
 
 
+def not_finite(folder):
+    path = os.path.join(folder, "model.safetensors")
+    tensors = load_file(path)
+    save_file(tensors | {"leave.bias": torch.full_like(tensors["leave.bias"], float("inf"))}, path)
+
+
 def no_json(folder):
     with open(os.path.join(folder, "config.json"), "wb") as file:
         file.write(b"\xff{")
 
 
-WRONG_SHAPES = ("abc", [3, -1, 16], [], [2, 2], 5, [2.0])
+WRONG_SHAPES = ("abc", [3, -1, 16], [], [2, 2], 5, [2.0], [3], [3, 16, 16], [3, 10**6, 10**6])
 
 
 @pytest.mark.parametrize("spoil", [
-    cut_weights, lose_a_tensor, no_json,
+    cut_weights, lose_a_tensor, not_finite, no_json,
     lambda folder: spoil_config(folder, words=["one"]), lambda folder: spoil_config(folder, network="GAN"),
     lambda folder: spoil_config(folder, network="math"), lambda folder: spoil_config(folder, schedule="steep"),
     lambda folder: spoil_config(folder, target="score"), lambda folder: spoil_config(folder, arguments={"deep": 3}),

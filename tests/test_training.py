@@ -391,6 +391,7 @@ WEIGHT = "average.module.net.0.bias"
     ({"optimisers": [["SGD", 4]]}, "its optimisers"), ({WEIGHT: None}, "other tensors"),
     ({WEIGHT: torch.full((32,), torch.nan)}, "is not finite"), ({WEIGHT: torch.zeros(3)}, r"has the shape \(3,\)"),
     ({"optimiser.0.1.exp_avg": None}, "other tensors"),
+    ({"optimiser.0.1.exp_avg": torch.zeros(3)}, r"exp_avg of weight 1 has the shape \(3,\)"),
 ], ids=str)  # fmt: skip
 def test_a_checkpoint_that_does_not_fit_changes_nothing(tmp_path, changes, said):
     path = tmp_path / "run.safetensors"

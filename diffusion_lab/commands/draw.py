@@ -7,6 +7,7 @@ from pathlib import Path
 from diffusion_lab.errors import LabError
 from diffusion_lab.files import new_file
 from diffusion_lab.places import ROLES, find_model
+from diffusion_lab.recipe import shortened
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 ENLARGED = 256  # pixels; a smaller picture is shown larger, with hard edges
@@ -53,7 +54,7 @@ def run(args: Namespace) -> None:
             _save_recording(made, model, tape)
     if black := _why_black(model, made, picture):
         print(black)
-    print(f"{args.out}: {args.prompt!r} drawn by {_drawer(model)} in {made.recipe.n} steps, seed {args.seed}")
+    print(f"{args.out}: {shortened(args.prompt)} drawn by {_drawer(model)} in {made.recipe.n} steps, seed {args.seed}")
     if tape:
         print(f"{args.record}: a recording of the run; Player(Trajectory.load(...)) replays it")
     if page:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from ..errors import LabError
@@ -67,6 +68,8 @@ class State:
             self._compare(about, tensors)
             memories = [_memory(_under(f"optimiser.{i}.", tensors | about["numbers"]))
                         for i in range(len(self.moved_by.optimisers))]  # fmt: skip
+            for optimiser, memory in zip(self.moved_by.optimisers, memories, strict=True):
+                _check_memory(optimiser, memory)
             self.network.load_state_dict(_under("network.", tensors))
             self.average.load_state_dict(_under("average.", tensors))
             for optimiser, memory in zip(self.moved_by.optimisers, memories, strict=True):
@@ -113,6 +116,16 @@ def stopped_kindly(path: Path) -> Iterator[None]:
 
 def _under(prefix: str, values: dict) -> dict:
     return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+
+
+def _check_memory(optimiser: Optimizer, memory: Mapping[int, Mapping]) -> None:
+    """Raises ValueError where what is remembered of a weight has another shape than the weight."""
+    weights = dict(enumerate(weight for group in optimiser.param_groups for weight in group["params"]))
+    for p, named in memory.items():
+        for name, value in named.items():
+            if isinstance(value, Tensor) and value.ndim and value.shape != weights[p].shape:
+                raise ValueError(f"{name} of weight {p} has the shape {tuple(value.shape)}; {tuple(weights[p].shape)} "
+                                 "in this training")  # fmt: skip
 
 
 def _memory(named: Mapping) -> dict[int, dict]:

@@ -4,8 +4,8 @@ The function runs in a thread of its own, because that is the one way to stop Py
 the waiting thread throws an exception into it. Code that is busy inside a library call notices only when that call
 returns; the check then stops waiting and says so. On Linux a ceiling on the address space makes a huge allocation
 fail at once; elsewhere the memory in use is watched, which catches a list that grows, and a single huge request is
-left to the system's own refusal. Of what is printed a few lines are shown. What torch, numpy and random keep for the
-whole process is as it was afterwards.
+left to the system's own refusal. Of what is printed a few lines are shown. What torch, numpy, random and Python itself
+keep for the whole process is as it was afterwards.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ PRINTED = 8  # lines of what it prints are shown
 SETTINGS = (  # what a function could leave behind for the rest of the notebook: how it is read, how it is put back
     (torch.get_default_dtype, torch.set_default_dtype),
     (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
     (torch.random.get_rng_state, torch.random.set_rng_state),
     (random.getstate, random.setstate),
     (np.random.get_state, np.random.set_state),
@@ -55,8 +56,14 @@ class Outcome:
 def limited(call: Callable[[], Any], seconds: float = SECONDS, gigabytes: float = GIGABYTES) -> Outcome:
     """Run call() for at most `seconds` and with at most `gigabytes` more memory than the process has now.
 
-    Whoever interrupts the wait (Ctrl-C, Lab's stop button) stops the call with it.
+    Whoever interrupts the wait (Ctrl-C, Lab's stop button) stops the call with it. What such a call limits in its turn
+    (a function that checks itself) runs on the leash that is there: two ceilings would be put back in any order.
     """
+    if isinstance(threading.current_thread(), _Runner):
+        try:
+            return Outcome(call())
+        except Exception as error:
+            return Outcome(error=error)
     runner = _Runner(call)
     with _settings(), _ceiling(gigabytes), _few_lines():
         try:

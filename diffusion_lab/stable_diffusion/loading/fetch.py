@@ -48,6 +48,7 @@ KINDS = {
     "PermissionError": "locked",
     "LookupError": "portal",
     "TypeError": "portal",
+    "AttributeError": "portal",
 }
 
 
@@ -82,10 +83,11 @@ def fault_of(error: BaseException) -> tuple[str, str]:
 
 
 def proxy_of(endpoint: str) -> str:
-    """The proxy that the hub is asked through, as the environment names it; "" where there is none."""
+    """The proxy that the hub is asked through, as the environment names it but without a password; "" for none."""
     place = urlsplit(endpoint or "https://huggingface.co")
     proxies = urllib.request.getproxies()
-    return "" if urllib.request.proxy_bypass(place.netloc) else proxies.get(place.scheme, proxies.get("all", ""))
+    proxy = "" if urllib.request.proxy_bypass(place.netloc) else proxies.get(place.scheme, proxies.get("all", ""))
+    return re.sub("//[^/]*@", "//", proxy)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

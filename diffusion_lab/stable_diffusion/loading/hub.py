@@ -118,9 +118,14 @@ def find(source: Source, say: Say) -> Path:
 
 def cached(repo: str, source: Source) -> Path | None:
     """The snapshot of a model in the hub's cache, without a word to the network; None where there is none."""
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import constants, try_to_load_from_cache
 
-    found = try_to_load_from_cache(repo, "model_index.json", revision=source.revision)
+    try:
+        found = try_to_load_from_cache(repo, "model_index.json", revision=source.revision)
+    except UnicodeDecodeError:  # the note of which snapshot is the newest is damaged: it is written anew
+        place = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs"
+        (place / source.revision).unlink()
+        return None
     if not isinstance(found, str):
         return None
     folder = Path(found).parent
