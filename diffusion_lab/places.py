@@ -83,6 +83,8 @@ class Place:
 ROLES = {
     "icons": Role("icons", "icons"),
     "points": Role("points", "points"),
+    "photos": Role("photos", "photos"),
+    "photos-no-skips": Role("photos without skips", "photos_no_skips"),
     "tiny-sd": Role("Tiny SD", "tiny_sd"),
     "stable-diffusion-v1-5": Role(
         "Stable Diffusion v1.5",

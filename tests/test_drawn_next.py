@@ -1,4 +1,4 @@
-"""A wrong function draws another picture next, in lessons 02, 04 and 06: what a check names can be seen."""
+"""A wrong function draws another picture next, in lessons 02, 04, 05 and 06: what a check names can be seen."""
 
 import io
 from pathlib import Path
@@ -17,6 +17,7 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "02.posterior": ("import numpy", "far_a =", "def on_paper", "posterior_mean(row"),
     "02.reverse": ("import numpy", "def walk", "walk(reverse_step, noise(model.shape, seed=1)"),
     "04.ddim": ("import Player", "times = schedule", "def my_sampler", "for n in (4, 20)"),
+    "05.block": ("A, B = Toy.load", "def built_of"),
     "06.formula": ("import Toy", "def drawn_with", "course_guide"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }

@@ -1,0 +1,8 @@
+"""A network opened: its blocks with their shapes and maps, how far it looks, its skip connections cut, a drawing."""
+
+from .blocks import Block, blocks, cut, stored_blocks, weights
+from .drawing import Drawing, draw
+from .reach import field, measured, pull, width, windows
+
+__all__ = ["Block", "Drawing", "blocks", "cut", "draw", "field", "measured", "pull", "stored_blocks", "weights",
+           "width", "windows"]  # fmt: skip

@@ -1,0 +1,65 @@
+"""The ward of lesson 05: four copies of one trained U-Net, each with one part out of order.
+
+Every one of them runs and answers with a picture of the right shape. They are meant to be met as pictures; whoever
+reads this file reads the answers.
+"""
+
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+from ...errors import LabError
+from ...networks import ResidualBlock, UNet
+from ...toy import Toy
+
+PATIENTS = {1: "no time", 2: "no normalisation", 3: "no skips", 4: "nothing added"}
+
+ILLNESSES = {
+    "no time": "the network is told t = 500, whatever the time is",
+    "no normalisation": "the maps are passed on as they are, never brought to one mean and spread",
+    "no skips": "the skip connections hand over nothing",
+    "nothing added": "the blocks give back their two convolutions alone: what came in is not added",
+}
+
+
+def patient(number: int, toy: Toy) -> Toy:
+    """The toy with the sabotage of that number, in a copy of its network. Raises LabError for other numbers."""
+    if number not in PATIENTS:
+        raise LabError(f"a patient from 1 to {len(PATIENTS)} was expected; {number!r} came; choose one of them")
+    network = deepcopy(toy.network)
+    SABOTAGE[PATIENTS[number]](network)
+    return Toy(toy.config, network)
+
+
+def _no_time(network: UNet) -> None:
+    told = network.context.forward
+    network.context.forward = lambda t, condition: told(torch.full_like(t, 500), condition)
+
+
+def _no_normalisation(network: UNet) -> None:
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.GroupNorm):
+                setattr(module, name, nn.Identity())
+
+
+def _no_skips(network: UNet) -> None:
+    network.skips = [False] * len(network.skips)
+
+
+def _nothing_added(network: UNet) -> None:
+    def alone(block):
+        added = block.forward
+        return lambda x, context: added(x, context) - block.bypass(x)
+
+    for block in _blocks(network):
+        block.forward = alone(block)
+
+
+def _blocks(network: UNet) -> list[ResidualBlock]:
+    return [module for module in network.modules() if isinstance(module, ResidualBlock)]
+
+
+SABOTAGE = {"no time": _no_time, "no normalisation": _no_normalisation, "no skips": _no_skips,
+            "nothing added": _nothing_added}

@@ -1,0 +1,171 @@
+"""A network is opened as it is: real shapes, skips cut and mended, fields computed as measured, guesses foretold."""
+
+import base64
+import json
+import re
+
+import pytest
+import torch
+from test_networks import awake
+
+from diffusion_lab import Exact, LocalExact, Toy, add_noise, as_samples, noise
+from diffusion_lab.anatomy import blocks, cut, draw, field, measured, pull, stored_blocks, weights, width, windows
+from diffusion_lab.coursework.lessons.ward import ILLNESSES, PATIENTS, SABOTAGE, patient
+from diffusion_lab.errors import LabError
+from diffusion_lab.mixing import predicted_x0
+from diffusion_lab.networks import MLP, UNet
+from diffusion_lab.places import WEIGHTS
+from diffusion_lab.recipes import photos, photos_no_skips
+from diffusion_lab.worlds import icons
+
+X = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def network():
+    return awake(UNet((8, 16, 24)))
+
+
+@pytest.fixture(scope="module")
+def toys():
+    return {True: Toy.load("photos"), False: Toy.load("photos-no-skips")}
+
+
+def test_blocks_are_what_the_network_makes(network):
+    way = blocks(network, X, 60)
+    assert [(b.name, b.channels, b.height) for b in way] == [
+        ("picture", 3, 16), ("enter", 8, 16), ("first", 8, 16), ("down.0", 16, 8), ("down.1", 24, 4), ("look", 24, 4),
+        ("middle", 24, 4), ("up.1", 16, 8), ("up.0", 8, 16), ("leave", 3, 16)]  # fmt: skip
+    assert {b.name: b.skip for b in way if b.skip is not None} == {"first": 0, "down.0": 1, "up.1": 1, "up.0": 0}
+    assert torch.equal(way[0].maps, X)
+    assert torch.equal(way[-1].maps, network(X, torch.full((2,), 60)))
+    assert sum(b.weights for b in way) + weights(network.context) == weights(network)
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_a_cut_skip_is_a_skip_of_zeros_and_heals_bit_for_bit(network):
+    t, before = torch.full((2,), 60), {name: p.clone() for name, p in network.state_dict().items()}
+    whole = network(X, t)
+    with torch.no_grad(), cut(network, [1]) as same:
+        assert same is network and network.skips == [True, False]
+        assert (network(X, t) - whole).abs().max() > 1e-3
+    with pytest.raises(ZeroDivisionError), cut(network, (0, 1)):
+        assert network.skips == [False, False]
+        1 / 0  # noqa: B018
+    assert network.skips == [True, True] and torch.equal(network(X, t), whole)
+    assert all(torch.equal(p, before[name]) for name, p in network.state_dict().items())
+
+
+@pytest.mark.parametrize("wrong", [lambda net: cut(net, [2]), lambda net: cut(net, [-1]), lambda net: cut(MLP()),
+                                   lambda net: cut(net, ["0"])])  # fmt: skip
+def test_what_cannot_be_cut_is_told(network, wrong):
+    with pytest.raises(LabError, match="came"), wrong(network):
+        pass
+    assert network.skips == [True, True]
+
+
+def test_only_the_courses_unet_and_a_folder_with_weights_are_opened(network, tmp_path):
+    with pytest.raises(LabError, match="MLP came"):
+        blocks(MLP(), X, 60)
+    with pytest.raises(LabError, match="none are there"):
+        stored_blocks(tmp_path)
+
+
+def test_a_field_is_its_sum_and_what_the_gradient_measures(network):
+    assert field([]) == 1 and field([(3, 1), (3, 1)]) == 5 and field([(3, 1), (2, 1), (3, 2)]) == 1 + 2 + 1 + 4
+    steps = windows(network)
+    names = [name for name, _, _ in steps]
+    for name, pixels in (("enter", 3), ("first", 7), ("down.0", 16), ("down.1", 34), ("middle", 50)):
+        last = len(names) - names[::-1].index(name)
+        seen = measured(network, name, 64) > 0
+        assert field([(m, jump) for _, m, jump in steps[:last]]) == pixels
+        assert int(seen.any(0).sum()) == int(seen.any(1).sum()) == pixels
+
+
+def test_pull_is_the_squared_gradient_around_a_pixel():
+    blur = torch.nn.Conv2d(3, 3, 3, padding=1)
+    around = pull(lambda x, t, condition: blur(x), X, 60)
+    one = blur.weight.detach().sum(0).square().sum(0)                             # (3, 3)
+    assert around.shape == (31, 31)
+    torch.testing.assert_close(around[14:17, 14:17], one / one.sum())
+    assert width(around, 1.0) == 3 and width(torch.eye(5), 0.6) == 3 and width(torch.ones(5, 5), 0.01) == 1
+
+
+def test_the_drawing_is_as_wide_as_channels_and_as_high_as_pixels(network):
+    way = blocks(network, X, 60)
+    html = draw(way, caption="a caption")._repr_html_()
+    svg = base64.b64decode(re.search(r"svg\+xml;base64,([\w+/=]+)", html)[1]).decode()
+    sizes = [(float(w), float(h)) for w, h in re.findall(r'<rect [^>]*width="([\d.]+)" height="([\d.]+)"', svg)]
+    assert len(sizes) == len(way) == html.count("tabindex")
+    for (w, h), block in zip(sizes, way, strict=True):
+        assert w / block.channels == pytest.approx(sizes[1][0] / way[1].channels, rel=0.02)
+        assert h / block.height == pytest.approx(sizes[1][1] / way[1].height, rel=0.02)
+    assert "skip 0: 8 maps of 16 x 16 pixels" in svg and "skip 1: 16 maps of 8 x 8 pixels" in svg
+    assert "down.0: 16 maps of 8 x 8" in html and "a caption" in html and 'alt="A U-Net' in html
+
+
+def test_the_shapes_of_tiny_sd_are_read_without_loading_it():
+    way = stored_blocks(WEIGHTS / "tiny_sd")
+    assert [(b.name, b.channels, b.height, b.skip) for b in way] == [
+        ("picture", 4, 16, None), ("conv_in", 64, 16, None), ("down_blocks.0", 64, 16, 0),
+        ("down_blocks.1", 128, 8, None), ("mid_block", 128, 8, None), ("up_blocks.0", 128, 8, None),
+        ("up_blocks.1", 64, 16, 0), ("conv_out", 4, 16, None)]  # fmt: skip
+
+
+# --- lesson 05 ---------------------------------------------------------------------------------------------------
+
+
+def test_the_photos_toys_are_small_and_what_their_recipes_make(toys):
+    for skips, recipe, folder in ((True, photos.RECIPE, "photos"), (False, photos_no_skips.RECIPE, "photos_no_skips")):
+        assert toys[skips].config == recipe.config == photos.config(skips)
+        assert toys[skips].network.skips == [skips] * 2
+        assert (WEIGHTS / folder / "model.safetensors").stat().st_size <= 200_000
+        assert recipe.steps == 400 and (WEIGHTS / folder / "README.md").exists()
+    assert len(photos.unseen(2)) == 2 and photos.unseen(2).shape == (2, 3, 32, 32)
+
+
+def test_skips_are_worth_decibels_at_little_noise_and_none_at_much(toys):
+    record = json.loads((WEIGHTS / "photos/skips.json").read_text("utf-8"))
+    assert tuple(record["t"]) == photos.TIMES
+    runs = {(row["steps"], row["seed"], row["skips"]): row["dB"] for row in record["rows"]}
+    assert len(runs) == 12 == len(record["rows"])
+    for steps, apart in ((photos.SHORT, 1.9), (400, 3.0)):
+        for k in (0, 1):  # t = 50 and 100: the worst with skips against the best without
+            worst = min(runs[steps, seed, True][k] for seed in range(3))
+            assert worst - max(runs[steps, seed, False][k] for seed in range(3)) >= apart, (steps, k)
+        assert all(abs(runs[steps, s, True][4] - runs[steps, s, False][4]) < 0.5 for s in range(3))
+    clean = photos.unseen(64)
+    for skips, toy in toys.items():  # the shipped ones are the recorded ones of seed 0
+        assert photos.quality(toy, clean, 50) == pytest.approx(runs[400, 0, skips][0], abs=0.1)
+
+
+def test_a_guess_is_foretold_window_by_window_and_the_control_is_further_off():
+    toy = Toy.load("icons")
+    known, hidden = icons.sample(6000, 1, "train")[0][:800], as_samples(icons.sample(8, 77)[0])
+    best = []
+    for t in (60, 450):
+        alpha_bar = toy.schedule.alpha_bar(t)
+        x = add_noise(hidden, alpha_bar, noise(toy.shape, list(range(8))))
+        net = predicted_x0(x, toy.predict_noise(x, t), alpha_bar)
+        off = {w: float((LocalExact(known, w, schedule=toy.schedule).guess(x, alpha_bar) - net).square().mean() ** 0.5)
+               for w in (1, 5, 13)}
+        control = float((Exact(known, schedule=toy.schedule).guess(x, alpha_bar) - net).square().mean() ** 0.5)
+        best.append(min(off, key=off.get))
+        assert control - min(off.values()) >= 0.05
+    assert best == [1, 5]
+
+
+def test_every_patient_of_the_ward_has_one_part_out_of_order(toys):
+    assert set(PATIENTS.values()) == set(ILLNESSES) == set(SABOTAGE)
+    healthy, x = toys[True], noise((3, 32, 32), [1, 2])
+    before = healthy.predict_noise(x, 50)
+    guesses = [before, *(patient(number, healthy).predict_noise(x, 50) for number in PATIENTS)]
+    assert all((a - b).abs().max() > 1e-2 for k, a in enumerate(guesses) for b in guesses[:k])
+    assert torch.equal(healthy.predict_noise(x, 50), before)
+    no_time = patient(1, healthy)
+    assert torch.equal(no_time.predict_noise(x, 500), healthy.predict_noise(x, 500))
+    without = Toy(photos.config(skips=False), seed=0)
+    without.network.load_state_dict(healthy.network.state_dict())
+    assert torch.equal(guesses[3], without.predict_noise(x, 50))
+    with pytest.raises(LabError, match="from 1 to 4"):
+        patient(5, healthy)
