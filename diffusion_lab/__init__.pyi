@@ -4,6 +4,7 @@ from . import controls as controls
 from . import editing as editing
 from . import errors as errors
 from . import exact as exact
+from . import fields as fields
 from . import figures as figures
 from . import guidance as guidance
 from . import mixing as mixing
@@ -14,7 +15,9 @@ from . import pixels as pixels
 from . import protocol as protocol
 from . import sampling as sampling
 from . import schedules as schedules
+from . import sketch as sketch
 from . import steps as steps
+from . import touch as touch
 from . import toy as toy
 from . import training as training
 from . import trajectory as trajectory

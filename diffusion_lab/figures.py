@@ -193,11 +193,11 @@ def write(sheet: Image.Image, text: str, x: float, y: float, colour: str = "#222
     sheet.info["letters"] = min(size, sheet.info.get("letters", size))
 
 
-def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
+def axes(width: float = 8, height: float = 3.6, columns: int = 1, rows: int = 1, **layout):
     """A matplotlib figure and its axes in the course's look: few ticks, no box, 16-pixel text, time to the right.
 
-    Arguments: `width` and `height` in inches of 96 CSS pixels each; `columns` of plots side by side; `layout`, what
-    pyplot.subplots takes beside them. Returns (figure, axes), axes an array where there are several.
+    Arguments: `width` and `height` in inches of 96 CSS pixels each; `columns` of plots side by side, in `rows`;
+    `layout`, what pyplot.subplots takes beside them. Returns (figure, axes), axes an array where there are several.
     """
     from matplotlib import pyplot
 
@@ -205,7 +205,7 @@ def axes(width: float = 8, height: float = 3.6, columns: int = 1, **layout):
              "axes.edgecolor": PALETTE["reference"], "axes.labelcolor": "#333333", "text.color": "#222222",
              "xtick.color": "#444444", "ytick.color": "#444444", "figure.constrained_layout.use": True}
     with pyplot.rc_context(style):
-        figure, panels = pyplot.subplots(1, columns, figsize=(width, height), **layout)
+        figure, panels = pyplot.subplots(rows, columns, figsize=(width, height), **layout)
     for panel in np.ravel(panels):
         panel.locator_params(nbins=5)
     return figure, panels

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from os.path import exists, isdir, isfile  # pathlib's raise for a name that is too long
 from pathlib import Path
 
+import platformdirs
+
 from .errors import LabError
 from .files import expanded, tensor_names, where
 from .recipe import as_scale, as_text, as_whole, plain
 
 WEIGHTS = Path(__file__).parent / "weights"
 ADDRESS = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")  # an owner, or a model of theirs
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")  # of a model that a lesson trains here
 PAGE = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/]+/[^/]+?)(?:/tree/main)?/?")
 MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
 WEIGHT_FILES = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
@@ -104,8 +107,22 @@ ROLES = {
 }
 
 
+def learners(name: str) -> Path:
+    """Where something of a learner's own is kept on their computer, outside of the course: "progress" (which the
+    variable DIFFUSION_LAB_PROGRESS names, and then the rest lies in it) or "models"."""
+    if asked := os.environ.get("DIFFUSION_LAB_PROGRESS"):
+        return expanded(asked) if name == "progress" else expanded(asked) / name
+    return platformdirs.user_data_path("diffusion_lab") / name
+
+
+def own_model(name: str) -> Path:
+    """The folder of a model that a lesson trains here, whether it is there yet or not."""
+    return learners("models") / name
+
+
 def find_model(name: str | Path) -> Place:
-    """Where the model of that name lies: a path wins over a name in ROLES, a name over an address on the hub.
+    """Where the model of that name lies: a path wins over a name in ROLES, that over the name of a model that was
+    trained here (`own_model`), and that over an address on the hub.
 
     A path is a Path, a folder that holds a model, what exists or is called as weights are, and what begins with a
     folder that exists (so that a typing slip in it is told, and never taken for an address). A model's page on the hub
@@ -123,6 +140,8 @@ def find_model(name: str | Path) -> Place:
         came, remedy = _found_at(path)
         raise LabError(f"a folder with a model in it ({' or '.join(MARKS)}) was expected at {where(path)}; {came} "
                        f"is there; {remedy}")
+    if isinstance(name, str) and NAME.fullmatch(name) and _kind(own := own_model(name)):
+        return Place(own)
     return Place(None, role_of(name))
 
 

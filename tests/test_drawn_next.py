@@ -1,4 +1,4 @@
-"""A wrong function draws another picture next, in lessons 02, 04, 05 and 06: what a check names can be seen."""
+"""A wrong function draws another picture next, in lessons 02 to 06: what a check names can be seen."""
 
 import io
 from pathlib import Path
@@ -16,6 +16,8 @@ TEXTS = Path(__file__).parents[1] / "lessons/text"
 CELLS = {  # for each exercise words of the cells that are needed; the last one draws with the answer
     "02.posterior": ("import numpy", "far_a =", "def on_paper", "posterior_mean(row"),
     "02.reverse": ("import numpy", "def walk", "walk(reverse_step, noise(model.shape, seed=1)"),
+    "03.loss": ("import Learning", "rounds = probes", "def valley", "lowest, off ="),
+    "03.targets": ("import Learning", "for convert in"),
     "04.ddim": ("import Player", "times = schedule", "def my_sampler", "for n in (4, 20)"),
     "05.block": ("A, B = Toy.load", "def built_of"),
     "06.formula": ("import Toy", "def drawn_with", "course_guide"),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from diffusion_lab import figures, player
+from diffusion_lab import figures, player, touch
 from diffusion_lab.templates import as_json, fill, marked, renew
 
 
@@ -35,7 +35,7 @@ def test_a_stored_page_takes_todays_script_and_keeps_its_data():
     assert old != new and old.split(">")[0] != new.split(">")[0]  # the print in the mark tells them apart
 
 
-@pytest.mark.parametrize("made", [player.parts(), figures.parts()])
+@pytest.mark.parametrize("made", [player.parts(), figures.parts(), touch.parts()])
 def test_every_part_of_ours_can_be_found_again(made):
     for part in made:
         page, (old,) = renew(f"a{part}b", [])

@@ -19,7 +19,7 @@ from diffusion_lab import worlds
 from diffusion_lab.__main__ import main
 from diffusion_lab.errors import LabError
 from diffusion_lab.evaluation.icons import obeyed, read, reader
-from diffusion_lab.places import WEIGHTS
+from diffusion_lab.places import WEIGHTS, find_model, own_model
 from diffusion_lab.recipes import icons as icons_recipe
 from diffusion_lab.recipes import points as points_recipe
 from diffusion_lab.recipes._toys import STATE
@@ -348,3 +348,25 @@ def test_a_toy_in_a_second(tmp_path, capsys):
     code, told, _ = here(capsys, "points", "--seconds", "1", "--out", str(tmp_path / "quick"))
     assert code == 0 and int(told.split("trained in ")[1].split()[0]) >= 1
     assert Toy.load(tmp_path / "quick").name == "points"
+
+
+def test_a_model_of_ones_own_goes_on_each_time_and_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFUSION_LAB_PROGRESS", str(tmp_path))
+    recipe, folder = points_recipe.RECIPE, own_model("my-points")
+    assert folder == tmp_path / "models" / "my-points"
+    with pytest.raises(LabError, match="my-points"):
+        Toy.load("my-points")
+    for first in (0, 3):
+        reached = [progress.step for progress in recipe.go_on(recipe.untrained(), 3, folder)]
+        assert reached == [first + 1, first + 2, first + 3]
+    kept = Toy.load("my-points")
+    assert kept.config == recipe.config and find_model("my-points").folder == folder
+    assert not torch.equal(kept.network.leave.weight, recipe.untrained().network.leave.weight)
+    shutil.copytree(folder, own_model("icons"))
+    assert find_model("icons").folder == WEIGHTS / "icons"  # a name of the course's stays the course's
+
+
+def test_where_nothing_can_be_kept_a_model_is_trained_all_the_same():
+    recipe, folder = points_recipe.RECIPE, own_model("my-points")  # as tests and builds have it: in no folder at all
+    assert [progress.step for progress in recipe.go_on(recipe.untrained(), 2, folder)] == [1, 2]
+    assert not folder.exists()

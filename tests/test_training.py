@@ -30,6 +30,7 @@ from diffusion_lab.training import (
     together,
     train,
     warm_up_and_down,
+    watched,
 )
 from diffusion_lab.training.checkpoint import State
 from diffusion_lab.training.loop import _generator
@@ -687,3 +688,26 @@ def test_two_processes_train_one_network_and_resume_exactly(tmp_path):
     assert all(torch.equal(whole[name], resumed[name]) and not torch.equal(cut[name], whole[name]) for name in whole)
     alone, _ = run(12, optimizer=two_optimisers)
     assert not torch.equal(alone.net[0].weight, whole["net.0.weight"])  # the other process's pictures count
+
+
+def test_a_watched_training_draws_at_its_steps_and_ends_without_a_bar(monkeypatch):
+    pages = []
+    shown = SimpleNamespace(update=lambda html: pages.append(html.data))
+    monkeypatch.setattr("IPython.get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.display.display", lambda html, display_id: pages.append(html.data) or shown)
+    drawn = []
+
+    def drawing(progress):
+        drawn.append(progress.step)
+        return SimpleNamespace(_repr_html_=lambda: f"<p>step {progress.step}</p>")
+
+    steps = [progress.step for progress in watched(train(Guess(), loss, 12), drawing, at=(1, 5))]
+    assert steps == list(range(1, 13)) and drawn == [1, 5, 12]
+    assert pages[0] == pages[0].strip() == "<span></span>" and pages[-1] == "<p>step 12</p>"
+    assert any("step 5 of 12, loss" in page and "<progress" in page for page in pages)
+    for _ in watched(train(Guess(), loss, 12), drawing, at=(2,)):
+        if drawn[-1] == 2:
+            break
+    assert pages[-1] == "<p>step 2</p>"  # left early: what was drawn stays
+    with pytest.raises(LabError, match="a training was expected"):
+        next(watched("train"))

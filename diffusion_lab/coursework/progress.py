@@ -6,7 +6,6 @@ into the same file, and an update of the course touches none. The variable DIFFU
 
 import contextlib
 import json
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -14,10 +13,9 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-import platformdirs
-
 from ..errors import LabError
-from ..files import expanded, read_as, read_json, whole
+from ..files import read_as, read_json, whole
+from ..places import learners
 from .lessons import exercises, module, numbers, title
 
 NOTE = re.compile(r"\d\d\.\w+")  # the name of an exercise; a cloud's "01.root (conflicted copy)" is none
@@ -37,8 +35,7 @@ class Done:
 
 def folder() -> Path:
     """Where it is kept."""
-    asked = os.environ.get("DIFFUSION_LAB_PROGRESS")
-    return expanded(asked) if asked else platformdirs.user_data_path("diffusion_lab") / "progress"
+    return learners("progress")
 
 
 def note(name: str, slip: str) -> None:

@@ -1,7 +1,8 @@
 """What the recipes of both toys share: a data set, a network, and the steps that bring them together."""
 
+import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from tqdm.auto import tqdm
 
 from ..errors import LabError
 from ..files import alone, expanded
+from ..recipe import as_whole
 from ..toy import FILES, Toy
-from ..training import Checkpoint, Within, as_plan, horizon, muon_and_adamw, stopped_kindly, train
+from ..training import Checkpoint, Progress, Within, as_plan, horizon, muon_and_adamw, stopped_kindly, train
 
 STATE = "training.safetensors"
 
@@ -44,6 +46,34 @@ class ToyRecipe:
         optimizer = muon_and_adamw(0.02, 3e-3, _at_the_edges, down=0.6, warm_up=40)
         yield from train(toy.network, self.loss(toy), steps, optimizer=optimizer, ema=horizon(0.05), seed=self.seed,
                          checkpoint=checkpoint)
+
+    def go_on(self, toy: Toy, steps: int, folder: Path) -> Iterator[Progress]:
+        """Train so many steps more than the folder's training has, and keep both there, the training and the toy.
+
+        Arguments: `toy`, untrained; `steps`, 1 or more; `folder`, as `places.own_model` names it. A disk that takes
+        nothing keeps nothing, and the training goes its way. Yields each Progress.
+        """
+        more, state = as_whole(steps, "the number of steps", "try 60"), folder / STATE
+        keep = Checkpoint(state, every_seconds=20) if _may_write(folder) else None
+        first = []  # the step that it goes on from
+
+        def plan(step: int) -> int:
+            first.append(step)
+            return first[0] + more
+
+        for progress in self.train(toy, plan, keep):
+            if keep is not None and progress.step == progress.steps:
+                Toy(toy.config, progress.ema).save(folder)
+            yield progress
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether a folder is there to write into, made where it was not."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def _at_the_edges(name: str) -> bool:

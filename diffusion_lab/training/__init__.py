@@ -5,6 +5,7 @@ from .checkpoint import Checkpoint, stopped_kindly
 from .clock import Within, as_plan
 from .loop import Progress, horizon, looks, train
 from .optimisers import Muon, Optimisers, adamw, muon_and_adamw, warm_up_and_down
+from .watching import watched
 
 __all__ = ["Checkpoint", "Muon", "Optimisers", "Progress", "Within", "adamw", "as_plan", "horizon", "looks",
-           "muon_and_adamw", "stopped_kindly", "together", "train", "warm_up_and_down"]  # fmt: skip
+           "muon_and_adamw", "stopped_kindly", "together", "train", "warm_up_and_down", "watched"]  # fmt: skip

@@ -233,9 +233,9 @@ def renewed(fresh: nbformat.NotebookNode, old: nbformat.NotebookNode) -> tuple[n
             for output in cell.outputs:
                 html = output.get("data", {}).get("text/html", "")
                 if "data-lab=" in html:
-                    from diffusion_lab import figures, player, templates
+                    from diffusion_lab import figures, player, templates, touch
 
-                    parts = (*player.parts(), *figures.parts())
+                    parts = (*player.parts(), *figures.parts(), *touch.parts())
                     output.data["text/html"], left = templates.renew(html, parts)
                     unreadable += left
     fresh.metadata["built"] = old.metadata.get("built", {})
