@@ -149,7 +149,7 @@ def verdict(obeyed: float, burnt: float, distance: float, plain: float) -> str:
         return "burnt"
     if obeyed < 0.97:
         return "weak"
-    return "alike" if distance > 0.4 * plain else "cured"
+    return "alike" if distance > 0.5 * plain else "cured"
 
 
 def _guided_values() -> dict[str, Tensor | float]:
