@@ -168,7 +168,7 @@ def _weights_values():
 
 def _field_values():
     layers = [(m, j) for _, m, j in windows(UNet((16, 24, 32)))]
-    return {"r": field(layers), "L": len(layers), "m_*": [m for m, _ in layers], "j_*": [j for _, j in layers]}
+    return {"r": field(layers), "K": len(layers), "m_*": [m for m, _ in layers], "j_*": [j for _, j in layers]}
 
 
 def _norm_values():
@@ -176,7 +176,7 @@ def _norm_values():
     maps, (a, b) = noise((8, 3, 3), 1).double(), (0.3, -0.7)
     out = nn.GroupNorm(1, 8).double()(maps).detach() * (1 + a) + b
     sigma = math.sqrt(float(maps.var(correction=0)) + 1e-5)
-    return {"h": out, "g": maps, r"\mu": float(maps.mean()), r"\sigma": sigma, "a": a, "b": b}
+    return {"h": out, "f": maps, r"\mu": float(maps.mean()), r"\sigma": sigma, "a": a, "b": b}
 
 
 def _score_values():
