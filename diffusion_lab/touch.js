@@ -52,6 +52,7 @@
 
     const draw = () => {
       const now = weigh(range.value / 100), scale = Math.min(3, devicePixelRatio || 1);
+      const letters = 18 * SIZE / (plane.clientWidth || SIZE); // 18 px however small the plane is shown
       plane.width = plane.height = SIZE * scale;
       const pen = plane.getContext("2d");
       const at = ([x, y]) => [(x / set.reach + 1) * SIZE / 2, (1 - y / set.reach) * SIZE / 2];
@@ -72,9 +73,9 @@
       for (const turn of [1, -1]) pen.lineTo(tip[0] - unit[0] * head - turn * unit[1] * head * 0.6, tip[1] - unit[1] * head + turn * unit[0] * head * 0.6);
       pen.fill();
       for (const turn of [1, -1]) stroke([here[0] - 8, here[1] - 8 * turn], [here[0] + 8, here[1] + 8 * turn], set.colours.noise, 4);
-      Object.assign(pen, {globalAlpha: 1, fillStyle: "#444444", font: "18px system-ui, sans-serif", textAlign: "right"});
-      pen.fillText("first pixel", SIZE - 6, SIZE / 2 - 8), pen.save(), pen.rotate(-Math.PI / 2);
-      pen.fillText("second pixel", -6, SIZE / 2 + 22), pen.restore();
+      Object.assign(pen, {globalAlpha: 1, fillStyle: "#444444", font: `${letters}px system-ui, sans-serif`, textAlign: "right"});
+      pen.fillText("first pixel", SIZE - 6, SIZE - 8), pen.save(), pen.rotate(-Math.PI / 2);
+      pen.fillText("second pixel", -6, letters), pen.restore();
       show(now);
     };
     const show = (now) => {
@@ -110,6 +111,7 @@
       event.target.blur();
       host.closest(".jp-Notebook")?.focus({preventScroll: true});
     }, true);
+    new ResizeObserver(draw).observe(plane);
     draw();
   }
 })();
