@@ -10,10 +10,11 @@ from test_networks import awake
 
 from diffusion_lab import Exact, LocalExact, Toy, add_noise, as_samples, noise
 from diffusion_lab.anatomy import blocks, cut, draw, field, measured, pull, stored_blocks, weights, width, windows
+from diffusion_lab.coursework.lessons.lesson_05 import WEIGHTS as COUNTED
 from diffusion_lab.coursework.lessons.ward import ILLNESSES, PATIENTS, SABOTAGE, patient
 from diffusion_lab.errors import LabError
 from diffusion_lab.mixing import predicted_x0
-from diffusion_lab.networks import MLP, UNet
+from diffusion_lab.networks import MLP, ResidualBlock, UNet
 from diffusion_lab.places import WEIGHTS
 from diffusion_lab.recipes import photos, photos_no_skips
 from diffusion_lab.worlds import icons
@@ -122,6 +123,15 @@ def test_the_photos_toys_are_small_and_what_their_recipes_make(toys):
         assert (WEIGHTS / folder / "model.safetensors").stat().st_size <= 200_000
         assert recipe.steps == 400 and (WEIGHTS / folder / "README.md").exists()
     assert len(photos.unseen(2)) == 2 and photos.unseen(2).shape == (2, 3, 32, 32)
+
+
+def test_the_wrong_counts_of_a_block_are_those_that_their_sentences_speak_of():
+    block = ResidualBlock(16, 24, 32)
+    one, two = weights(block.conv1), weights(block.conv2)
+    rest = weights(block) - one - two
+    narrow = (3 * 16 + 1) * 24 + (3 * 24 + 1) * 24
+    assert COUNTED.truth == weights(block) and rest == 2072
+    assert set(COUNTED.wrong) == {one + two, one + two + rest - 48, 2 * one + rest, narrow + rest, 2 * one, one}
 
 
 def test_skips_are_worth_decibels_at_little_noise_and_none_at_much(toys):

@@ -31,8 +31,8 @@ WEIGHTS = Value(
         8688: "These are the two convolutions alone: the rest of the block learns, too.",
         10712: "Each map that goes out has one more number, its bias: look at the 1 in the formula.",
         9032: "The second convolution is larger than the first: as many maps come in there as go out.",
-        4096: "A window of 3 x 3 has nine weights for each map, not three: look at the square in the formula.",
-        7280: "Both convolutions count, and this is the first one twice; and then the rest comes on top.",
+        5000: "A window of 3 x 3 has nine weights for each map, not three: look at the square in the formula.",
+        6960: "Both convolutions count, and this is the first one twice; and then the rest comes on top.",
         3480: "This is the first convolution alone: there is a second one, and the rest.",
     },
     hints=(
