@@ -230,7 +230,7 @@ def test_steps_are_a_positive_whole_number(steps):
     {"seed": -1}, {"seed": 1.5}, {"seed": None}, {"seed": True}, {"seed": 2**63}, {"checkpoint": "run.safetensors"},
     {"optimizer": adamw(clip=0)}, {"optimizer": adamw(clip=-1.0)}, {"optimizer": adamw(clip=float("nan"))},
     {"optimizer": "adamw"}, {"optimizer": lambda network: torch.optim.SGD(network.parameters(), 0.1)},
-], ids=str)  # fmt: skip
+], ids=lambda wrong: ", ".join(wrong))  # fmt: skip
 def test_what_no_training_can_be_told_is_refused_before_a_step(wrong):
     def never(network, generator):
         raise AssertionError("a step was made")
