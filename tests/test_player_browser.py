@@ -651,6 +651,26 @@ def test_nothing_is_cut_off_or_overlaps(visit, name):
     assert min(sides) >= 44
 
 
+@pytest.mark.parametrize("name", ["latents", "compare"])
+def test_nothing_moves_with_the_caption_and_no_bar_stands_behind_words(visit, name):
+    """The buttons stay where they are at every step, on a page, a slide and a phone."""
+    tab = visit(name)
+    for width in (1100, 760, 390):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.wait_for_function("(width) => innerWidth === width", arg=width)
+        browser.painted(tab)
+        focus(tab, 0)
+        places = set()
+        for _ in range(12):
+            places.add(tab.evaluate("""[document.querySelector(".dl-live").offsetHeight,
+                ...[...document.querySelectorAll("button")].map((b) => b.offsetLeft + "," + b.offsetTop)].join(" ")"""))
+            browser.press(tab, "ArrowRight")
+        assert len(places) == 1, (width, places)
+        low, top = tab.evaluate("""[Math.max(...[...document.querySelectorAll(".dl-bar")].map((bar) =>
+            bar.getBoundingClientRect().bottom)), document.querySelector(".dl-word-bars").getBoundingClientRect().top]""")
+        assert low <= top, width
+
+
 def test_a_slide_holds_the_whole_player(visit):
     """At 1120 x 560, with a hero of 320 pixels and no letter below 18; on a page none is below 16."""
     for name in ("guided", "plain", "forward", "compare", "ask", "latents", "riddle", "same"):

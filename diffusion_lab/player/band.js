@@ -21,10 +21,11 @@ function drawBand(root, state) {
   const box = root.querySelector(".dl-band"), drawing = box.querySelector("svg");
   const width = box.clientWidth, height = box.clientHeight;
   if (!width) return;
-  const barred = paths.some((path) => path.change), words = barred ? 18 : 0, bars = barred ? BARS : 0, ticks = 6;
+  const barred = paths.some((path) => path.change), bars = barred ? BARS : 0, ticks = 6;
+  drawing.replaceChildren();
+  const words = barred ? drawWords(drawing, paths, width, height) : 0;
   const area = height - words - bars - ticks;
   const at = (k, share) => [PAD + (N > 1 ? k / (N - 1) : 0.5) * (width - 2 * PAD), (1 - share) * area];
-  drawing.replaceChildren();
   drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg(drawing, "rect", { class: "dl-noise", x: PAD, y: 0, width: width - 2 * PAD, height: area });
   for (let y = 7, row = 0; y < area; y += 9, row++) {
@@ -42,7 +43,6 @@ function drawBand(root, state) {
   if (spacing >= 3) for (let k = 0; k < N; k++) marks.push(`M${at(k, 0)[0].toFixed(1)} ${area}v${ticks - 1}`);
   svg(drawing, "path", { class: "dl-ticks", d: `M${PAD} ${area}H${width - PAD}` + marks.join("") });
   state.bars = drawBars(drawing, state, at, spacing, height - words);
-  if (barred) svg(drawing, "text", { class: "dl-word-bars", x: PAD, y: height - 3 }, paths[1] ? (width < 520 ? "guess changed" : "bars: how much the guess changed") + ": A filled, B hollow" : "bars: how much the guess changed");
   if (forward && paths[1]) drawHalf(drawing, state, at, width);
   state.veil = svg(drawing, "rect", { class: "dl-veil", y: -2, height: height - words + 2, width: 0 });
   const places = { noise: [forward ? width - PAD - 8 : PAD + 8, 20], picture: [forward ? PAD + 8 : width - PAD - 8, area - 8] };
@@ -57,6 +57,15 @@ function drawBand(root, state) {
   state.dot = svg(drawing, "circle", { class: "dl-dot", r: 9 });
   state.place = (k, which = finest) => ({ x: at(k, 0)[0], y: at(k, paths[which].alpha[pairs[k][which]])[1], bottom: height - words, width });
   state.nearest = (x) => Math.round(((x - PAD) / (width - 2 * PAD)) * (N - 1));
+}
+
+// What the bars mean, below them; returns the height of this line: letters grow where a slide is shrunk.
+function drawWords(drawing, paths, width, height) {
+  const means = paths[1] && width < 520 ? "guess changed" : "bars: how much the guess changed";
+  const words = svg(drawing, "text", { class: "dl-word-bars", x: PAD }, paths[1] ? means + ": A filled, B hollow" : means);
+  const letters = parseFloat(getComputedStyle(words).fontSize);
+  words.setAttribute("y", height - 0.25 * letters);
+  return Math.ceil(1.2 * letters);
 }
 
 // Small green bars: how much the guess changed, kept by their place on the band. The second path's are outlined.

@@ -5,7 +5,7 @@ const BODY = `
 <div class="dl-panels"><div class="dl-column"><div class="dl-eq"></div><p class="dl-means"></p></div></div>
 <div class="dl-band"><svg aria-hidden="true"></svg><input type="range" min="0" step="1"></div>
 <div class="dl-controls">
-<p class="dl-caption"></p>
+<div class="dl-said"><p class="dl-caption"></p></div>
 <button type="button" data-do="flag" aria-keyshortcuts="Space">I know it <kbd aria-hidden="true">Space</kbd></button>
 <button type="button" data-do="back" aria-label="One step back" aria-keyshortcuts="ArrowLeft">
 <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M12 2L4 8l8 6z"/></svg></button>
@@ -54,6 +54,7 @@ function build(root, state) {
   live.querySelector(".dl-means").textContent = data.small && small;
   live.querySelector(".dl-note").textContent = data.note;
   for (const name of ["title", "opening", "caption", "formula", "band", "eq", "facts"]) state[name] = live.querySelector(`.dl-${name}`);
+  keepRoom(state);
   state.range = live.querySelector("input");
   state.range.max = state.N - 1;
   addButtons(live, state, shown);
@@ -206,7 +207,7 @@ function draw(state) {
       " + ", node("b", weights[1], { className: "dl-noisy" }), " × ", letter("eps"));
   }
   const said = facts(state);
-  state.caption.replaceChildren(...said.flatMap((part, n) => [n ? " · " : "", node(n ? "span" : "b", part)]));
+  state.caption.replaceChildren(...saying(said));
   state.range.value = i;
   state.range.setAttribute("aria-valuetext", inWords(state));
   state.title.textContent = state.open ? state.data.title : state.data.ask;

@@ -44,8 +44,10 @@ function place(path, k) {
   return `Step ${path.number[k].toLocaleString("en-GB")} of ${total}`;
 }
 
-function facts(state) {
-  const { paths, pairs, i, data } = state;
+const saying = (said) => said.flatMap((part, n) => [n ? " · " : "", node(n ? "span" : "b", part)]);
+
+function facts(state, i = state.i) {
+  const { paths, pairs, data } = state;
   const [a, b] = pairs[i], path = paths[0], alpha = path.alpha[a];
   const said = [], thing = path.points ? "data" : "picture";
   if (paths[1]) {
@@ -63,6 +65,15 @@ function facts(state) {
   else if (data.gaps) said.push(state.gaps[i] === 0 ? "no difference at all" : `largest difference ${state.gaps[i].toPrecision(2)}`);
   if (state.broken) said.push("not a number (NaN)");
   return said;
+}
+
+// The longest caption stands unseen under the one that is read: the buttons beside it never move while it plays.
+function keepRoom(state) {
+  const every = state.pairs.map((_, i) => facts(state, i)), long = (said) => said.join().length;
+  const most = every.reduce((a, b) => (long(b) > long(a) ? b : a)).map((part) => part.replace(/[\d.]/g, "0"));
+  const room = node("p", "", { className: "dl-room", ariaHidden: "true" });
+  room.append(...saying(most));
+  state.caption.before(room);
 }
 
 // What stands behind "details": numbers of the step, what the path was made from, the keys.
