@@ -56,7 +56,7 @@ ROOMS = {  # a room: its files, and its tests
     "objectives": ("objectives.py", "objectives devices"),
     "sampling": ("sampling/*.py", "sampling editing"),
     "editing": ("editing.py", "editing"),
-    "figures": ("figures.py", "figures"),
+    "figures": ("figures/*.py", "figures"),
     "training": ("training/*.py", "training"),
     "checks": ("coursework/checks/*.py", "coursework beginners coursework_pages coursework_clinic"),
     "stable_diffusion": ("stable_diffusion/*.py", "stable_diffusion stable_diffusion_editing stable_diffusion_rooms"),

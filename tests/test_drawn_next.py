@@ -67,6 +67,7 @@ def test_every_named_mistake_draws_another_picture_and_is_told_in_numbers(name):
     found = {}
     for slip in draw.exercise.slips:
         wrong, said = draw(slip.code)
-        found[slip.name] = float(np.square(wrong - right).mean() ** 0.5)
+        h, w = np.minimum(wrong.shape[:2], right.shape[:2])  # longer numbers below have other letters
+        found[slip.name] = float(np.square(wrong[:h, :w] - right[:h, :w]).mean() ** 0.5)
         assert said != words, slip.name
     assert min(found.values()) > SEEN, found

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from diffusion_lab import figures
 from diffusion_lab.errors import LabError
 from diffusion_lab.figures import PALETTE, WORDS, Figure, Slider, as_image, axes, schedule_curves, shares, strip
+from diffusion_lab.figures import figure as drawing
 from diffusion_lab.schedules import cosine, linear, scaled_linear, straight
 
 RED = np.full((4, 4, 3), [200, 0, 0], np.uint8)
@@ -174,8 +174,8 @@ def test_a_figure_says_how_large_its_smallest_letters_are():
 
 
 def test_labels_stand_under_their_pictures():
-    column = strip([RED] * 4, "squares", labels=["MM", "WW"], rows=2, size=40).image
-    each = strip([RED] * 4, "squares", labels=["MM", "WW", "AA", "VV"], rows=2, size=40).image
+    column = strip([RED] * 4, "squares", labels=["M", "W"], rows=2, size=40).image
+    each = strip([RED] * 4, "squares", labels=["M", "W", "A", "V"], rows=2, size=40).image
     assert column.size == (88, 40 + 8 + 40 + 36) and each.size == (88, 2 * 76 + 8)
     assert [written(column, x, 88 + 4) for x in (20, 68)] == [True, True]
     assert (np.asarray(column)[40:48] == 255).all()
@@ -187,6 +187,22 @@ def test_labels_stand_under_their_pictures():
     assert strip([RED] * 3, "squares", rows=2, size=1).image.size == (16, 16)
     with pytest.raises(LabError, match="at least one picture was expected"):
         strip([], "nothing")
+
+
+def test_no_label_is_cut_off_or_touches_the_next():
+    """Narrow columns get smaller letters, then lines; a word that is wider still moves the pictures apart."""
+    black = np.zeros((4, 4, 3), np.uint8)
+    for label, lines in (("t = 100: 95 %", 1), ("DPM++ 2M SDE: 0.65", 2), ("unbreakableness", 1)):
+        size = 188 if lines == 1 and " " in label else 120
+        made_of = strip([black] * 3, "black", labels=[label] * 3, size=size)
+        below = np.asarray(made_of.image)[size:] < 128
+        width = (made_of.image.width - 2 * 8) // 3  # of a column
+        for k in range(3):
+            inked = np.flatnonzero(below[:, k * (width + 8) :][:, :width].any(axis=(0, 2)))
+            assert 0 < inked[0] and inked[-1] < width - 1, label
+        assert not below[:, width : width + 8].any() and not below[:, -width - 8 : -width].any(), label
+        assert len(below) == lines * 22 + 8 or lines == 1, label
+        assert 18 <= float(letters(made_of)[0]) <= 24
 
 
 def test_one_channel_is_grey():
@@ -230,7 +246,7 @@ def test_the_curves_of_schedules_say_where_half_is_lost():
 def test_the_curves_are_drawn_as_they_are_told(monkeypatch):
     """The drawing itself: each curve, its mark where half is lost, and the words beside it, the first's on its left."""
     drawn = []
-    monkeypatch.setattr(figures, "_drawn", lambda figure: drawn.append(figure) or Image.new("RGB", (1, 1)))
+    monkeypatch.setattr(drawing, "_drawn", lambda figure: drawn.append(figure) or Image.new("RGB", (1, 1)))
     schedule_curves(cosine(), linear())
     (panel,) = drawn[0].axes
     curve, mark, other, _, reference = panel.lines
@@ -270,9 +286,10 @@ def test_a_slider_of_many_shows_five_where_scripts_are_stripped():
                     height=99)  # fmt: skip
     assert repr(slider) == "<Slider: how bright, 9 pictures>"
     still = np.asarray(slider.still.image)
-    assert still.shape == (5 * 34 + 4 * 8, 4, 3) and (slider.still.alt, slider.still.caption) == (
-        "a square", "It brightens.")  # fmt: skip
-    assert [int(still[k * 42, 0, 0]) for k in range(5)] == [0, 20, 40, 60, 80]
+    beside = still.shape[1] // 2  # words are wider than their picture, and none is cut off
+    assert still.shape[0] == 5 * (4 + 52) + 4 * 8 and (still[8:30] < 100).any()
+    assert (slider.still.alt, slider.still.caption) == ("a square", "It brightens.")
+    assert [int(still[k * 64, beside, 0]) for k in range(5)] == [0, 20, 40, 60, 80]
     setting = json.loads(re.search(r"json\">(\{.*?\})</script>", slider._repr_html_())[1])
     assert (setting["title"], setting["start"], setting["height"]) == ("how bright", 4, 99)
     assert len(setting["frames"]) == 9 and setting["labels"][8] == "at 8"

@@ -224,6 +224,7 @@ def test_a_forward_pair_keeps_what_it_shares_once():
 def test_views_keep_the_panels_already_taught():
     data = data_of(Player(made.guided(), views=["x_t", "x0"]))
     assert [panel["what"] for panel in data["panels"]] == ["x_t", "x0"]
+    assert "x0_uncond" not in data["paths"][0]["frames"]
     assert [panel["what"] for panel in data_of(Player(made.reverse()))["panels"]] == ["x_t", "x0", "eps"]
     assert [panel["what"] for panel in data_of(Player(made.guided()))["panels"]][-1] == "x0_uncond"
 

@@ -666,8 +666,9 @@ def test_nothing_moves_with_the_caption_and_no_bar_stands_behind_words(visit, na
                 ...[...document.querySelectorAll("button")].map((b) => b.offsetLeft + "," + b.offsetTop)].join(" ")"""))
             browser.press(tab, "ArrowRight")
         assert len(places) == 1, (width, places)
-        low, top = tab.evaluate("""[Math.max(...[...document.querySelectorAll(".dl-bar")].map((bar) =>
-            bar.getBoundingClientRect().bottom)), document.querySelector(".dl-word-bars").getBoundingClientRect().top]""")
+        low, top = tab.evaluate("""[Math.max(...[...document.querySelectorAll(".dl-bar")]
+            .map((bar) => bar.getBoundingClientRect().bottom)),
+            document.querySelector(".dl-word-bars").getBoundingClientRect().top]""")
         assert low <= top, width
 
 

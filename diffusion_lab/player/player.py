@@ -70,7 +70,7 @@ class Player:
             check(asked or (), each)
         if other is not None and trajectory.direction != other.direction:
             raise LabError("two forward or two reverse paths were expected; one of each came; compare like with like")
-        self.views = self._chosen() if asked is None else asked
+        self.views, self.named = self._chosen() if asked is None else asked, asked is not None
         self.pictures = [decoded(each, index, self._decoded(each)) for each in self.trajectories]
 
     def __repr__(self) -> str:
@@ -116,8 +116,8 @@ class Player:
         return [key for key in had(first) if VIEWS[key].always]
 
     def _kept(self, trajectory: Trajectory) -> list[str]:
-        """The views of which frames are packed: those shown, and what stands beside one of them."""
-        one = len(self.trajectories) == 1
+        """The views of which frames are packed: those shown, and unless they were named, what stands beside one."""
+        one = len(self.trajectories) == 1 and not self.named
         return list(dict.fromkeys([*self.views, *(key for key in had(trajectory) if one and VIEWS[key].beside)]))
 
     def _decoded(self, trajectory: Trajectory) -> list[str]:
