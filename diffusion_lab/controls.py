@@ -7,6 +7,7 @@ it stays in a saved, untrusted, exported or printed page, beside a sentence that
 import asyncio
 import math
 import textwrap
+import time
 import warnings
 from collections.abc import Callable
 from html import escape
@@ -19,6 +20,7 @@ from .recipe import plain, shortened
 
 VIEW = "application/vnd.jupyter.widget-view+json"  # what a running notebook shows of a control
 EVERY = 0.1  # seconds from a change to the drawing: what comes meanwhile is passed over, the last value counts
+SLOW = 0.3  # seconds of drawing from which on the next one is announced
 SAID = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin:0.35em 0;min-height:1.45em"
 
 
@@ -29,7 +31,8 @@ def live(draw: Callable, *, still=None, **controls) -> None:
     Player) or a PIL picture; `still`, what stands there until a control is moved, for pages without a kernel (without
     it, what `draw` draws for the first values); `controls`, by name, as in ipywidgets.interact: a text, a number, a
     (low, high) or (low, high, step) for a slider, a list for a choice, or a widget of your own. A slider starts at the
-    default of `draw`'s argument. An error is a sentence over the picture, and the controls live on. Raises LabError
+    default of `draw`'s argument. An error is a sentence over the picture before it, dimmed, and the controls
+    live on; so is a drawing that takes its time. Raises LabError
     for what cannot become a control.
     """
     from IPython.display import HTML, display
@@ -94,7 +97,7 @@ class _Shown:
 
     def __init__(self, draw: Callable, widgets: dict, still):
         self.draw, self.widgets, self.handle, self.waiting = draw, widgets, None, False
-        self.said, self.values = "", self._values()
+        self.said, self.stale, self.took, self.values = "", False, math.inf, self._values()
         self.html = _html(still, {}) if still is not None else ""
         if still is None:
             self.redraw()
@@ -119,24 +122,30 @@ class _Shown:
         self.waiting = False
         if self._values() == self.values:
             return
+        if self.took > SLOW:
+            self.said, self.stale = "drawing …", True
+            self.handle.update(HTML(self.page()))
         self.redraw()
         self.handle.update(HTML(self.page()))
 
     def redraw(self) -> None:
         """Draw for the values of now; where that fails, keep the picture and say why."""
         values = self.values = self._values()
+        began, self.stale = time.monotonic(), True
         try:
             with warnings.catch_warnings(record=True) as heard:
                 warnings.simplefilter("always")
                 self.html = _html(self.draw(**values), values)
             self.said = " ".join(dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, UserWarning)))
+            self.took, self.stale = time.monotonic() - began, False
         except LabError as error:
             self.said = str(error)
         except (Exception, SystemExit) as error:  # the learner's own function may do anything, and the controls live on
             self.said = _told(error)
 
     def page(self) -> str:
-        return f'<p role="status" style="{SAID}">{escape(self.said)}</p>{self.html}'
+        html = f'<div style="opacity:0.35">{self.html}</div>' if self.stale else self.html  # of other values than now
+        return f'<p role="status" style="{SAID}">{escape(self.said)}</p>{html}'
 
 
 def _told(error: BaseException) -> str:
@@ -151,7 +160,8 @@ def _told(error: BaseException) -> str:
 def _html(drawn, values: dict) -> str:
     """What was drawn, as HTML; a bare picture gets its values as words."""
     if isinstance(drawn, Image.Image):
-        words = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in values.items())
+        words = ", ".join(f"{name}: {value}" if value != "" else f"no {name}"
+                          for name, value in ((name.replace("_", " "), value) for name, value in values.items()))
         drawn = Figure(drawn, f"A picture drawn for {words or 'these values'}.", words, width=max(drawn.width, 320))
     html = drawn._repr_html_() if hasattr(drawn, "_repr_html_") and not isinstance(drawn, type) else None
     if not isinstance(html, str):

@@ -61,12 +61,13 @@ def test_a_change_draws_anew_and_an_error_is_a_sentence_under_the_picture(page):
     for broken, sentence in [(12, "SystemExit: twelve"), (13, "ZeroDivisionError: thirteen"),
                              (14, ">a lower level was expected<")]:
         level.value = broken
-        assert sentence in page.picture and "level 20, size 8" in page.picture
+        assert sentence in page.picture and "level 20, size 8" in page.picture and "opacity" in page.picture
     size.value = 16
     assert "level 20" in page.picture  # still broken: 14
     level.value = 15
     assert ">fifteen is odd<" in page.picture and "level 15, size 16" in page.picture
     level.value = 30
+    assert "opacity" not in page.picture
     assert "level 30, size 16" in page.picture and "expected" not in page.picture and "odd" not in page.picture
 
 
@@ -109,6 +110,26 @@ def test_a_bare_picture_is_told_in_words(page):
     live(lambda prompt: Image.new("RGB", (4, 4)), prompt="a <cat>")
     assert 'alt="A picture drawn for prompt: a &lt;cat&gt;."' in page.picture and "<cat>" not in page.picture
     assert "width:320px" in page.picture
+
+
+def test_an_empty_text_is_told_as_none(page):
+    prompt = _control("prompt", "a cat", lambda prompt: None)
+    live(lambda prompt, seed: Image.new("RGB", (4, 4)), prompt=prompt, seed=3)
+    prompt.value = ""
+    assert "no prompt, seed: 3" in page.picture
+
+
+@pytest.mark.parametrize(("slow", "told"), [(-1, [True, False]), (1e9, [False])])
+def test_a_drawing_that_takes_its_time_is_announced_over_the_dimmed_picture(page, monkeypatch, slow, told):
+    """Whether it does is known from the drawing before."""
+    monkeypatch.setattr(controls, "SLOW", slow)
+    level, pages = _control("level", (0, 100), grey), []
+    live(grey, level=level)
+    page.update = lambda what: pages.append(what.data)
+    level.value = 20
+    assert [("drawing …" in one, "opacity" in one) for one in pages] == [(waits, waits) for waits in told]
+    assert "level 10" in pages[0] or len(pages) == 1
+    assert "level 20" in pages[-1]
 
 
 @pytest.mark.parametrize(("call", "sentence"), [

@@ -6,10 +6,12 @@ import nbformat
 import numpy as np
 import pytest
 from browser import address, browser, missing, page, painted, press, until
+from ipywidgets import FloatSlider
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from diffusion_lab import Player, cosine, forward, noise
 from diffusion_lab.commands import environment
+from diffusion_lab.controls import _panel
 from diffusion_lab.coursework import compare, hints, quiz, todo
 from diffusion_lab.coursework.checks.checking import judge_code
 from diffusion_lab.coursework.lessons import find
@@ -117,6 +119,12 @@ def test_a_deck_holds_everything_inside():
     outside = re.sub(r"<script>.*?</script>", "", html, flags=re.S)
     assert not re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"'](?!data:)", outside)
     assert "{{" not in outside and html.count("<section>") == 6
+
+
+def test_where_controls_would_stand_a_deck_says_where_they_live():
+    asks = "<p class='x'>picture</p>" + str(_panel({"eta": FloatSlider(description="eta")})["text/html"])
+    page = deck(new_notebook(cells=[cell("slide", new_markdown_cell("## One")), cell("-", shown(asks))]), "One")
+    assert "(live in the notebook)" in page and "Run this cell" not in page and "picture</p>" in page
 
 
 def test_a_notebook_without_slides_is_a_sentence():

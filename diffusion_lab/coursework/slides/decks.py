@@ -29,6 +29,7 @@ WAITS = re.compile(r"^.* \.\.\.\n", re.M)  # what a cell says while it works is 
 HEADING = re.compile(r"^#{1,2} +(.+)$", re.M)
 LEAD = re.compile(r"^\*\*(.+?)\.?\*\* +")
 NOTE = re.compile(r"^<!-- speaker notes\s*(.*?)\s*-->$", re.S)
+MOVED = re.compile(r'<p class="dl-moved".*?</p>', re.S)  # where controls stand while a kernel runs
 IDS = re.compile(r"<!-- formula: [\w-]+ -->\n?")
 ANCHOR = re.compile(r'<a class="anchor-link".*?</a>')
 MINUTES = re.compile(r"(\d+) minutes?\b")
@@ -132,7 +133,8 @@ def _output(output: nbformat.NotebookNode) -> str:
         return f"<pre class='out'>{escape(output.ename)}: {escape(output.evalue)}</pre>"
     data = output.data
     if "text/html" in data:
-        return f"<div class='out'>{data['text/html']}</div>"
+        html = MOVED.sub("<p class='dl-moved'>(live in the notebook)</p>", data["text/html"])
+        return f"<div class='out'>{html}</div>"
     if "text/markdown" in data or "text/latex" in data:
         return f"<div class='out'>{_markdown(data.get('text/markdown') or data['text/latex'])}</div>"
     return f"<pre class='out'>{escape(data.get('text/plain', ''))}</pre>"
