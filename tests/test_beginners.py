@@ -157,7 +157,7 @@ def written(code: str, **names):
     ("01.q_sample", Q + "return [alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps]", "a comma", "nothing at all"),
     ("01.q_sample", Q + "half = 0.5\n    return alpha_bar**half * x0 + half(2) * (1 - alpha_bar)**half * eps",
      "a `*` is missing", "`half(2)`"),
-    ("04.ancestral", shaken("((1 - alpha_bar_next)**0.5 - sigma)"), "brackets are missing", "belongs under the root"),
+    ("04.ancestral", shaken("((1 - alpha_bar_next)**0.5 - sigma)"), "sizes subtracted, not squares", "under the root"),
     ("04.ancestral", shaken("((1 - alpha_bar_next)**0.5 - sigma**2)"), "brackets are missing", "stands under the root"),
     ("04.ancestral", shaken("(1 - alpha_bar_next + sigma**2)**0.5"), "a wrong sign", "is turned"),
     ("04.ancestral", shaken("(1 - alpha_bar_next - sigma)**0.5"), "a square is missing", "sigma"),
@@ -170,6 +170,46 @@ def written(code: str, **names):
      "`predict(t, x)`"),
     ("08.loop", L + EACH + "x = ddim_step(x, predict(x, t).eps, schedule.alpha_bar[t], b)\n    return x",
      "square brackets for a call", "round ones"),
+    ("08.loop", L + "for t, c, d in schedule.times(timesteps):\n        eps = predict(x, c).eps\n"
+     "        x = 0 * t + ddim_step(x, eps, c, d)\n    return x", "one name for another", "`predict(x, c)`"),
+    ("08.loop", L + EACH + "eps = predict(x, t).eps\n        x = x - eps\n    return x", "a call is missing",
+     "`ddim_step` is never called"),
+    ("08.loop", L + "for i, t in enumerate(timesteps):\n        eps = predict(x, t).eps\n        x = x - eps\n"
+     "    return ddim_step(x, eps, 0.5, schedule.alpha_bar(3))", "unrecognised", "term by term"),
+    ("08.loop", L + EACH + "x = ddim_step(x, predict(x, t).eps_uncond, a, b)\n    return x",
+     "the guess without the prompt", "is `.eps`"),
+    ("08.loop", L + "for t, a, b in reversed(schedule.times(timesteps)):\n        "
+     "x = ddim_step(x, predict(x, t).eps, a, b)\n    return x", "the other order", "`reversed("),
+    ("08.loop", L + "for t, a, b in schedule.times(timesteps[::-1]):\n        "
+     "x = ddim_step(x, predict(x, t).eps, a, b)\n    return x", "the other order", "`timesteps[::-1]`"),
+    ("08.loop", L + "for t in range(len(timesteps)):\n        eps = predict(x, t).eps\n"
+     "        x = ddim_step(x, eps, schedule.alpha_bar(t), schedule.alpha_bar(t + 1))\n    return x",
+     "a place for what stands there", "places in the list"),
+    ("08.loop", L + "bars = dict(zip(timesteps, schedule.times(timesteps)))\n    for t in range(len(timesteps)):\n"
+     "        x = ddim_step(x, predict(x, t).eps, *bars[t][1:])\n    return x",
+     "a place for what stands there", "`range(len(timesteps))`"),
+    ("02.posterior", weighed("((x_t - alpha_bar**.5 * @)**2).sum() / (2 * (1 - alpha_bar))").partition("    ea =")[0]
+     + "    w = torch.softmax([-fa, -fb], dim=0)\n    return w[0] * a + w[1] * b", "a list for a tensor",
+     "`torch.stack(...)`"),
+    ("02.posterior", weighed("abs(x_t - alpha_bar**.5 * @).sum()"), "differences without a square", "squared first"),
+    ("02.posterior", P + "fa, fb = (((x_t - alpha_bar**.5 * p)**2).sum() for p in (a, b))\n    "
+     "return (a / fa + b / fb) / (1 / fa + 1 / fb)", "one over the distance", "1 / far"),
+    ("01.q_sample", Q + "return alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * (noise * 1)", "a function for a number",
+     "is called `eps`"),
+    ("01.q_sample", Q + "return alpha_bar**0.5 * (x0 + eps)", "one factor for both", "each has its own"),
+    ("01.q_sample", Q + "return alpha_bar**0.5 * x0 + alpha_bar**0.5 * eps", "unrecognised", "term by term"),
+    ("01.q_sample", Q + "return (alpha_bar * x0 + (1 - alpha_bar) * eps)**0.5", "the root of the whole",
+     "one of its own"),
+    ("04.ddim", D + GOOD + MIX.replace("return", "x_s =") + "\n    return x_s, x0", "more than one thing is returned",
+     "one thing is wanted"),
+    ("04.ddim", D + "x0 = (x_t - (1 - alpha_bar) * eps) / alpha_bar\n    " + MIX, "no square roots in the guess",
+     "first beat"),
+    ("04.ddim", D + GOOD.replace(" / ", " * ") + MIX, "a `*` for a `/`", "or divided?"),
+    ("04.ancestral", shaken(result="mean + sigma * torch.randn_like(x_t)"), "two things added up", "adds the noise"),
+    ("04.ancestral", shaken(result="mean + (eps * 0 + 1) * sigma"), "two things added up", "with a comma"),
+    ("04.ancestral", shaken().replace("x0 + (1", "x_t + (1"), "the noisy picture for the guess", "first beat"),
+    ("04.ancestral", shaken().replace(")**0.5 * (1 - alpha_bar / alpha_bar_next)**0.5",
+                                      ") * (1 - alpha_bar / alpha_bar_next)"), "no square roots in sigma", "roots"),
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")  # numpy's, of np.clip(tensor)
 def test_a_beginners_slip_has_a_name(name, code, slip, words):
@@ -196,8 +236,9 @@ def usable(name: str, answer) -> bool:
 def told(name: str, code: str):
     """A learner's function, with what its cell had imported: nothing that the code's slip is about."""
     names = {"x": torch.ones(2, 3, 4, 4)} | ({"np": np} if "np." in code else {})
-    names |= {"ddim_step": ddim_step} if "predict(x)" in code or ".x0," in code or "t), a" in code else {}
-    names |= {"noise": noise} if " noise(" in code else {}
+    stepping = ("predict(x)", ".x0,", "t), a", " in range(", "step(x, eps, 0.5")
+    names |= {"ddim_step": ddim_step} if any(part in code for part in stepping) else {}
+    names |= {"noise": noise} if " noise(" in code or "(noise" in code else {}
     names |= {"math": math} if "math.sqrt(x0)" in code else {}
     if name[:2] != "08" and "math." not in code:
         names["torch"] = torch
@@ -263,7 +304,12 @@ def test_the_commonest_slips_are_named_in_every_exercise(name, capsys):
      "`predict(x)`: it is called as `predict(x, t)`"),
     ("08.loop", L + "for t, a, b in schedule.times():\n        x = x + t\n    return x", "`schedule.times(timesteps)`"),
     ("02.posterior", P + "w = torch.softmax([1.0, 2.0])\n    return w[0] * a + w[1] * b",
+     "`[1.0, 2.0]` is a list, and torch's functions take a tensor"),
+    ("02.posterior", P + "w = torch.softmax(x_t)\n    return w[0] * a + w[1] * b",
      "`torch.softmax(input, dim, *, dtype=None)`"),
+    ("01.q_sample", Q + "return t**0.5 * x0 + 2 * eps", "`t` is not known here: the function is given `x0`"),
+    ("01.q_sample", Q + "return exp * x0 + 2 * eps", "`exp` is not known here: the function is given `x0`"),
+    ("04.ddim", D + "noise(x_t.shape[1:], [1, 2])\n    return 2 * noise * x_t", "`noise` is a function, and a number"),
     ("02.posterior", P + "return 2 * noise(x_t)", "`noise(shape, seed"),
     ("08.loop", L + "x = 1.1 * x\n    return predict(timesteps, x).eps", "`predict(x, t)`"),
     ("08.loop", L + EACH + "x = ddim_step(x, predict(x, t).x0, a, b)\n    return x",
@@ -352,4 +398,6 @@ def test_one_patient_alone_is_judged_and_one_that_is_not_there_is_told():
     clinic = find("04.clinic")
     verdict = judge_diagnoses(clinic, {2: clinic.truth[2]})
     assert verdict.box.head == "1 right, 0 not right, 9 still open" and set(verdict.goes_on) == set(clinic.truth)
+    near = judge_diagnoses(clinic, {8: "alpha for alpha bar"})
+    assert "none of the names in the list. Did you mean 'alpha for alpha_bar'?" in repr(near.box)
     assert "one with [12] came" in repr(judge_diagnoses(clinic, {12: "wrong sign"}).box)

@@ -104,7 +104,8 @@ def _torch() -> Row:
     import torch
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
-    return Row("torch", f"{torch.__version__.split('+')[0]}, {build}, {torch.get_num_threads()} threads")
+    n = torch.get_num_threads()
+    return Row("torch", f"{torch.__version__.split('+')[0]}, {build}, {n} thread{'s' * (n != 1)}")
 
 
 def _device() -> Row:

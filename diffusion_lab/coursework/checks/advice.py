@@ -49,6 +49,8 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
         return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
     if isinstance(error, AttributeError) and isinstance(call, ast.Attribute):
         return _attribute(call.attr, _value(call.value, own.tb_frame) if error.obj is None else error.obj)
+    if isinstance(error, TypeError) and (plain := _plain(call, own)):
+        return plain
     if isinstance(call, ast.Call) and (own.tb_next or isinstance(error, TypeError) and "argument" in said):
         form = _form(ast.unparse(call.func), _value(call.func, own.tb_frame))
         return f"`{ast.unparse(call)}`: it is called as `{form}`; compare what it gets, and the order." if form else ""
@@ -81,11 +83,27 @@ def _unknown(error: NameError, own: TracebackType | None) -> str:
     known = [*code.co_varnames, "torch", "math"]
     if like := near(name, known, 0.7):
         return f"`{name}` is not known here. Is it `{like}`?"
-    if found := elsewhere(name):
+    line = linecache.getline(code.co_filename, own.tb_lineno)
+    if (found := elsewhere(name)) and (inspect.ismodule(found[1]) or re.search(rf"\b{name}\s*\(", line)):
         return f"`{name}` is not known here: write `{found[0]}` above."
     given = ", ".join(f"`{one}`" for one in code.co_varnames[: code.co_argcount])
     return (f"`{name}` is not known here: the function is given {given}. Whatever else it uses is computed in a line "
             "above, imported, or written in a cell of this notebook, and spelled the same.")
+
+
+def _plain(call: ast.expr | None, own: TracebackType | None) -> str:
+    """What stands where a number or a tensor is needed: a function, nothing at all, or a list; "" for none of them."""
+    if isinstance(call, ast.BinOp):
+        for side in (call.left, call.right):
+            value = _value(side, own.tb_frame)
+            if inspect.isroutine(value):
+                return f"`{ast.unparse(side)}` is a function, and a number or a tensor belongs there."
+    if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.List | ast.ListComp):
+        if getattr(getattr(call.func, "value", None), "id", "") == "torch":
+            form = _form(ast.unparse(call.func), _value(call.func, own.tb_frame))
+            return (f"`{ast.unparse(call.args[0])}` is a list, and torch's functions take a tensor: `torch.stack(...)` "
+                    f"makes one of tensors, `torch.tensor(...)` one of numbers." + f" Then `{form}`." * bool(form))
+    return ""
 
 
 def _attribute(name: str, of: Any) -> str:

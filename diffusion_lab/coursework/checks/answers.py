@@ -7,6 +7,7 @@ from typing import Any
 from .box import Box, spoken
 from .exercises import Diagnoses, Value
 from .measuring import kind_of
+from .names import near
 from .verdicts import Verdict, on_the_leash, unusable
 
 
@@ -75,7 +76,9 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
         elif isinstance(said, str) and said in exercise.signs:
             lines.append(f"✗ {patient}: not {said!r}. That would show like this: {exercise.signs[said]}")
         else:
-            lines.append(f"✗ {patient}: {spoken(said)} is none of the names in the list.")
+            like = near(said, exercise.signs, 0.8) if isinstance(said, str) else ""
+            meant = f" Did you mean {like!r}?" if like else ""
+            lines.append(f"✗ {patient}: {spoken(said)} is none of the names in the list.{meant}")
     if right == len(exercise.truth):
         return Verdict(Box("right", "All of them right", (*lines, exercise.right)), answer)
     wrong = len(exercise.truth) - right - open_

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from .expressions import EXPRESSIONS, factors_exchanged
 from .names import arguments, arguments_moved, imports, is_stored, names, one_for_another
-from .statements import assignments, loops, returns
+from .statements import assignments, counts, loops, placed, results, returns
 from .tables import kept
 from .trees import Attempt, exchanged, said
 
@@ -68,14 +68,35 @@ def strange(answer: Callable, reference: Callable) -> Repair | None:
     if drawn is not None and ours and not any(_called(node) in DRAWS for node in ast.walk(ast.parse(ours[0]))):
         return Repair("noise of its own", f"{said(drawn)} draws fresh noise, and none is asked for: all that is needed "
                       "is given.")
+    if (found := _uncalled(tree, used, ours)) or (place := placed(tree)):
+        return found or Repair("a place for what stands there", counts(place))
     for name in arguments(tree):
         if name not in used:
             return Repair("something given is never used", f"The result is the same whatever `{name}` is: the function "
                           "never reads it. Does something else stand where it belongs, a number perhaps?")
+    counters = _counters(tree)
     for name in dict.fromkeys(node.id for node in nodes if is_stored(node)):
-        if name not in used and name != "_":
+        if name not in used and name not in counters:
             return Repair("something computed is never used", f"`{name}` is computed and never read: does another name "
                           "stand where it belongs?")
+    return None
+
+
+def _counters(tree: ast.AST) -> list[str]:
+    """The names that loops count with: not all that a loop gives need be read."""
+    return [node.id for loop in ast.walk(tree) if isinstance(loop, ast.For | ast.comprehension)
+            for node in ast.walk(loop.target) if isinstance(node, ast.Name)]
+
+
+def _uncalled(tree: ast.AST, used: set[str], ours: tuple[str, dict] | None) -> Repair | None:
+    """A function that the right answer calls, where a part of what a loop gives is left unread."""
+    unread = {*_counters(tree)} - used
+    needed = [node.func.id for node in ast.walk(ast.parse(ours[0] if ours else "")) if isinstance(node, ast.Call)
+              and isinstance(node.func, ast.Name)]
+    for name in needed:
+        if name not in used and unread:
+            return Repair("a call is missing", f"`{name}` is never called, and no other line does its work: what does "
+                          "it need to be given?")
     return None
 
 
@@ -128,6 +149,6 @@ def _repairs(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str
     for name, says, site in EXPRESSIONS:
         for mended, before in exchanged(tree, site):
             yield Attempt(name, says.format(code=said(before)), mended)
-    for repair in (arguments_moved, returns, loops, assignments, factors_exchanged, one_for_another):
+    for repair in (arguments_moved, results, returns, loops, assignments, factors_exchanged, one_for_another):
         yield from repair(tree)
     yield from kept(tree, table)

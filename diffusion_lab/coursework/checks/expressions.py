@@ -128,6 +128,47 @@ def _turned(node):
     return ast.BinOp(node.right, ast.Sub(), node.left) if _is(node, ast.Sub) else None
 
 
+def _root_of_sum(node):
+    """(a * x + b * y)**0.5 as a**0.5 * x + b**0.5 * y."""
+    root = node if _power(0.5, 1)(node) else _root_call(node)
+    inside = root.left if root else None
+    if _is(inside, ast.Add) and _is(inside.left, ast.Mult) and _is(inside.right, ast.Mult):
+        one, other = (ast.BinOp(ast.BinOp(term.left, ast.Pow(), ast.Constant(0.5)), ast.Mult(), term.right)
+                      for term in (inside.left, inside.right))
+        return ast.BinOp(one, ast.Add(), other)
+    return None
+
+
+def _one_factor(node):
+    """a * (x + y) as a * x + (1 - a) * y, and a**0.5 * (x + y) as a**0.5 * x + (1 - a)**0.5 * y."""
+    if not (_is(node, ast.Mult) and _is(node.right, ast.Add)):
+        return None
+    factor = node.left
+    rest = (ast.BinOp(ast.BinOp(ast.Constant(1), ast.Sub(), factor.left), ast.Pow(), factor.right)
+            if _is(factor, ast.Pow) else ast.BinOp(ast.Constant(1), ast.Sub(), factor))
+    return ast.BinOp(ast.BinOp(factor, ast.Mult(), node.right.left), ast.Add(),
+                     ast.BinOp(rest, ast.Mult(), node.right.right))
+
+
+def _divided(node):
+    """a * b as a / b."""
+    return ast.BinOp(node.left, ast.Div(), node.right) if _is(node, ast.Mult) else None
+
+
+def _noise_of_guess(node):
+    """.eps_uncond as .eps."""
+    return ast.Attribute(node.value, "eps", ast.Load()) if getattr(node, "attr", "") == "eps_uncond" else None
+
+
+def _stacked(node):
+    """torch.softmax([a, b]) as torch.softmax(torch.stack([a, b]))."""
+    torch = isinstance(node, ast.Call) and getattr(getattr(node.func, "value", None), "id", "") == "torch"
+    if torch and node.func.attr != "stack" and node.args and isinstance(node.args[0], ast.List | ast.ListComp):
+        stack = ast.Call(ast.Attribute(node.func.value, "stack", ast.Load()), node.args[:1], [])
+        return ast.Call(node.func, [stack, *node.args[1:]], node.keywords)
+    return None
+
+
 def _product(node):
     """2(a) as 2 * a."""
     if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
@@ -148,6 +189,14 @@ def _round(node):
     """f[a] as f(a)."""
     read = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
     return ast.Call(node.value, [node.slice], []) if read else None
+
+
+def _as_it_was(node):
+    """a[::-1], reversed(a) or sorted(a) as a."""
+    if isinstance(node, ast.Subscript) and ast.unparse(node.slice) == "::-1":
+        return node.value
+    turns = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("reversed", "sorted")
+    return node.args[0] if turns and node.args else None
 
 
 def _not_cut_off(node):
@@ -204,6 +253,7 @@ EXPRESSIONS = (
      _power_times),
     ("square brackets for a call", "{code}: square brackets look something up in a list; a function is called with "
      "round ones.", _round),
+    ("the other order", "{code}: this turns the order, and it was right before.", _as_it_was),
     *(("two arguments changed places", "{code}: two of the things that it is given have changed places.",
        _swapped(*pair)) for pair in ((0, 1), (1, 2), (2, 3), (0, 2))),
     ("a square for a root", "{code} is a square. A root is written `**0.5`.", _power(2, 0.5)),
@@ -214,6 +264,14 @@ EXPRESSIONS = (
     ("a square is missing", "{code}: sizes add up in squares, and one of these is none.", _squared),
     ("brackets are missing", "{code}: what is left out belongs under the root, as a square.", _squared_into_the_root),
     ("a fraction upside down", "{code} is the wrong way round.", _upside_down),
+    ("the root of the whole", "{code}: a root of a sum is not the sum of the roots; each factor has one of its own.",
+     _root_of_sum),
+    ("one factor for both", "{code}: the two share one factor, and each has its own.", _one_factor),
+    ("a `*` for a `/`", "{code}: is this multiplied, or divided?", _divided),
+    ("the guess without the prompt", "{code} is the guess without the prompt, where there is one. The noise to take "
+     "out is `.eps`.", _noise_of_guess),
+    ("a list for a tensor", "{code} gets a list, and torch's functions take a tensor: `torch.stack(...)` makes one of "
+     "it.", _stacked),
     ("cut off", "{code} cuts off what is larger or smaller. Here all of it is needed.", _not_cut_off),
     ("a difference the wrong way round", "{code}: which of the two is taken from which?", _turned),
     ("a wrong sign", "{code}: a sign in it is turned.", _other_sign),

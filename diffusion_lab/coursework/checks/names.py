@@ -46,10 +46,13 @@ def arguments_moved(tree: ast.FunctionDef) -> Iterator[Attempt]:
 
 def imports(tree: ast.FunctionDef, known: dict) -> Iterator[tuple[str, str, object]]:
     """What is used and was never imported: the sentence, the name, and what it stands for."""
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     for name in (name for name in _free(tree) if name not in known):
-        if (found := elsewhere(name)) and (found[0] != f"from torch import {name}" or name in called):
+        if (found := elsewhere(name)) and (not callable(found[1]) or name in _called(tree)):
             yield f"`{name}` is not known here: write `{found[0]}` above. ", name, found[1]
+
+
+def _called(tree: ast.FunctionDef) -> set[str]:
+    return {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
 
 
 def elsewhere(name: str) -> tuple[str, object] | None:
@@ -60,7 +63,7 @@ def elsewhere(name: str) -> tuple[str, object] | None:
     if name in modules:
         return "import numpy as np" if name == "np" else f"import {name}", modules[name]
     offered = ((diffusion_lab, diffusion_lab.__all__), (math, ("e", "pi")), (torch, {*dir(torch)} - {"sqrt"}))
-    home = next((module for module, has in offered if name in has), None)
+    home = next((module for module, has in offered if name in has and (len(name) > 1 or module is math)), None)
     return (f"from {home.__name__} import {name}", getattr(home, name)) if home else None
 
 
@@ -75,6 +78,10 @@ def names(tree: ast.FunctionDef, known: dict) -> Iterator[Attempt]:
             if like := near(name, [*given, *_made(tree), "torch", "math"]):
                 yield Attempt("a name spelt otherwise", f"`{name}` is not known here. Is it `{like}`?",
                               _renamed(tree, name, like), {"torch": torch, "math": math})
+        elif callable(known[name]) and name not in _called(tree):
+            for argument in given:
+                yield Attempt("a function for a number", f"`{name}` is a function; what this one is given is called "
+                              f"`{argument}`.", _renamed(tree, name, argument))
         elif not callable(known[name]) and not inspect.ismodule(known[name]):
             for argument in given:
                 yield Attempt("a variable of an earlier cell", f"`{name}` is a variable of another cell; what the "

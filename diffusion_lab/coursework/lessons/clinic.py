@@ -21,22 +21,6 @@ PATIENTS = {
     9: "step number for t", 10: "wrong variance",
 }
 
-ILLNESSES = {  # what each bug is, in words that the lesson has taught
-    "alpha for alpha_bar": "the guess is found with the share that one single step keeps, in place of alpha_bar, the "
-                           "share that is left after all steps",
-    "clipped to 0 and 1": "each guess is cut off at 0 and 1, but black is -1 here",
-    "guidance on the wrong side": "the network is asked with the prompt and without it, and the guess is pushed away "
-                                  "from the prompt",
-    "noise in the last step": "fresh noise is added even in the last step",
-    "noise left out": "a DDPM step makes room for fresh noise, and none is added",
-    "step number for t": "the network is told 39, 38, ..., 0, the number of the step, in place of t, which falls from "
-                         "999 to 0",
-    "stepped twice": "each guess moves the picture two steps on, and t only one",
-    "timesteps ascending": "the steps are walked in the wrong order, from little noise to much",
-    "wrong sign": "the noise that was found is added once more, not taken out",
-    "wrong variance": "the fresh noise is too strong: the root of sigma, in place of sigma",
-}
-
 Loop = Callable[["_Bed", Tensor], Iterator[Step]]
 
 

@@ -46,6 +46,11 @@ def _unnormalised(x_t, a, b, alpha_bar):
     return fits_a * a + fits_b * b
 
 
+def _by_inverse(x_t, a, b, alpha_bar):
+    fits_a, fits_b = (1 / ((x_t - alpha_bar**0.5 * x) ** 2).sum() for x in (a, b))
+    return (fits_a * a + fits_b * b) / (fits_a + fits_b)
+
+
 def _nearest(x_t, a, b, alpha_bar):
     far_a, far_b = (((x_t - alpha_bar**0.5 * x) ** 2).sum() for x in (a, b))
     return torch.where(far_a < far_b, a, b)
@@ -111,6 +116,10 @@ POSTERIOR = Code(
              "sign in the exponent.", _mean_with(sign=1)),
         Slip("distance without a square", "The exponent grows with the distance, it should grow with its square: look "
              "at how the differences are summed up.", _mean_with(squared=lambda d: (d**2).sum() ** 0.5)),
+        Slip("differences without a square", "The differences are added up as they are, and each of them should be "
+             "squared first: look at row 1 of the table.", _mean_with(squared=lambda d: d.abs().sum())),
+        Slip("one over the distance", "Near counts more, but as 1 / far: look at row 2 of the table for what turns far "
+             "into small.", _by_inverse),
         Slip("the factor two is missing", "The weights are too sure: look at the exponent of a Gaussian bell curve.",
              _mean_with(scale=lambda alpha_bar: 1 - alpha_bar)),
         Slip("the variance of the wrong part", "The exponent is divided by the picture's share, not by the share of "
@@ -192,13 +201,6 @@ REVERSE = Code(
              lambda x_t, x0, a, b: x_t + (b - a) / (1 - a) * (x0 - x_t)),
     ),
 )
-
-MEMORISE = {
-    "a": "It was trained for too long on too few pictures.",
-    "b": "Its best guess is always a mean of stored pictures, and near the end one of them has all the weight.",
-    "c": "Its steps are too large; with more steps it would invent.",
-    "d": "The static it starts from already contains the pictures.",
-}
 
 WHY = Value(
     truth="b",

@@ -76,6 +76,8 @@ DDIM = Code(
              lambda x, e, a, b: x + 0 * e),
         Slip("the two levels changed places", "alpha_bar is where you are, alpha_bar_next is where you go: look at "
              "which of them finds x0.", lambda x, e, a, b: _mixed(predicted_x0(x, e, b), e, a)),
+        Slip("no square roots in the guess", "The first beat uses the shares of variance as they stand: look at lesson "
+             "01's formula.", lambda x, e, a, b: _mixed((x - (1 - a) * e) / a, e, b)),
         Slip("no square root in the guess", "Too little noise is taken out of x_t: look at what stands before eps in "
              "the first beat.", lambda x, e, a, b: _mixed((x - (1 - a) * e) / a**0.5, e, b)),
         Slip("divided by the whole share", "The guess comes out too strong: look at what you divide by in the first "
@@ -157,6 +159,16 @@ ANCESTRAL = Code(
     slips=(
         Slip("variance for sigma", "The second part is sigma squared; the noise is multiplied by sigma itself: look "
              "for a root that is missing.", _parts(said=lambda s: s**2)),
+        Slip("no square roots in sigma", "The two fractions are shares of variance, and sigma is a size: look for the "
+             "roots in the lesson's formula.",
+             _parts(sigma=lambda a, b, eta: eta * (1 - b) / (1 - a) * (1 - a / b))),
+        Slip("the noisy picture for the guess", "The mean begins with x_t, where the guess of the picture belongs: "
+             "look for the first beat.",
+             lambda x, e, a, b, eta: (b**0.5 * x + (1 - b - _sigma(a, b, eta) ** 2) ** 0.5 * e, _sigma(a, b, eta))),
+        Slip("sizes subtracted, not squares", "sigma is taken from the size of the old noise, and sizes add up in "
+             "squares: what is left out belongs under the root, as a square.",
+             lambda x, e, a, b, eta: (b**0.5 * predicted_x0(x, e, a) + ((1 - b) ** 0.5 - _sigma(a, b, eta)) * e,
+                                      _sigma(a, b, eta))),
         Slip("eta is ignored", "The shaking is the same for every eta: look at where eta enters.",
              _parts(sigma=lambda a, b, eta: _sigma(a, b, 1.0))),
         Slip("eta under the root", "eta = 0.5 shakes more than half as much: look at whether eta stands inside or "

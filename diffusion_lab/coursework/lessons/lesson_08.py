@@ -10,6 +10,7 @@ from torch import Tensor
 from ...figures import PALETTE, Figure, axes
 from ...guidance import Guess
 from ...noising import noise
+from ...recipe import as_whole
 from ...sampling import Predict, ddim_step, predicted_x0
 from ...schedules import Schedule, scaled_linear
 from ...trajectory import Trajectory
@@ -70,8 +71,9 @@ def _flow(panel, sd, path: Trajectory) -> None:
 
 
 def _guess(x: Tensor, t: int) -> Guess:
-    """A stand-in for a guided network: its guess depends on every value and on t."""
-    return Guess(torch.tanh(0.9 * x + 0.2 * x.roll(1, -1)) * (0.6 + 0.4 * math.cos(float(t) / 250)))
+    """A stand-in for a guided network: its guess depends on all values and on t, and no network takes another t."""
+    t = as_whole(t, "t", "take one from timesteps(n)", 0, 999)
+    return Guess(torch.tanh(0.9 * x + 0.2 * x.roll(1, -1)) * (0.6 + 0.4 * math.cos(t / 250)))
 
 
 def _cases() -> list[tuple]:
@@ -209,12 +211,5 @@ SWAP = Value(
     ),
     solution="b: the same picture, closer to what many steps would give.",
 )
-
-CHOICES = {
-    "a": "Another picture, because the scheduler draws its own static.",
-    "b": "The same picture, closer to what many steps would give.",
-    "c": "Nothing at all: twenty calls are twenty calls, so every number is the same.",
-    "d": "It cannot be done without training the model again.",
-}
 
 EXERCISES = {"tokens": TOKENS, "loop": LOOP, "swap": SWAP}
