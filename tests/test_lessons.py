@@ -15,6 +15,8 @@ import pytest
 
 from diffusion_lab.commands import copies
 from diffusion_lab.evaluation import load_reader
+from diffusion_lab.places import own_model
+from diffusion_lab.toy import Toy
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "lessons"
@@ -346,6 +348,22 @@ def test_what_a_cell_found_on_the_builders_machine_is_not_stored():
     cells = [nbformat.v4.new_code_cell(metadata={"tags": tags}, outputs=[found]) for tags in ([], ["your-machine"])]
     build._refuse(nbformat.v4.new_notebook(cells=cells))
     assert [cell.outputs[0].text for cell in cells] == ["8 GB", build.ELSEWHERE]
+
+
+def test_lesson_06_asks_the_model_that_lesson_03_keeps_once_it_is_whole(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DIFFUSION_LAB_PROGRESS", str(tmp_path))
+    sources = [[cell.source for cell in build.cells_from(LESSONS / "text" / text).cells]
+               for text in ("03_train_a_denoiser.md", "06_text_guidance.md")]  # fmt: skip
+    trains = next(source for source in sources[0] if "RECIPE.go_on" in source)
+    asks = next(source for source in sources[1] if "You type to" in source)
+    name = re.search(r'go_on\(.*own_model\("(.+?)"\)', trains)[1]
+    said = {"Toy": Toy, "toy": Toy.load("icons")}
+    own_model(name).mkdir(parents=True)  # a training that was stopped before its end leaves no model
+    exec(asks, said)
+    assert said["own"] is said["toy"] and "the course's model" in capsys.readouterr().out
+    said["toy"].save(own_model(name))
+    exec(asks, said)
+    assert said["own"] is not said["toy"] and f"your own model, {name}." in capsys.readouterr().out
 
 
 CONFLICT = '{"cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> theirs\n], "metadata": {}}'
