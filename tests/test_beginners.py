@@ -27,6 +27,8 @@ A = "def ancestral_parts(x_t, eps, alpha_bar, alpha_bar_next, eta):\n    "
 NOISE = "eps = (x_t - alpha_bar**0.5 * x0) / (1 - alpha_bar)**0.5\n    "
 MIX = "return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next)**0.5 * eps"
 GOOD = "x0 = (x_t - (1 - alpha_bar)**0.5 * eps) / alpha_bar**0.5\n    "
+G = "def denoising_loss(network, x0, eps, t, alpha_bars):\n    "
+MIXED = "a = alpha_bars[t][:, None]\n    x_t = a**0.5 * x0 + (1 - a)**0.5 * eps\n    "
 EACH = "for t, a, b in schedule.times(timesteps):\n        "
 
 
@@ -53,6 +55,13 @@ def written(code: str, **names):
 
 
 @pytest.mark.parametrize(("name", "code", "slip", "words"), [
+    *(("03.loss", G + MIXED + rest, "cut off from the network", word) for rest, word in (
+        ("return ((network(x_t, t).detach() - eps)**2).mean()", "`network(x_t, t).detach()`"),
+        ("return torch.tensor(((network(x_t, t) - eps)**2).mean())", "torch.tensor("),
+        ("return float(((network(x_t, t) - eps)**2).mean())", "float("),
+        ("return ((network(x_t, t) - eps)**2).mean().item()", ".item()"),
+        ("return ((network(x_t, t).detach().numpy() - eps.numpy())**2).mean()", "detach()"),
+        ("with torch.no_grad():\n        guess = network(x_t, t)\n    return ((guess - eps)**2).mean()", "no_grad()"))),
     ("01.q_sample", Q + "return torch.sqrt(alpha_bar) * x0 + torch.sqrt(1 - alpha_bar) * eps",
      "a root that does not take this", "`torch.sqrt(alpha_bar)`"),
     ("01.q_sample", Q + "return sqrt(alpha_bar) * x0 + sqrt(1 - alpha_bar) * eps", "sqrt has another name", "a**0.5"),
@@ -224,8 +233,8 @@ def usable(name: str, answer) -> bool:
     def kinds(function) -> list:
         results = [function(*case) for case in find(name).cases()]
         parts = [r if isinstance(r, tuple) else (r,) for r in results]
-        return [type(results[0]), *([(p.shape, p.dtype) if isinstance(p, torch.Tensor) else type(p) for p in one]
-                                    for one in parts)]
+        return [type(results[0]), *([(p.shape, p.dtype, p.requires_grad) if isinstance(p, torch.Tensor) else type(p)
+                                     for p in one] for one in parts)]
 
     try:
         return kinds(answer) == kinds(find(name).reference)

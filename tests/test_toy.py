@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -352,11 +353,12 @@ def test_a_toy_in_a_second(tmp_path, capsys):
 
 def test_a_model_of_ones_own_goes_on_each_time_and_is_found_by_its_name(tmp_path, monkeypatch):
     monkeypatch.setenv("DIFFUSION_LAB_PROGRESS", str(tmp_path))
-    recipe, folder = points_recipe.RECIPE, own_model("my-points")
+    recipe, folder = replace(points_recipe.RECIPE, ready=6), own_model("my-points")
     assert folder == tmp_path / "models" / "my-points"
     with pytest.raises(LabError, match="my-points"):
         Toy.load("my-points")
     for first in (0, 3):
+        assert not (folder / "config.json").exists()  # not yet ready to be asked
         reached = [progress.step for progress in recipe.go_on(recipe.untrained(), 3, folder)]
         assert reached == [first + 1, first + 2, first + 3]
     kept = Toy.load("my-points")

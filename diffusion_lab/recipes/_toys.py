@@ -20,13 +20,15 @@ STATE = "training.safetensors"
 @dataclass(frozen=True)
 class ToyRecipe:
     """How a toy is made: its `config` (toy.py says what is in it), the `data` it learns (a function that returns
-    samples and captions), how many of them a step looks at (`batch`), how many `steps`, and the `seed` of it all."""
+    samples and captions), how many of them a step looks at (`batch`), how many `steps`, the `seed` of it all, and after
+    how many steps it is `ready` to be asked."""
 
     config: dict
     data: Callable
     batch: int
     steps: int
     seed: int = 0
+    ready: int = 1
 
     def untrained(self) -> Toy:
         """The toy before its first step: it draws static."""
@@ -48,7 +50,8 @@ class ToyRecipe:
                          checkpoint=checkpoint)
 
     def go_on(self, toy: Toy, steps: int, folder: Path) -> Iterator[Progress]:
-        """Train so many steps more than the folder's training has, and keep both there, the training and the toy.
+        """Train so many steps more than the folder's training has, and keep both there, the training and, once it is
+        `ready`, the toy.
 
         Arguments: `toy`, untrained; `steps`, 1 or more; `folder`, as `places.own_model` names it. A disk that takes
         nothing keeps nothing, and the training goes its way. Yields each Progress.
@@ -62,7 +65,7 @@ class ToyRecipe:
             return first[0] + more
 
         for progress in self.train(toy, plan, keep):
-            if keep is not None and progress.step == progress.steps:
+            if keep is not None and progress.step == progress.steps >= self.ready:
                 Toy(toy.config, progress.ema).save(folder)
             yield progress
 

@@ -15,7 +15,7 @@ CONFIG = {
     "target": "x0",
     "guidance_scale": 2.0,
 }
-RECIPE = _toys.ToyRecipe(CONFIG, lambda: icons.sample(6000, 1, "train")[:2], batch=32, steps=1300)
+RECIPE = _toys.ToyRecipe(CONFIG, lambda: icons.sample(6000, 1, "train")[:2], batch=32, steps=1300, ready=600)
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -24,6 +24,8 @@ HEARD = (  # what Python or torch says, and what to do about it
      "comes no next one."),
     (r"division by zero|0\.0 cannot be raised", "Something is divided by 0. Is a fraction upside down? Which of the "
      "values is 0 or 1 at the end of the way?"),
+    (r"that requires grad", "A network learns through its guess, and that would cut it off: stay with torch's "
+     "functions."),
     (r"converted to (a )?(Python )?[Ss]calar|must be real number, not Tensor", "A function for one number got a whole "
      "tensor. `a**0.5` is the root of both, and torch's functions take tensors."),
     (r"size of tensor|shape", "Two tensors do not fit together: print their shapes just before that line."),

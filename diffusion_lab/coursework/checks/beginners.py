@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from .expressions import EXPRESSIONS, factors_exchanged
 from .names import arguments, arguments_moved, imports, is_stored, names, one_for_another
-from .statements import assignments, counts, loops, placed, results, returns
+from .statements import assignments, attached, counts, loops, placed, results, returns
 from .tables import kept
 from .trees import Attempt, exchanged, said
 
@@ -149,6 +149,6 @@ def _repairs(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str
     for name, says, site in EXPRESSIONS:
         for mended, before in exchanged(tree, site):
             yield Attempt(name, says.format(code=said(before)), mended)
-    for repair in (arguments_moved, results, returns, loops, assignments, factors_exchanged, one_for_another):
+    for repair in (arguments_moved, attached, results, returns, loops, assignments, factors_exchanged, one_for_another):
         yield from repair(tree)
     yield from kept(tree, table)

@@ -49,6 +49,9 @@ def misfit(result: Any, wanted: Any) -> str:
     if result.shape != wanted.shape:
         return (f"It should return {kind_of(wanted)}; {kind_of(result)} came. Look for a sum, a mean or an index that "
                 "drops or adds a dimension.")
+    if wanted.requires_grad and not result.requires_grad:
+        return ("Its number is cut off from the network: no training could follow it back to the weights. Stay with "
+                "torch's own functions, without `detach`, `no_grad`, `item` or a tensor made anew.")
     if result.dtype != wanted.dtype:
         root = " Somewhere the root of a negative number is taken." if result.is_complex() else ""
         return f"It should return {wanted.dtype} values like its arguments; {result.dtype} came.{root}"

@@ -57,6 +57,41 @@ def returns(tree: ast.FunctionDef) -> Iterator[Attempt]:
                       {"_tensor": lambda value: torch.as_tensor(value, dtype=torch.float32)})
 
 
+def attached(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """Whatever cuts a result off from the network that gave it, taken away: all of it at once."""
+    found: list[str] = []
+
+    class Attach(ast.NodeTransformer):
+        def visit_Call(self, node):
+            node, name = self.generic_visit(node), getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+            new = node.func.value if name in ("detach", "item", "tolist", "numpy") and not node.args else None
+            if name in ("float", "tensor", "from_numpy") and len(node.args) == 1:
+                new = node.args[0]
+            return self._instead(node, new)
+
+        def visit_Attribute(self, node):
+            node = self.generic_visit(node)
+            return self._instead(node, node.value if node.attr == "data" else None)
+
+        def visit_With(self, node):
+            held = {getattr(getattr(one.context_expr, "func", None), "attr", "") for one in node.items}
+            node = self.generic_visit(node)
+            if not held & {"no_grad", "inference_mode"}:
+                return node
+            found.append(f"with {ast.unparse(node.items[0])}")
+            return node.body
+
+        def _instead(self, node, new):
+            found.extend([ast.unparse(node)] if new is not None else [])
+            return node if new is None else new
+
+    mended = Attach().visit(copy.deepcopy(tree))
+    if found:
+        code = found[0] if len(found[0]) <= 60 else f"{found[0][:57]}..."
+        yield Attempt("cut off from the network", f"`{code}` gives a number that no longer knows where it comes from, "
+                      "so no training could follow it back to the weights.", mended)
+
+
 def _wrapped(tree: ast.FunctionDef) -> ast.FunctionDef:
     """The function with everything that it returns handed through `_tensor`."""
     tree = copy.deepcopy(tree)

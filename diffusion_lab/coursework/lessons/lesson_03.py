@@ -39,8 +39,8 @@ def from_v(x_t: Tensor, v: Tensor, alpha_bar: float) -> tuple[Tensor, Tensor]:
 
 
 def _guesses(strength: float) -> Callable:
-    """The perfect denoiser of numbers with a spread of 0.7, its guess times `strength`."""
-    bars = cosine().alpha_bars.float()
+    """The perfect denoiser of numbers with a spread of 0.7, its guess times `strength`, a weight to train."""
+    bars, strength = cosine().alpha_bars.float(), torch.tensor(strength, requires_grad=True)
 
     def network(x_t: Tensor, t: Tensor) -> Tensor:
         a = bars[torch.as_tensor(t).flatten().long().clamp(0, 999)][:, None]      # (B, 1)
