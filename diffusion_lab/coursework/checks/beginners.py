@@ -149,6 +149,6 @@ def _repairs(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str
     for name, says, site in EXPRESSIONS:
         for mended, before in exchanged(tree, site):
             yield Attempt(name, says.format(code=said(before)), mended)
-    for repair in (arguments_moved, attached, results, returns, loops, assignments, factors_exchanged, one_for_another):
+    for repair in (arguments_moved, results, returns, attached, loops, assignments, factors_exchanged, one_for_another):
         yield from repair(tree)
     yield from kept(tree, table)
