@@ -84,7 +84,7 @@ class Learning:
         self.places = grid(13, 1.15)
         self.t = torch.full((len(self.places),), t)
         self.exact = as_network(model)(self.places, self.t)
-        self.probes = probes(model)
+        self.probes = probes(model, seed=9)
         self.floor = float((self.probes.perfect - self.probes.eps).square().mean())
         self.rows, self.frames = [], []
 
@@ -103,10 +103,19 @@ class Learning:
         times, ladder = self.rows[0][2] / self.rows[-1][2], [k * 10**n for n in range(6) for k in (1, 2, 5)]
         return max((step for step in ladder if step <= times), default=0)
 
-    def slider(self, alt: str, caption: str) -> Slider:
-        """All that was drawn under one slider, the step of the training."""
-        return Slider([frame.image for frame in self.frames], [f"step {step}" for step, _, _ in self.rows], alt,
-                      caption, title="Scrub the training", height=380)
+    @property
+    def told(self) -> str:
+        """Where the loss has come to, beside the perfect denoiser's, and how far the error has fallen: in words."""
+        loss, floor = (f"{value:.2f}" for value in (self.rows[-1][1], self.floor))
+        ends = f"ends at {loss}, as the perfect one's" if loss == floor else f"ends at {loss}; the perfect one's is {floor}"
+        falls = {0: "grows", 1: "hardly falls"}.get(self.falls, f"becomes more than {self.falls} times smaller")
+        return f"The loss {ends}. The error {falls}."
+
+    def slider(self, alt: str, caption: str, step: int = 1) -> Slider:
+        """All that was drawn under one slider, the step of the training, which rests where `step` was reached."""
+        start = next((k for k, row in enumerate(self.rows) if row[0] >= step), 0)
+        return Slider([frame.image for frame in self.frames], [f"step {row[0]}" for row in self.rows], alt, caption,
+                      title="Scrub the training", start=start, height=380)
 
     def _drawn(self, guess: Tensor) -> Figure:
         figure, (plane, curves) = axes(10, 4.4, columns=2, width_ratios=(1, 1.15))
@@ -114,6 +123,7 @@ class Learning:
         faded = self.alpha_bar**0.5 * self.model.data[:600]
         plane.plot(*faded.T, "o", color=PALETTE["signal"], markersize=2, alpha=0.4)
         draw_arrows(plane, self.places, self.exact, "reference", width=0.013, length=length)
+        plane.collections[-1].set_alpha(0.45)
         draw_arrows(plane, self.places, guess, "guess", length=length)
         plane.set(aspect="equal", xticks=[], yticks=[], xlim=(-1.25, 1.25), ylim=(-1.25, 1.25))
         plane.set_title("exact (grey), learned (green)", fontsize=15)

@@ -114,7 +114,7 @@ class Known(torch.nn.Module):
 def test_learning_measures_loss_and_error_and_draws_them():
     model = Exact(DATA)
     learning = Learning(model, steps=100)
-    _, eps, _, _, perfect = probes(model)
+    _, eps, _, _, perfect = learning.probes
     for step, strength in ((1, 0.0), (40, 0.9), (100, 1.0)):
         figure = learning(SimpleNamespace(step=step, ema=Known(model, strength)))
         loss, error = learning.rows[-1][1:]
@@ -123,8 +123,12 @@ def test_learning_measures_loss_and_error_and_draws_them():
         assert f"step {step}" in figure.alt
     assert learning.floor == pytest.approx(learning.rows[-1][1], rel=1e-6) and learning.floor < learning.rows[1][1]
     slider = learning.slider("Arrows at three steps.", "They agree.")
-    assert slider.labels == ["step 1", "step 40", "step 100"]
+    assert slider.labels == ["step 1", "step 40", "step 100"] and slider.start == 0
+    assert learning.slider("Arrows.", "They agree.", step=30).start == 1
     learning.rows = [(1, 1.0, 0.9), (9, 0.5, 0.02)]
-    assert learning.falls == 20
+    learning.floor = 0.496
+    assert learning.told == "The loss ends at 0.50, as the perfect one's. The error becomes more than 20 times smaller."
     learning.rows.reverse()
-    assert learning.falls == 0
+    assert learning.told == "The loss ends at 1.00; the perfect one's is 0.50. The error grows."
+    learning.rows.append((20, 0.9, 0.019))
+    assert learning.told.endswith("The error hardly falls.")

@@ -114,8 +114,8 @@ LOSS = Code(
              "what you give it.", _loss(ask=lambda net, x_t, x0, t: net(x0, t))),
         Slip("the network is not told the time", "It gets the same t for every picture: look at its second argument.",
              _loss(ask=lambda net, x_t, x0, t: net(x_t, 0 * t))),
-        Slip("a sum, not a mean", "The loss grows with the batch, and with it every step of the training: look at the "
-             "last call.", _loss(error=lambda d: d.square().sum())),
+        Slip("a sum, not a mean", "Another number, but the same valley: it grows with the batch, and Adam, which "
+             "measures its steps by itself, hides that. Look at the last call.", _loss(error=lambda d: d.square().sum())),
         Slip("added up over the pixels", "The mean is taken over the pictures, but the pixels of one are added up: "
              "look at what the mean is taken of.", _loss(error=lambda d: d.square().sum(dim=1).mean())),
         Slip("distances that are not squared", "The mistakes are counted as they are, so the best guess is no mean, "
