@@ -107,9 +107,9 @@ class Learning:
     def told(self) -> str:
         """Where the loss has come to, beside the perfect denoiser's, and how far the error has fallen: in words."""
         loss, floor = (f"{value:.2f}" for value in (self.rows[-1][1], self.floor))
-        ends = f"ends at {loss}, as the perfect one's" if loss == floor else f"ends at {loss}; the perfect one's is {floor}"
+        beside = ", as the perfect one's" if loss == floor else f"; the perfect one's is {floor}"
         falls = {0: "grows", 1: "hardly falls"}.get(self.falls, f"becomes more than {self.falls} times smaller")
-        return f"The loss {ends}. The error {falls}."
+        return f"The loss ends at {loss}{beside}. The error {falls}."
 
     def slider(self, alt: str, caption: str, step: int = 1) -> Slider:
         """All that was drawn under one slider, the step of the training, which rests where `step` was reached."""

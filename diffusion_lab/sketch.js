@@ -21,6 +21,7 @@ function render({model, el}) {
   };
   const told = make("span", "", row);
   told.setAttribute("role", "status");
+  make("p", "margin:.2em 0", el).textContent = "By keyboard: Tab to the pad, arrows move the pen, Space puts it down or lifts it.";
   let lines = structuredClone(model.get("strokes")), open = null, pen = [0, 0], keys = false;
 
   const draw = () => {

@@ -76,8 +76,9 @@ class Sketch:
         from IPython.display import display
 
         words = "Run this cell in a notebook, and draw a cloud of your own here."
+        page = f'<p style="{SAID}">{words}</p>{self.still()._repr_html_()}'
         display({VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.pad.model_id},
-                 "text/html": f'<p style="{SAID}">{words}</p>', "text/plain": words}, raw=True)
+                 "text/html": page, "text/plain": words}, raw=True)
 
 
 def _lines(strokes: list) -> list[np.ndarray]:

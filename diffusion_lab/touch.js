@@ -13,7 +13,15 @@
     };
     const room = make("div", "display:flex;flex-wrap:wrap;gap:1em 2em;align-items:center;font:18px/1.4 system-ui,sans-serif", host);
     room.className = "dl-moves";
-    const plane = make("canvas", `width:min(${SIZE}px,50vh);min-width:330px;max-width:100%;aspect-ratio:1;background:#fff;cursor:crosshair;touch-action:pinch-zoom`, room);
+    const frame = make("div", "display:grid;grid-template-columns:auto minmax(0,max-content);gap:2px 4px;max-width:100%", room);
+    const ticks = (css, words) => {
+      const axis = make("div", `display:grid;place-items:center;${css}`, frame);
+      axis.ariaHidden = "true";
+      for (const word of words) make("span", word.length > 2 && css.includes("rows") ? "writing-mode:vertical-rl;transform:rotate(180deg)" : "", axis).textContent = word;
+    };
+    ticks("grid-template-rows:repeat(3,1fr)", ["1", "second pixel", "−1"]);
+    const plane = make("canvas", `width:min(${SIZE}px,50vh);min-width:330px;max-width:100%;aspect-ratio:1;background:#fff;cursor:crosshair;touch-action:pinch-zoom`, frame);
+    ticks("grid-column:2;grid-template-columns:repeat(3,1fr)", ["−1", "first pixel", "1"]);
     const side = make("div", "flex:1 1 300px;max-width:32em", room);
     Object.assign(plane, {tabIndex: 0, ariaLabel: "A place in the plane of two-pixel pictures; arrow keys move it"});
     plane.setAttribute("role", "application");
@@ -52,7 +60,6 @@
 
     const draw = () => {
       const now = weigh(range.value / 100), scale = Math.min(3, devicePixelRatio || 1);
-      const letters = 18 * SIZE / (plane.clientWidth || SIZE); // 18 px however small the plane is shown
       plane.width = plane.height = SIZE * scale;
       const pen = plane.getContext("2d");
       const at = ([x, y]) => [(x / set.reach + 1) * SIZE / 2, (1 - y / set.reach) * SIZE / 2];
@@ -73,9 +80,8 @@
       for (const turn of [1, -1]) pen.lineTo(tip[0] - unit[0] * head - turn * unit[1] * head * 0.6, tip[1] - unit[1] * head + turn * unit[0] * head * 0.6);
       pen.fill();
       for (const turn of [1, -1]) stroke([here[0] - 8, here[1] - 8 * turn], [here[0] + 8, here[1] + 8 * turn], set.colours.noise, 4);
-      Object.assign(pen, {globalAlpha: 1, fillStyle: "#444444", font: `${letters}px system-ui, sans-serif`, textAlign: "right"});
-      pen.fillText("first pixel", SIZE - 6, SIZE - 8), pen.save(), pen.rotate(-Math.PI / 2);
-      pen.fillText("second pixel", -6, letters), pen.restore();
+      Object.assign(pen, {globalAlpha: 1, strokeStyle: set.colours.guess, lineWidth: 3}); // the guess, not faded
+      pen.beginPath(), pen.arc(...at(now.guess), 9, 0, 7), pen.stroke();
       show(now);
     };
     const show = (now) => {

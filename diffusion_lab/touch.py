@@ -26,7 +26,8 @@ class Touch:
 
     The lines' strength is the posterior weight w_i = softmax_i(-|x_t - sqrt(alpha_bar) x_i|^2 / (2 (1 - alpha_bar)))
     of each point (Karras et al., 2022, appendix B.3; `Exact.weights`). Points are drawn faded, sqrt(alpha_bar) x_i, as
-    they are in x_t; beside the plane the place and the guess stand as pictures of two pixels.
+    they are in x_t, and so is the arrow's tip; a ring marks the guess itself. Beside the plane the place and the guess
+    stand as pictures of two pixels.
 
     Arguments: `data`, points (N, 2), at most 600; `place`, where it is touched first; `alpha_bar`, the share of picture
     to begin with, moved by a slider from 1 % to 99 %; `alt` and `caption` as for a Figure. Needs no kernel; arrow keys
@@ -74,9 +75,13 @@ class Touch:
         panel.annotate("", guess.tolist(), self.place.tolist(),
                        arrowprops={"arrowstyle": "-|>,head_width=.5,head_length=.8", "lw": 5,
                                    "color": PALETTE["guess"], "shrinkA": 0, "shrinkB": 0})
+        panel.plot(*self.guess, "o", color=PALETTE["guess"], markersize=14, markeredgewidth=3, fillstyle="none")
         panel.plot(*self.place, "x", color=PALETTE["noise"], markersize=13, markeredgewidth=4)
         panel.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), xlabel="first pixel", ylabel="second pixel",
-                  aspect="equal")
+                  aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+        panel.tick_params(labelsize=16)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.label.set_size(17)
         return Figure(figure, self.alt, f"{self.sentence} {self.caption}".strip(), width=500)
 
     def __repr__(self) -> str:

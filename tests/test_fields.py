@@ -71,7 +71,8 @@ def test_the_page_says_what_the_denoiser_says(tmp_path):
         tab.mouse.up()
         assert agrees(said.inner_text())[1].tolist() == pytest.approx([0.75, 0], abs=0.011)
         dark = "(e) => getComputedStyle(e).backgroundColor"
-        left, right = (tab.locator("canvas + div div div div div").nth(k).evaluate(dark) for k in (0, 1))
+        pixels = tab.locator(".dl-moves > div + div > div > div > div > div")
+        left, right = (pixels.nth(k).evaluate(dark) for k in (0, 1))
         assert (left, right) == ("rgb(223, 223, 223)", "rgb(128, 128, 128)")  # the place as a picture of two pixels
         press(tab, "Escape")
         assert tab.evaluate("document.activeElement.className") == "jp-Notebook"

@@ -44,3 +44,4 @@ def test_a_page_without_a_kernel_says_what_to_do(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
     Sketch(CLOUD)._ipython_display_()
     assert shown[0][VIEW]["model_id"] and "Run this cell" in shown[0]["text/html"]
+    assert "The cloud that is learned: the course" in shown[0]["text/html"]

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .expressions import EXPRESSIONS, factors_exchanged
-from .names import arguments, arguments_moved, imports, is_stored, names, one_for_another
+from .names import arguments, arguments_moved, imports, is_stored, looked_up, names, one_for_another
 from .statements import assignments, attached, counts, loops, placed, results, returns
 from .tables import kept
 from .trees import Attempt, exchanged, said
@@ -149,6 +149,7 @@ def _repairs(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str
     for name, says, site in EXPRESSIONS:
         for mended, before in exchanged(tree, site):
             yield Attempt(name, says.format(code=said(before)), mended)
-    for repair in (arguments_moved, results, returns, attached, loops, assignments, factors_exchanged, one_for_another):
+    for repair in (looked_up, arguments_moved, results, returns, attached, loops, assignments, factors_exchanged,
+                   one_for_another):
         yield from repair(tree)
     yield from kept(tree, table)

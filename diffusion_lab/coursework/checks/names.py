@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy
 import torch
 
-from .trees import Attempt, replaced, said
+from .trees import Attempt, exchanged, replaced, said
 
 
 def _renamed(tree: ast.FunctionDef, old: str, new: str) -> ast.FunctionDef:
@@ -112,6 +112,38 @@ def one_for_another(tree: ast.FunctionDef) -> Iterator[Attempt]:
                 yield Attempt("one name for another", f"`{node.id}` is not what belongs into "
                               f"{said(around[id(node)])}: look at what each letter stands for.",
                               replaced(tree, {k: ast.Name(name, ast.Load())}))
+
+
+def _square(node):
+    """f(a) as f[a]."""
+    called = isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Name)
+    return ast.Subscript(node.func, node.args[0], ast.Load()) if called else None
+
+
+def _column(node):
+    """a[:, None] as a[t][:, None], and a[t] as a[t][:, None]."""
+    if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load)):
+        return None
+    at = ast.Name("t", ast.Load()) if ast.unparse(node).endswith("[:, None]") else node.slice
+    return ast.parse(f"{node.value.id}[{ast.unparse(at)}][:, None]", mode="eval").body
+
+
+def _uncalled(node):
+    """a.mean as a.mean()."""
+    named = isinstance(node, ast.Attribute) and node.attr in ("mean", "sum", "square", "sqrt")
+    return ast.Call(node, [], []) if named else None
+
+
+def looked_up(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A list that is called, a column that is missing, and a method that is not called."""
+    for name, says, site in (
+        ("round brackets for a list", "round brackets call a function; a list is looked up with square ones.", _square),
+        ("a column is missing", "a share for each picture is wanted, as a column of the batch: look it up at `t`, then "
+         "`[:, None]`.", _column),
+        ("a method that is not called", "this is a method; its brackets `()` make it work.", _uncalled),
+    ):
+        for mended, before in exchanged(tree, site):
+            yield Attempt(name, f"{said(before)}: {says}", mended)
 
 
 def _made(tree: ast.FunctionDef) -> list[str]:

@@ -112,10 +112,18 @@ LOSS = Code(
              _loss(share=lambda bars, t: bars[t].mean())),
         Slip("the network sees the clean picture", "It is asked about x0, where there is no noise to be found: look at "
              "what you give it.", _loss(ask=lambda net, x_t, x0, t: net(x0, t))),
-        Slip("the network is not told the time", "It gets the same t for every picture: look at its second argument.",
+        Slip("the network is not told the time", "It gets the same t for every picture, or one so small that it "
+             "looks the same: look at its second argument.",
              _loss(ask=lambda net, x_t, x0, t: net(x_t, 0 * t))),
         Slip("a sum, not a mean", "Another number, but the same valley: it grows with the batch, and Adam, which "
-             "measures its steps by itself, hides that. Look at the last call.", _loss(error=lambda d: d.square().sum())),
+             "measures its steps by itself, hides that. Look at the last call.",
+             _loss(error=lambda d: d.square().sum())),
+        Slip("half of it", "The valley is in the same place and half as deep: look for a factor that the formula has "
+             "not.", _loss(error=lambda d: d.square().mean() / 2)),
+        Slip("only the worst mistake", "One number of the batch decides alone, so the loss is its luck: look at the "
+             "last call.", _loss(error=lambda d: d.square().max())),
+        Slip("only the first picture", "The others never count: does a loop end in its first round, or is there an "
+             "index too many?", _loss(error=lambda d: d[0].square().mean())),
         Slip("added up over the pixels", "The mean is taken over the pictures, but the pixels of one are added up: "
              "look at what the mean is taken of.", _loss(error=lambda d: d.square().sum(dim=1).mean())),
         Slip("distances that are not squared", "The mistakes are counted as they are, so the best guess is no mean, "
@@ -180,6 +188,8 @@ TARGETS = Code(
              _turned(lambda x, v, s, n: (s * x + n * v, n * x - s * v))),
         Slip("picture and noise in the wrong order", "Both are right, but the noise comes first: look at the order of "
              "what you hand back.", _turned(lambda x, v, s, n: (n * x + s * v, s * x - n * v))),
+        Slip("a root forgotten in the noise", "The picture is right, the noise is divided by a share: look at what "
+             "stands below the line.", _turned(lambda x, v, s, n: (s * x - n * v, (x - s * (s * x - n * v)) / n**2))),
         Slip("v is taken for the noise", "v is a mix of noise and picture: look at what you do with it before you use "
              "it as eps.", _turned(lambda x, v, s, n: ((x - n * v) / s, v))),
         Slip("v is taken for the picture", "v is a mix of noise and picture: look at what you do with it before you "
@@ -239,7 +249,8 @@ CLOCK = Diagnoses(
     hints=(
         "What does the network do when it is told that there is much noise? It guesses the mean of nearly everything. "
         "And when it is told that there is none? It leaves each point nearly where it is.",
-        "The last steps make the sharp edges. Which clocks still say \"much noise\" there? Their clouds are not sharp.",
+        "The last steps decide where each point ends. Which clocks still say \"much noise\" there? Their clouds miss "
+        "the moons: dust, a bar, or a shape that is too small.",
         "Two of the five say \"nearly no noise\" from the first step on. One of them has at least 39 different times "
         "to tell, the other has one.",
     ),
