@@ -87,7 +87,7 @@ def as_scale(value) -> float:
 
 def as_interval(value) -> tuple[float, float]:
     """Two timesteps, low and high, between which guidance acts, as floats; raises LabError for anything else."""
-    ends, advice = plain(value), "try (200, 700): guidance acts where low <= t <= high"
+    ends, advice = plain(value), "try (0, 999): guidance acts where low <= t <= high"
     if not isinstance(ends, list | tuple) or len(ends) != 2:
         raise LabError(f"guidance_interval is two timesteps, (low, high); {shortened(value)} came; {advice}")
     low, high = (as_number(end, "an end of guidance_interval", advice, 0) for end in ends)

@@ -109,8 +109,8 @@ class Toy:
         for row, prompt in zip(rows, prompts, strict=True):
             said = [word for word in words_of(prompt) if word not in FILLERS]
             if unknown := [word for word in said if word not in self.words]:
-                raise LabError(f"words that {self.name} knows were expected; {told(unknown)} came; "
-                               f"it knows: {', '.join(self.words)}")
+                raise LabError(f"{self.name} has never learned {told(unknown)}; write only words that it knows: "
+                               f"{', '.join(self.words)}")
             row[[self.words.index(word) for word in said]] = 1
         return rows
 

@@ -20,7 +20,7 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "03.targets": ("import Learning", "for convert in"),
     "04.ddim": ("import Player", "times = schedule", "def my_sampler", "for n in (4, 20)"),
     "05.block": ("A, B = Toy.load", "def built_of"),
-    "06.formula": ("import Toy", "def drawn_with", "course_guide"),
+    "06.formula": ("import Toy", "import torch", "def drawn_with", "course_guide"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }
 SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground

@@ -108,9 +108,9 @@ def test_words_are_switches(toys):
 
 
 def test_unknown_words_are_named_with_the_known_ones(toys):
-    with pytest.raises(LabError, match="'pink', 'dragon' came; it knows: red, orange, .*moon"):
+    with pytest.raises(LabError, match="'pink', 'dragon'; write only words that it knows: red, orange, .*moon"):
         toys["icons"].condition(["a pink dragon on a square"[:13]])
-    with pytest.raises(LabError, match="'saturn' came; it knows: moons, spiral, ring, pixels"):
+    with pytest.raises(LabError, match="'saturn'; write only words that it knows: moons, spiral, ring, pixels"):
         toys["points"].steps("saturn")
 
 

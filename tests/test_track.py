@@ -1,11 +1,14 @@
 """The track of lesson 06 says where w is, its numbers are what is counted, its formulas what they are called."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from diffusion_lab.coursework.lessons import find
-from diffusion_lab.coursework.lessons.lesson_06 import PATIENTS, sick_guide, verdict
+from diffusion_lab.coursework.lessons.lesson_06 import PATIENTS, away_from, sick_guide, verdict
 from diffusion_lab.coursework.lessons.track import quarrel, track
 from diffusion_lab.guidance import guide
 from diffusion_lab.noising import noise
@@ -44,12 +47,29 @@ def test_three_curves_carry_their_number_and_a_marker_at_w():
 
 
 @pytest.mark.parametrize(("numbers", "word"), [
-    ((1.0, 0.0, 0.2), "cured"), ((0.9, 0.1, 1.0), "burnt"), ((0.9, 0.0, 0.2), "weak"), ((1.0, 0.0, 0.6), "alike"),
+    ((0.99, 0.01, 0.45), "cured"), ((1.0, 0.016, 0.2), "burnt"), ((0.96, 0.0, 0.2), "weak"),
+    ((1.0, 0.0, 0.55), "alike"),
 ])
 def test_an_interval_is_judged_by_its_three_numbers(numbers, word):
-    assert verdict(*numbers, plain=1.0) == word
+    assert verdict(numbers, plain=(1.0, 0.03, 1.0), once=(0.6, 0.0, 0.4)) == word
+    assert verdict(numbers, plain=(1.0, 0.03, 1.0), once=(1.0, 0.0, 0.4)) != "cured", "w = 1 obeys as well"
     exercise = find("06.interval")
     assert word in {exercise.truth, *exercise.wrong}
+
+
+def test_a_red_star_is_praised_only_after_a_colour():
+    assert [away_from(word, "red") for word in ("blue", "Green", "moon", "")] == [
+        "red", "red", "red by a shape", "red by a shape"]
+    exercise = find("06.negative")
+    assert away_from("moon", "blue") == "blue" and {"blue", "red by a shape"} <= set(exercise.wrong)
+
+
+def test_the_sick_formulas_stand_in_another_order_than_the_text_names_them():
+    text = (Path(__file__).parents[1] / "lessons/text/06_text_guidance.md").read_text(encoding="utf-8")
+    named = re.search(r'# "healthy", (.*)', text)[1]
+    told = [name for name in re.findall(r"\w+", named) if name in PATIENTS.values()]
+    placed = [name for name in PATIENTS.values() if name != "healthy"]
+    assert sorted(told) == sorted(placed) and told != placed != told[::-1]
 
 
 def test_each_sick_formula_is_the_mistake_that_it_is_called():

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ...guidance import guide
 from ...noising import noise
+from ...worlds import icons
 from ..checks.exercises import Code, Diagnoses, Slip, Value
 
 
@@ -46,8 +47,24 @@ FORMULA = Code(
              "at which guess you begin with and which you go to.", lambda u, c, w: c + w * (u - c)),
         Slip("pushed away from the prompt", "You begin in the right place and go the wrong way: look at the sign, or "
              "at which guess is taken from which.", lambda u, c, w: u - w * (c - u)),
-        Slip("the brackets are missing", "The scale takes hold of the guess with the prompt alone, and the other one "
-             "falls out: look at what is to be multiplied.", lambda u, c, w: u + w * c - u),
+        Slip("the first guess falls out", "Nothing is left of the guess without the prompt: your result is the scale "
+             "times the other one. Look at what is to be multiplied, and what your brackets hold together.",
+             lambda u, c, w: u + w * c - u),
+        Slip("the brackets are missing", "The scale takes hold of the guess with the prompt alone, not of the "
+             "difference, and there is no guess to begin with: look at what is to be multiplied.",
+             lambda u, c, w: w * c - u),
+        Slip("a sum in the brackets", "What the prompt adds is what is different in the two guesses: look at the sign "
+             "in your brackets.", lambda u, c, w: u + w * (c + u)),
+        Slip("one step too few", "At 0 you are on the far side of the guess without the prompt, at 1 only there: look "
+             "at how often the difference is added.", lambda u, c, w: u + (w - 1) * (c - u)),
+        Slip("the brackets around the wrong part", "The guess that you begin with is multiplied as well: look at "
+             "which part is to be in brackets.", lambda u, c, w: (u + w) * (c - u)),
+        Slip("a scale of your own", "Your result is the same for every scale, pushed 7.5 times: look at where "
+             "`guidance_scale` comes in.", lambda u, c, w: u + 7.5 * (c - u)),
+        Slip("the bare difference", "It is what the prompt adds, once, but not what it is added to, and the scale is "
+             "missing: look for a beginning and for a number of times.", lambda u, c, w: c - u + 0 * w),
+        Slip("the prompt is not heard", "The guess without the prompt comes back whatever the scale says: look at "
+             "where the other one comes in.", lambda u, c, w: u + 0 * c),
         Slip("the whole guess is added", "To the guess without the prompt you add all of the other one, where only "
              "what is different in it belongs: look for a difference.", lambda u, c, w: u + w * c),
         Slip("only the difference", "It is what the prompt adds, but not what it is added to: look for the guess "
@@ -64,7 +81,7 @@ FORMULA = Code(
     ),
 )
 
-PATIENTS = {1: "swapped", 2: "paper", 3: "healthy", 4: "average"}
+PATIENTS = {1: "paper", 2: "average", 3: "healthy", 4: "swapped"}  # in another order than the text names them
 FORMULAS_OF = {  # what the patients compute; whoever reads on reads the answers
     "healthy": guide,
     "paper": lambda u, c, w: c + w * (c - u),
@@ -104,7 +121,10 @@ NEGATIVE = Value(
         "orange": "The stars stay orange: this word pushes the colour nowhere. It says nothing of colours.",
         "yellow": "The stars have come out yellow. The push went away from your word, but not towards red.",
         "green": "The stars have come out green. Which colour is far from red, on the other side?",
-        "blue": "The stars have come out blue: your word is too near to red, and pushed that away as well.",
+        "blue": "The stars have come out blue: your word is a warm colour, as red is, and the push goes away from "
+                "all that is warm.",
+        "red by a shape": "The stars do come out red, but your word names no colour: with these eight seeds a shape "
+                          "happens to move the colours. Which colour lies opposite to red, and so pushes there?",
         "mixed": "The stars have come out in several colours. The push went away from your word, but not towards red.",
         "purple": "The stars have come out purple. A shape as negative prompt moves the colours only by accident.",
     },
@@ -118,38 +138,47 @@ NEGATIVE = Value(
 
 INTERVAL = Value(
     truth="cured",
-    right="At w = 7 all is obeyed, nothing is burnt, and it is cheaper, too: outside of the interval the network is "
-          "asked once, not twice.",
+    right="At w = 7 the words are obeyed far better than at w = 1, hardly anything is burnt, and it is cheaper, too: "
+          "outside of the interval the network is asked once, not twice.",
     wrong={
-        "burnt": "The pictures are burnt, as with guidance everywhere. Where is the damage done: look at the rows "
+        "burnt": "Too much is burnt, as with guidance everywhere. Where is the damage done: look at the rows "
                  "above, at the last steps of the path.",
-        "alike": "Nothing is burnt, but the pictures are too much alike, and so far from the data. Which steps "
+        "alike": "Hardly anything is burnt, but the pictures are too much alike, and so far from the data. Which steps "
                  "decide what a picture looks like as a whole?",
-        "weak": "Nothing is burnt, but too many do not obey. Is there any guidance left while shapes are decided?",
+        "weak": "Hardly anything is burnt, but too many do not obey. Does guidance act on enough steps while colour "
+                "and shape are decided, in the first half of the path?",
     },
     hints=(
         "Two ends are to be left out, and each has its own damage: look at the row with only the early steps, and at "
         "the row with only the late ones.",
         "The timestep t falls from 999 to 0. Late steps, small t, burn. Early steps, large t, make all pictures alike.",
-        "Leave out about a quarter at either end, and write (low, high), the lower timestep first.",
+        "Leave out the first two steps (t = 999 and 916) and the last few, and write (low, high), the lower timestep "
+        "first.",
     ),
-    solution="(200, 700), or any other interval well inside: guidance from t = 200 to 700 only.",
+    solution="(250, 900), or another interval without the first and the last steps, such as (400, 850).",
 )
 
 EXERCISES = {"formula": FORMULA, "patients": FOUR, "negative": NEGATIVE, "interval": INTERVAL}
 
 
-def verdict(obeyed: float, burnt: float, distance: float, plain: float) -> str:
+def verdict(numbers: tuple, plain: tuple, once: tuple) -> str:
     """What becomes of pictures under guidance in an interval: a word of the exercise "06.interval".
 
-    Arguments: shares (0-1) that obey and that are burnt; `distance` to the data, and the `plain` one with guidance
-    everywhere.
+    Arguments: three times the shares (0-1) that obey and that are burnt and the distance to the data, in the interval,
+    with `plain` guidance everywhere, and with the prompt heard `once` (w = 1).
     """
-    if burnt > 0.02:
+    obeyed, burnt, distance = numbers
+    if burnt > plain[1] / 2:
         return "burnt"
-    if obeyed < 0.97:
+    if obeyed < 0.97 or obeyed <= once[0]:
         return "weak"
-    return "alike" if distance > 0.5 * plain else "cured"
+    return "alike" if distance > plain[2] / 2 else "cured"
+
+
+def away_from(word: str, colour: str) -> str:
+    """What becomes of stars pushed away from a word: the `colour` that they are read as, or that it is a shape's."""
+    named = any(part in icons.COLOURS for part in word.lower().split())
+    return colour if named or colour != "red" else "red by a shape"
 
 
 def _guided_values() -> dict[str, Tensor | float]:
