@@ -406,6 +406,27 @@ def test_quotes_forgotten_and_another_case(capsys):
     assert judge_diagnoses(clinic, shouted).box.mood == "right"
 
 
+def test_a_diagnosis_may_be_spelt_in_the_usual_ways():
+    said = {"no normalisation": "No normalization", "no time": "no_time", "no skips": "no skip",
+            "nothing added": "nothing-added"}
+    ward = find("05.ward")
+    answer = {patient: said[name] for patient, name in ward.truth.items()}
+    assert judge_diagnoses(ward, answer).box.mood == "right"
+    assert judge_diagnoses(ward, {1: "no times table"}).box.mood == "wrong"
+
+
+WIDER = "def residual_block(x, scale, shift, block):\n"
+
+
+@pytest.mark.parametrize(("wrong", "part"), [
+    ("h = block.conv1(silu(block.norm1(x)))\n    return block.bypass(h) + block.conv2(silu(h))", "block.bypass"),
+    ("h = block.conv1(silu(block.norm1(x)))\n    return block.conv1(silu(h + scale))", "block.conv1"),
+    ("return block.norm2(x) + block.bypass(x)", "block.norm2")])  # fmt: skip
+def test_maps_that_do_not_fit_a_part_of_the_block_are_told(wrong, part):
+    box = repr(judge_code(find("05.block"), written(WIDER + f"    {wrong}\n", silu=torch.nn.functional.silu)).box)
+    assert f"`{part}` takes another number of maps than it got" in box
+
+
 def test_a_choice_without_quotes_hears_of_them(capsys):
     check("02.memorise", torch.ones(2))
     assert "in quotes; a tensor of shape (2,) came" in capsys.readouterr().out
@@ -415,6 +436,6 @@ def test_one_patient_alone_is_judged_and_one_that_is_not_there_is_told():
     clinic = find("04.clinic")
     verdict = judge_diagnoses(clinic, {2: clinic.truth[2]})
     assert verdict.box.head == "1 right, 0 not right, 9 still open" and set(verdict.goes_on) == set(clinic.truth)
-    near = judge_diagnoses(clinic, {8: "alpha for alpha bar"})
+    near = judge_diagnoses(clinic, {8: "alpha for alpha baer"})
     assert "none of the names in the list. Did you mean 'alpha for alpha_bar'?" in repr(near.box)
     assert "one with [12] came" in repr(judge_diagnoses(clinic, {12: "wrong sign"}).box)

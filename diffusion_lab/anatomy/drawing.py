@@ -8,8 +8,8 @@ from ..figures import BOX, CAPTION, PALETTE, WORDS
 from ..recipe import as_text
 from .blocks import Block
 
-WIDE, TEXT = 1240, 24  # of the drawing; at its full width a letter is 24 pixels high
-TALLEST, BETWEEN = 210, 96  # the height of the uppermost level, and the room between two levels
+WIDE, TEXT = 1240, 28  # of the drawing; at its full width a letter is 28 pixels high
+TALLEST, BETWEEN = 180, 96  # the height of the uppermost level, and the room between two levels
 COLOURS = {"picture": PALETTE["reference"], "convolution": "#56B4E9", "block": PALETTE["signal"],
            "attention": PALETTE["pull"]}
 STYLE = """<style>.dl-net{position:relative;max-width:100%}.dl-net img{width:100%;display:block;background:#fff}
@@ -17,7 +17,7 @@ STYLE = """<style>.dl-net{position:relative;max-width:100%}.dl-net img{width:100
 .dl-net span:hover,.dl-net span:focus{outline:4px solid #D55E00;outline-offset:2px}
 .dl-net span:hover::after,.dl-net span:focus::after{content:attr(aria-label);position:absolute;left:50%;top:100%;
 width:max-content;max-width:18em;transform:translate(var(--dl-to,-50%),8px);background:#222;color:#fff;z-index:9;
-font:20px/1.35 system-ui,sans-serif;padding:0.4em 0.6em;border-radius:6px}</style>"""
+font:27px/1.35 system-ui,sans-serif;padding:0.4em 0.6em;border-radius:6px}</style>"""
 
 
 class Drawing:
@@ -51,11 +51,10 @@ def draw(blocks: Sequence[Block], alt: str = "", caption: str = "") -> Drawing:
     high as its maps have pixels. Blue lines are the skip connections.
     """
     boxes = _boxes(blocks)
-    words = [f"{b.name}: {b.channels} maps of {b.height} x {b.width}" + f", {b.weights:,} weights" * (b.weights > 0)
-             for b in blocks]  # fmt: skip
+    words = [f"{b.name}: {b.channels} maps of {b.height} x {b.width}" for b in blocks]
     shapes = "".join(_skips(blocks, boxes)) + "".join(_arrows(boxes)) + "".join(
         _drawn(block, box) for block, box in zip(blocks, boxes, strict=True))
-    high = max(top + height for _, top, _, height in boxes) + 2 * TEXT + 20
+    high = max(top + height for _, top, _, height in boxes) + 2 * TEXT + 16
     svg = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {high:.0f}" width="{WIDE}" '
            f'height="{high:.0f}" font-family="system-ui,DejaVu Sans,sans-serif" font-size="{TEXT}">{shapes}</svg>')
     shares = [(left / WIDE, top / high, w / WIDE, h / high) for left, top, w, h in boxes]
@@ -86,7 +85,7 @@ def _drawn(block: Block, box: tuple[float, float, float, float]) -> str:
     left, top, width, height = box
     x = left + width / 2
     under = "".join(f'<text x="{x:.1f}" y="{top + height + line:.1f}" text-anchor="middle" fill="#222222">{said}'
-                    "</text>" for said, line in ((block.name.replace("_blocks", ""), 26), (block.channels, 52)))
+                    "</text>" for said, line in ((block.name.replace("_blocks", ""), TEXT), (block.channels, 2 * TEXT)))
     return (f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="3" '
             f'fill="{COLOURS[block.kind]}"/>{under}')
 

@@ -53,13 +53,20 @@ def unseen(n: int = 64) -> torch.Tensor:
     return as_samples(photos.sample(n, seed=99, size=SIZE)[0])
 
 
-def quality(toy: Toy, clean: torch.Tensor, t: int) -> float:
-    """How near one guess from timestep t comes to the clean squares (B, 3, 32, 32): PSNR in dB, 6 dB more for half the
-    error. The noise of square k is that of seed k."""
+@torch.no_grad()
+def guesses(toy: Toy, clean: torch.Tensor, t: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a toy sees at timestep t of clean pictures (B, C, H, W), and its one guess of them, both (B, C, H, W). The
+    noise of picture k is that of seed k."""
     alpha_bar = toy.schedule.alpha_bar(t)
     x_t = add_noise(clean, alpha_bar, noise(toy.shape, list(range(len(clean)))))
-    guess = predicted_x0(x_t, toy.predict_noise(x_t, t), alpha_bar)
-    return psnr(*(np.stack([np.asarray(picture) for picture in as_pictures(x)]) for x in (clean, guess)))
+    return x_t, predicted_x0(x_t, toy.predict_noise(x_t, t), alpha_bar)
+
+
+def quality(toy: Toy, clean: torch.Tensor, t: int) -> float:
+    """How near one guess from timestep t comes to the clean squares (B, 3, 32, 32): PSNR in dB, 6 dB more for half the
+    error."""
+    both = clean, guesses(toy, clean, t)[1]
+    return psnr(*(np.stack([np.asarray(picture) for picture in as_pictures(x)]) for x in both))
 
 
 def add_arguments(parser: ArgumentParser) -> None:

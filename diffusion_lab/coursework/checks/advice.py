@@ -53,6 +53,9 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
         return _attribute(call.attr, _value(call.value, own.tb_frame) if error.obj is None else error.obj)
     if isinstance(error, TypeError) and (plain := _plain(call, own)):
         return plain
+    if isinstance(call, ast.Call) and re.search(r"to have \d+ channels, but got|number of channels", said):
+        return (f"`{ast.unparse(call.func)}` takes another number of maps than it got: does another part belong there, "
+                "or something else into its brackets?")
     if isinstance(call, ast.Call) and (own.tb_next or isinstance(error, TypeError) and "argument" in said):
         form = _form(ast.unparse(call.func), _value(call.func, own.tb_frame))
         return f"`{ast.unparse(call)}`: it is called as `{form}`; compare what it gets, and the order." if form else ""

@@ -1,6 +1,7 @@
 """The judges of what is no function: a number, a choice, or a diagnosis for each patient."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +52,11 @@ def _judge_choice(exercise: Value, answer: Any) -> Verdict:
     return unusable(exercise, f"One of {options} was expected{quotes}; {kind_of(answer)} came.")
 
 
+def _spelt(name: str) -> str:
+    """A name without what is spelt in several ways: case, z or s, the signs between words, the s of a plural."""
+    return " ".join(word.rstrip("s") for word in re.findall(r"[^\W_]+|\+", name.lower().replace("z", "s")))
+
+
 @on_the_leash
 def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
     """The verdict on a dict of diagnoses, one line for each patient."""
@@ -63,11 +69,11 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
         lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
         return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")
     lines, right, open_ = [], 0, 0
-    names = {name.lower(): name for name in exercise.signs}
+    names = {_spelt(name): name for name in exercise.signs}
     for patient, truth in exercise.truth.items():
         said = answer[patient]
         if isinstance(said, str):
-            said = names.get(said.strip().lower(), said)
+            said = names.get(_spelt(said), said)
         if said is ...:
             open_ += 1
         elif isinstance(said, str) and said == truth:

@@ -24,16 +24,25 @@ def residual_block(x: Tensor, scale: Tensor, shift: Tensor, block: ResidualBlock
     return block.bypass(x) + block.conv2(silu(h))
 
 
+ONE, TWO, REST = (9 * 16 + 1) * 24, (9 * 24 + 1) * 24, 2072  # the weights of down.0: 3,480 and 5,208
+
 WEIGHTS = Value(
-    truth=10760,
+    truth=ONE + TWO + REST,
     right="3,480 and 5,208 in the two convolutions, 2,072 in the rest: four in five weights are convolutions.",
     wrong={
-        8688: "These are the two convolutions alone: the rest of the block learns, too.",
-        10712: "Each map that goes out has one more number, its bias: look at the 1 in the formula.",
-        9032: "The second convolution is larger than the first: as many maps come in there as go out.",
-        5000: "A window of 3 x 3 has nine weights for each map, not three: look at the square in the formula.",
-        6960: "Both convolutions count, and this is the first one twice; and then the rest comes on top.",
-        3480: "This is the first convolution alone: there is a second one, and the rest.",
+        ONE + TWO: "These are the two convolutions alone: the rest of the block learns, too.",
+        ONE + TWO + REST - 2 * 24: "Each map that goes out has one more number, its bias: look at the 1 in the "
+                                    "formula.",
+        2 * ONE + REST: "The second convolution is larger than the first: as many maps come in there as go out.",
+        (3 * 16 + 1 + 3 * 24 + 1) * 24 + REST: "A window of 3 x 3 has nine weights for each map, not three: look "
+                                               "at the square in the formula.",
+        2 * ONE: "Both convolutions count, and this is the first one twice; and then the rest comes on top.",
+        ONE: "This is the first convolution alone: there is a second one, and the rest.",
+        TWO: "This is the second convolution alone: there is a first one, and the rest.",
+        ONE + REST: "The second convolution is missing: the block has two.",
+        TWO + REST: "The first convolution is missing: the block has two.",
+        ONE + TWO - 2 * 24: "These are the two convolutions, and both without their biases: look at the 1 in the "
+                            "formula, and at the block's other parts.",
     },
     hints=(
         "Three numbers add up: the first convolution, the second one, and the rest, which is given.",
@@ -68,6 +77,16 @@ def _block(first=lambda x, b: b.conv1(silu(b.norm1(x))), told=lambda h, a, s, b:
     return lambda x, scale, shift, block: joined(x, second(told(first(x, block), scale, shift, block), block), block)
 
 
+def _adds_the_first(x, scale, shift, block):
+    h = block.conv1(silu(block.norm1(x)))
+    return h + block.conv2(silu(block.norm2(h) * (1 + scale) + shift))
+
+
+def _adds_the_middle(x, scale, shift, block):
+    h = block.norm2(block.conv1(silu(block.norm1(x)))) * (1 + scale) + shift
+    return h + block.conv2(silu(h))
+
+
 def _by_functions(x, scale, shift, block):
     h = F.conv2d(F.silu(F.group_norm(x, 8, block.norm1.weight, block.norm1.bias)), block.conv1.weight,
                  block.conv1.bias, padding=1)
@@ -89,7 +108,7 @@ BLOCK = Code(
     source=(residual_block,),
     also_right=(_by_functions, _by_sigmoid),
     cases=_blocks,
-    right="Three lines; five such blocks, wired as in the drawing, guess pictures out of static.",
+    right="Three lines; six such blocks, wired as in the drawing, guess pictures out of static.",
     hints=(
         "Two rounds of the same kind: bring to one mean and spread, bend, convolve. The time speaks once, between the "
         "rounds, and at the very end something is added.",
@@ -131,6 +150,36 @@ BLOCK = Code(
              "line.", _block(joined=lambda x, h, b: silu(b.bypass(x) + h))),
         Slip("subtracted", "What the convolutions found is taken away from what came in: look at the sign in the last "
              "line.", _block(joined=lambda x, h, b: b.bypass(x) - h)),
+        Slip("the first round is added", "What is added at the end is the first round, not what came into the block: "
+             "look at the last line.", _adds_the_first),
+        Slip("the second round's start is added", "What is added at the end has been normalised and told the time: the "
+             "way round the convolutions begins where x comes in. Is a name used twice?", _adds_the_middle),
+        Slip("scale and shift without brackets", "`h * 1 + scale` is h and a number: look at what the maps are "
+             "multiplied by, and at its brackets.", _block(told=lambda h, a, s, b: b.norm2(h) + a + s)),
+        Slip("bent after the first convolution", "The first round bends what its convolution gives, not what it gets: "
+             "read it from the inside.", _block(first=lambda x, b: silu(b.conv1(b.norm1(x))))),
+        Slip("bent after both convolutions", "Both convolutions get straight numbers, and what they give is bent: read "
+             "each round from the inside.",
+             _block(first=lambda x, b: silu(b.conv1(b.norm1(x))), second=lambda h, b: silu(b.conv2(h)))),
+        Slip("bent before the first normalisation", "The first round bends before it normalises: which of the two is "
+             "innermost?", _block(first=lambda x, b: b.conv1(b.norm1(silu(x))))),
+        Slip("bent before both normalisations", "Both rounds bend before they normalise: which of the two is "
+             "innermost?", _block(first=lambda x, b: b.conv1(b.norm1(silu(x))), second=lambda h, b: b.conv2(h),
+                                  told=lambda h, a, s, b: b.norm2(silu(h)) * (1 + a) + s)),
+        Slip("nothing is bent", "Two convolutions without a curve between them do no more than one: look for both "
+             "silus.", _block(first=lambda x, b: b.conv1(b.norm1(x)), second=lambda h, b: b.conv2(h))),
+        Slip("the time speaks after the curve", "scale and shift come after silu in the second round: they belong "
+             "right behind the normalisation.", _block(told=lambda h, a, s, b: silu(b.norm2(h)) * (1 + a) + s,
+                                                       second=lambda h, b: b.conv2(h))),
+        Slip("the shift is taken away", "The maps are moved the wrong way: look at the sign before the shift.",
+             _block(told=lambda h, a, s, b: b.norm2(h) * (1 + a) - s)),
+        Slip("the first round only", "There is no second round: look for norm2 and conv2.",
+             lambda x, scale, shift, b: b.bypass(x) + b.conv1(silu(b.norm1(x)))),
+        Slip("the time speaks in both rounds", "scale and shift stand in the first round, too: the time speaks once, "
+             "behind the second normalisation.",
+             _block(told=lambda h, a, s, b: b.norm2(h * (1 + a) + s) * (1 + a) + s)),
+        Slip("multiplied", "At the end there is a product: what came in is added, so that a block which learns nothing "
+             "does no harm.", _block(joined=lambda x, h, b: b.bypass(x) * h)),
         Slip("one round only", "The second convolution is never asked: look for `block.conv2`.",
              lambda x, scale, shift, b: b.bypass(x) + silu(b.norm2(b.conv1(silu(b.norm1(x)))) * (1 + scale) + shift)),
     ),
@@ -151,9 +200,10 @@ WARD = Diagnoses(
     signs=SIGNS,
     right="All are found. Each part has its own work: remember it by what breaks without it.",
     hints=(
-        "Go through the columns from left to right. One patient is as good as the healthy one up to the middle.",
+        "Go through the rows from above to below. One patient is as good as the healthy one in the middle row.",
         "One part keeps all numbers at one size. What do pictures look like whose numbers are far too large?",
-        "Fine detail can come to the upper blocks by one way only. Which patient has the right colours and no detail?",
+        "Fine detail can come to the upper blocks by one way only. Which patient has no edges in any row, and neither "
+        "grains nor burnt colours?",
     ),
     solution=", ".join(f"{number}: {name}" for number, name in PATIENTS.items()) + ".",
 )
