@@ -20,7 +20,7 @@
       for (const word of words) make("span", word.length > 2 && css.includes("rows") ? "writing-mode:vertical-rl;transform:rotate(180deg)" : "", axis).textContent = word;
     };
     ticks("grid-template-rows:repeat(3,1fr)", ["1", "second pixel", "−1"]);
-    const plane = make("canvas", `width:min(${SIZE}px,50vh);min-width:330px;max-width:100%;aspect-ratio:1;background:#fff;cursor:crosshair;touch-action:pinch-zoom`, frame);
+    const plane = make("canvas", `width:min(${SIZE}px,47vh);min-width:330px;max-width:100%;aspect-ratio:1;background:#fff;cursor:crosshair;touch-action:pinch-zoom`, frame);
     ticks("grid-column:2;grid-template-columns:repeat(3,1fr)", ["−1", "first pixel", "1"]);
     const side = make("div", "flex:1 1 300px;max-width:32em", room);
     Object.assign(plane, {tabIndex: 0, ariaLabel: "A place in the plane of two-pixel pictures; arrow keys move it"});
