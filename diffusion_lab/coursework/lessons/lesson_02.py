@@ -134,7 +134,7 @@ POSTERIOR = Code(
         Slip("a mean over the values", "The squared differences are averaged, and should be added up: each value is "
              "one more piece of evidence.", _mean_with(squared=lambda d: (d**2).mean())),
         Slip("only the first two numbers are looked at", "A row may have any length, and so far its first two numbers "
-             "alone decide: `.sum()` adds up over all of them.", _first_two),
+             "alone decide: `.sum()` adds up over all of them. With two pixels nothing of it is seen.", _first_two),
         Slip("the guess is faded", "The weights are right, the guess is too weak: it should be made of clean pictures.",
              lambda x_t, a, b, alpha_bar: alpha_bar**0.5 * posterior_mean(x_t, a, b, alpha_bar)),
     ),
