@@ -59,12 +59,12 @@ def course(tmp_path_factory):
 def presented(course):
     """The small lesson, with a control that asks the kernel."""
     book = small_lesson()
-    book.cells.insert(3, new_code_cell(
+    book.cells += [cell("slide", new_markdown_cell("## Move me")), cell("-", new_code_cell(
         "import numpy as np; from diffusion_lab import figures, live\n"
         "def grey(level=0):\n"
         "    assert level != 103, 'this one breaks'\n"
         "    return figures.strip([np.full((8, 8, 3), level, np.uint8)], f'grey {level}', f'asked {level}')\n"
-        "live(grey, level=(0, 200))"))
+        "live(grey, level=(0, 200))"))]
     book.cells += [cell("slide", new_markdown_cell("## Run me")),
                    cell("-", shown("<p style='height:200px'>before</p>", WAITS))]
     with presenting(course, book, "07_small.ipynb") as found:
@@ -126,13 +126,16 @@ def test_a_live_control_answers_with_its_last_value_and_the_way_out_works(engine
         started(tab, presented)
         marked = tab.locator(".jp-Deck .jp-Cell.jp-mod-active")
         number = fitted(tab)
-        while "live(grey" not in marked.inner_text():
-            tab.keyboard.press("ArrowDown")
+        while "Move me" not in marked.inner_text():
+            tab.keyboard.press("PageDown")
             number = fitted(tab, number)
+        tab.keyboard.press("ArrowDown")
+        fitted(tab, number)
         tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
         tab.keyboard.press("Shift+Enter")
         handle = tab.locator(".jupyter-widgets [role=slider], .noUi-handle").first
         handle.wait_for()
+        until(lambda: handle.get_attribute("aria-label"), "level")  # as its slider is called
         handle.focus()
         for _ in range(102):  # faster than it can draw
             tab.keyboard.press("ArrowRight")

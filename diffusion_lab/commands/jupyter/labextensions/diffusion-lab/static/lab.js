@@ -12,6 +12,7 @@
     const { NotebookActions } = (await found.get())();
     NotebookActions.executionScheduled.connect((_, { cell }) => working(cell));
     NotebookActions.executed.connect((_, { cell }) => done(cell));
+    new MutationObserver(named).observe(document.body, { childList: true, subtree: true });
     const notebook = () => shell.currentWidget?.content;
 
     // "Run All" marks the last cell and would scroll to it: the quiz, before anything was seen.
@@ -30,6 +31,14 @@
       shell.currentChanged.connect((_, { newValue }) => present(newValue, commands));
       present(shell.currentWidget, commands);
     });
+  }
+
+  // The handle of a widget's slider is called as the slider is.
+  function named() {
+    for (const handle of document.querySelectorAll(".noUi-handle:not([aria-label])")) {
+      const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+      if (label?.textContent) handle.setAttribute("aria-label", label.textContent);
+    }
   }
 
   // While a cell waits or runs it says so, and its output keeps the height that it had or has reached.
