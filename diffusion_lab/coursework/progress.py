@@ -19,7 +19,7 @@ from ..places import learners
 from .lessons import exercises, module, numbers, title
 
 NOTE = re.compile(r"\d\d\.\w+")  # the name of an exercise; a cloud's "01.root (conflicted copy)" is none
-CELL = "text-align:left;padding:4px 16px 4px 0;font-size:16px;vertical-align:top"
+CELL = "text-align:left;padding:4px 16px 4px 0;font-size:max(16px, var(--least, 16px));vertical-align:top"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Progress:
         )  # fmt: skip
         head = "".join(f'<th scope="col" style="{CELL}">{word}</th>' for word in ("lesson", "", "exercises"))
         return (f'<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-                f'<p style="font-size:16px">{escape(self.place)}</p>')
+                f'<p style="font-size:max(16px, var(--least, 16px))">{escape(self.place)}</p>')
 
     def _link(self, number: str) -> str:
         book = self.books[number]

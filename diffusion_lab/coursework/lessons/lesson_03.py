@@ -1,4 +1,4 @@
-"""A network is shown nothing but noisy pictures. How does it learn what the perfect denoiser knows?"""
+"""A network sees only noisy pictures. How does it learn what is clean?"""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""You write "orange square", and want it more. How do words pull at a picture, and what if they pull hard?"""
+"""You want a star, and want it more. How do words pull at a picture?"""
 
 import torch
 from torch import Tensor
