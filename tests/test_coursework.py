@@ -541,7 +541,7 @@ HINTS = ("one", "two", "three")
 NUMBER = Value(2.0, {5.0: "five is the other one", -1: "no sign"}, "two it is", HINTS, "2", tolerance=0.25)
 CHOICE = Value("noise", {"picture": "not the picture"}, "noise it is", HINTS, "noise")
 WARD = Diagnoses({"Ann": "no noise", "Bob": "wrong sign"}, {"no noise": "smooth.", "wrong sign": "grey.", "x": "y."},
-                 "well done", HINTS, "...")  # fmt: skip
+                 "well done", HINTS)  # fmt: skip
 
 
 @pytest.mark.parametrize(("answer", "slip", "mood", "head"), [

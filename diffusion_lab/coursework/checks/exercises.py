@@ -63,14 +63,18 @@ class Diagnoses:
     """Several patients, one illness each: a dict {patient: name of the bug} to give.
 
     Arguments: `truth`, the right name for each patient; `signs`, for every name what that bug does to the pictures;
-    `right`; `hints`; `solution` in words.
+    `right`; `hints`.
     """
 
     truth: Mapping[str, str]
     signs: Mapping[str, str]
     right: str
     hints: tuple[str, str, str]
-    solution: str
+
+    @property
+    def solution(self) -> str:
+        """The names, patient by patient."""
+        return ", ".join(f"{patient}: {name}" for patient, name in self.truth.items()) + "."
 
 
 Exercise = Code | Value | Diagnoses

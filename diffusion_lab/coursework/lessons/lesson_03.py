@@ -254,7 +254,6 @@ CLOCK = Diagnoses(
         "Two of the five say \"nearly no noise\" from the first step on. One of them has at least 39 different times "
         "to tell, the other has one.",
     ),
-    solution=", ".join(f"{number}: {name}" for number, name in PATIENTS.items()) + ".",
 )
 
 EXERCISES = {"loss": LOSS, "targets": TARGETS, "clock": CLOCK}

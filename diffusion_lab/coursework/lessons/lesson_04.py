@@ -237,7 +237,6 @@ CLINIC = Diagnoses(
         "Those who end in static: look at the first guess and at the last one. Is it wrong from the start, from the "
         "first step on, or in the very last step only?",
     ),
-    solution=", ".join(f"{number}: {name}" for number, name in PATIENTS.items()) + ".",
 )
 
 EXERCISES = {"ddim": DDIM, "ancestral": ANCESTRAL, "clinic": CLINIC}

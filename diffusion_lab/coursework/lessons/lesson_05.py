@@ -205,7 +205,6 @@ WARD = Diagnoses(
         "Fine detail can come to the upper blocks by one way only. Which patient has no edges in any row, and neither "
         "grains nor burnt colours?",
     ),
-    solution=", ".join(f"{number}: {name}" for number, name in PATIENTS.items()) + ".",
 )
 
 EXERCISES = {"weights": WEIGHTS, "block": BLOCK, "ward": WARD}

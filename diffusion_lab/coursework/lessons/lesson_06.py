@@ -110,7 +110,6 @@ FOUR = Diagnoses(
         "Then the second column, w = 1. Who draws no blue star there?",
         "Of those who draw a blue star in the first column, one draws the same in all three.",
     ),
-    solution=", ".join(f"{number}: {name}" for number, name in PATIENTS.items()) + ".",
 )
 
 NEGATIVE = Value(
