@@ -115,10 +115,10 @@ class Learning:
         """All that was drawn under one slider, the step of the training, which rests where `step` was reached."""
         start = next((k for k, row in enumerate(self.rows) if row[0] >= step), 0)
         return Slider([frame.image for frame in self.frames], [f"step {row[0]}" for row in self.rows], alt, caption,
-                      title="Scrub the training", start=start, height=380)
+                      title="Scrub the training", start=start, height=335)
 
     def _drawn(self, guess: Tensor) -> Figure:
-        figure, (plane, curves) = axes(10, 4.4, columns=2, width_ratios=(1, 1.15))
+        figure, (plane, curves) = axes(10, 3.8, columns=2, width_ratios=(1, 1.15))
         length = 0.5 * (1 - self.alpha_bar) ** 0.5  # half of the way to the guess
         faded = self.alpha_bar**0.5 * self.model.data[:600]
         plane.plot(*faded.T, "o", color=PALETTE["signal"], markersize=2, alpha=0.4)

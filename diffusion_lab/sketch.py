@@ -66,7 +66,7 @@ class Sketch:
 
     def still(self) -> Figure:
         """What `points` gives now, as a picture."""
-        figure, panel = axes(2.6, 2.6)
+        figure, panel = axes(2.3, 2.3)
         panel.plot(*self.points(600).T, "o", color=PALETTE["signal"], markersize=3)
         panel.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal", xticks=[], yticks=[])
         whose = "the one you drew" if self.drawn else "the course's"
