@@ -306,7 +306,10 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="build even what did not change")
     args = parser.parse_args()
     failures = []
-    for text in texts(args.numbers):
+    known = {path.name[:2] for path in texts()}
+    if unknown := sorted(number for number in args.numbers if number.zfill(2) not in known):
+        sys.exit(f"the number of a lesson was expected, one of {', '.join(sorted(known))}; {', '.join(unknown)} came")
+    for text in texts([number.zfill(2) for number in args.numbers]):
         try:
             print(f"{text.stem}: {build(text, args.force)}", flush=True)
         except LessonError as error:

@@ -36,7 +36,7 @@ def pipe_drawing(sd, path: Trajectory) -> Figure:
     """The five parts in their order and what flows between them: the prompt, static and picture of a drawn `path`."""
     from matplotlib.patches import Rectangle
 
-    figure, panel = axes(8, 3.9)
+    figure, panel = axes(8, 3.55)
     panel.set(xlim=(0, 96), ylim=(0, 47))
     panel.set_axis_off()
     for words, (role, x, y, width) in BOXES.items():

@@ -77,7 +77,7 @@ def find_or_stand_in(source: Source, slow: bool, say: Say) -> tuple[Path, Role]:
     if not (shipped / "model_index.json").is_file():
         return find(source, say), role
     if slow and known:
-        say(f"no GPU here: {tiny.title} stands in for {role.title}, which needs {role.needs} to draw within a minute")
+        say(f"no GPU here: {tiny.title} stands in for {role.title}, which wants {role.needs}")
         return shipped, tiny
     try:
         return find(replace(source, most=SMALL if slow else 0), say), role
