@@ -72,7 +72,7 @@ def answers(engine, lab: str, path: Path) -> None:
             for handle in cell.locator(".noUi-handle, .jupyter-widgets input[type=checkbox]").all():
                 waits = [moved(tab, at, handle, k) for k in range(MOVES)]
                 row = handle.locator("xpath=ancestor::*[contains(@class, 'jupyter-widgets')][1]")
-                name = row.inner_text().split("\n")[0]
+                name = " ".join(row.inner_text().replace("\u200b", "").split())
                 p50, p95 = np.percentile(waits[1:], [50, 95])
                 print(f"  {name}: p50 {p50:.0f} ms, p95 {p95:.0f} ms, max {max(waits[1:]):.0f} ms", flush=True)
 
