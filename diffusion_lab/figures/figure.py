@@ -12,6 +12,7 @@ from html import escape
 from PIL import Image
 
 from ..errors import LabError
+from ..packing import LARGEST_WEBP
 from ..pixels import as_rgb
 from ..recipe import as_text, as_whole
 
@@ -26,7 +27,7 @@ WORDS = {**PALETTE, "noise": "#a84300", "guess": "#00704f", "pull": "#8f3c6d"}  
 MARKS = {"signal": ("-", "o"), "noise": (":", "x"), "guess": ("--", "s"), "pull": ("-.", "D"), "reference": ("-", ".")}
 BOX = "margin:0.6em 0;max-width:100%"
 LETTERS = (24, 22, 20, 18)  # pixels of an image: letters are as large as there is room for
-HEAVY = 60_000  # bytes of a PNG from which on a picture is stored as WebP
+HEAVY = 60_000  # bytes from which on a picture is stored with a little loss
 CAPTION = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin-top:0.35em"
 
 
@@ -66,10 +67,12 @@ def _is_web(image) -> bool:
 
 
 def embedded(image: Image.Image) -> str:
-    """A picture as a data: address: PNG, or WebP where a PNG would be large, as pictures of static are."""
-    for kind, how in (("png", {"optimize": True}), ("webp", {"quality": 88, "method": 5})):
+    """A picture as a data: address, of WebP: without loss, or with a little where that would be large, as static is. A
+    picture larger than a WebP can be is a PNG."""
+    ways = [("webp", {"lossless": True, "quality": 60}), ("webp", {"quality": 88, "method": 5})]
+    for kind, how in ways if max(image.size) <= LARGEST_WEBP else [("png", {"optimize": True})]:
         buffer = io.BytesIO()
-        image.save(buffer, kind, **how)
+        image.convert("RGB").save(buffer, kind, **how)
         if buffer.tell() < HEAVY:
             break
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
