@@ -215,11 +215,11 @@ def read_tensors(path: str | Path, what: str, remedy: str) -> tuple[dict, dict[s
         return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}
 
 
-def tensor_names(path: str | Path, what: str, remedy: str) -> list[str]:
-    """The names of the tensors in a safetensors file, none of them read; raises LabError as `read_json` does."""
+def tensor_shapes(path: str | Path, what: str, remedy: str) -> dict[str, list[int]]:
+    """The shapes of the tensors in a safetensors file by name, none of them read; LabError as `read_json` raises it."""
     path = expanded(path)
     with read_as(path, what, remedy), _seen(path), safe_open(path, framework="np") as file:
-        return list(file.keys())
+        return {name: file.get_slice(name).get_shape() for name in file.keys()}
 
 
 def _seen(path: Path) -> BinaryIO:

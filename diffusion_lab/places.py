@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from .errors import LabError
-from .files import expanded, tensor_names, where
+from .files import expanded, tensor_shapes, where
 from .recipe import as_scale, as_text, as_whole, plain
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -175,7 +175,7 @@ def _found_at(path: Path) -> tuple[str, str]:
     if not isfile(path):
         return "no such folder", another
     with suppress(LabError):
-        if any("lora" in name for name in tensor_names(path, "weights", "")):
+        if any("lora" in name for name in tensor_shapes(path, "weights", "")):
             return LORA
     return SINGLE if path.suffix.lower() in WEIGHT_FILES else ("a file", another)
 

@@ -1,6 +1,7 @@
 """The toy: a diffusion model small enough to be trained while you watch, and then asked for "a blue star".
 
-Two come with the course: `Toy.load("icons")` draws coloured shapes, `Toy.load("points")` clouds of points.
+Four come with the course: `Toy.load("icons")` draws coloured shapes, "points" clouds of points, "photos" and
+"photos-no-skips" clean pieces of photographs.
 """
 
 import json
@@ -66,7 +67,7 @@ class Toy:
 
     @classmethod
     def load(cls, name: str | Path, network: nn.Module | None = None) -> "Toy":
-        """The toy in the folder that `save` or a training wrote, or the shipped one of a name ("icons", "points").
+        """The toy in the folder that `save` or a training wrote, or the shipped one of a name, such as "icons".
 
         A folder wins over a name (places.find_model). Where a toy was made with a `network` of your own, an untrained
         one of the same build takes the weights. Raises LabError where no toy is, or one that is damaged, or whose
@@ -74,7 +75,7 @@ class Toy:
         """
         place, again = find_model(name), "train it again, or fetch both files again"
         if place.kind != "toy":
-            raise LabError(f"a toy was expected, icons, points or a folder with {' and '.join(FILES)}; {str(name)!r} "
+            raise LabError(f"a toy was expected, such as icons, or a folder with {' and '.join(FILES)}; {str(name)!r} "
                            "is a Stable Diffusion; load that with StableDiffusion.load")
         config = read_json(place.folder / FILES[0], "a toy's settings", again)
         tensors, _ = read_tensors(place.folder / FILES[1], "a toy's weights", again)

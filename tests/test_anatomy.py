@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from test_networks import awake
 
 from diffusion_lab import Exact, LocalExact, Toy, as_samples, noise
@@ -70,6 +71,26 @@ def test_only_the_courses_unet_and_a_folder_with_weights_are_opened(network, tmp
         blocks(MLP(), X, 60)
     with pytest.raises(LabError, match="none are there"):
         stored_blocks(tmp_path)
+    for wrong in (windows, lambda net: measured(net, "enter")):
+        with pytest.raises(LabError, match="MLP came"):
+            wrong(MLP())
+    with pytest.raises(LabError, match="one of enter, first, down.0, .*, leave; 'down.2' came"):
+        measured(network, "down.2", 16)
+    with pytest.raises(LabError, match="from 0 to 7; 8 came"):
+        pull(network, X, 60, margin=8)
+
+
+@pytest.mark.parametrize("fault", ["cut", "another network", "no settings"])
+def test_a_stored_unet_that_is_broken_or_another_is_told(tmp_path, fault):
+    unet = tmp_path / "unet"
+    unet.mkdir()
+    save_file({"conv_in.weight": torch.zeros(4, 3, 3, 3)}, unet / "a.safetensors")
+    settings = {"sample_size": 8, "block_out_channels": [4], "in_channels": 3}
+    (unet / "config.json").write_text(json.dumps({} if fault == "no settings" else settings))
+    if fault == "cut":
+        (unet / "a.safetensors").write_bytes((unet / "a.safetensors").read_bytes()[:40])
+    with pytest.raises(LabError, match="U-Net.* was expected in .*unet|weights was expected in .*a.safetensors"):
+        stored_blocks(tmp_path)
 
 
 def test_a_field_is_its_sum_and_what_the_gradient_measures(network):
@@ -89,6 +110,9 @@ def test_pull_is_the_squared_gradient_around_a_pixel():
     one = blur.weight.detach().sum(0).square().sum(0)                             # (3, 3)
     assert around.shape == (31, 31)
     torch.testing.assert_close(around[14:17, 14:17], one / one.sum())
+    assert pull(lambda x, t, condition: blur(x), X, 60, margin=7).allclose(around)  # two pixels of all: the same
+    both = pull(lambda x, t, condition: torch.stack([x[0], x[1].roll(1, -1)]), X, 60)
+    assert both[15, 15] == both[15, 14] == 0.5  # each picture counts: one looks at itself, one to its left
     assert width(around, 1.0) == 3 and width(torch.eye(5), 0.6) == 3 and width(torch.ones(5, 5), 0.01) == 1
 
 
@@ -101,6 +125,16 @@ def test_the_drawing_is_as_wide_as_channels_and_as_high_as_pixels(network):
     for (w, h), block in zip(sizes, way, strict=True):
         assert w / block.channels == pytest.approx(sizes[1][0] / way[1].channels, rel=0.02)
         assert h / block.height == pytest.approx(sizes[1][1] / way[1].height, rel=0.02)
+    assert svg.count("<path") == len(way) - 1 + 2  # from block to block, and two skips
+    corners = [(float(x), float(y)) for x, y in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)"', svg)]
+    middles = {block.height: y + h / 2 for (_, y), (_, h), block in zip(corners, sizes, way, strict=True)}
+    assert middles[16] < middles[8] < middles[4] and corners == sorted(corners, key=lambda corner: corner[0])
+    wide, high = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
+    shares = re.findall(r"left:([\d.]+)%;top:([\d.]+)%;width:([\d.]+)%;height:([\d.]+)%", html)
+    for share, corner, size in zip(shares, corners, sizes, strict=True):  # a place lies over its block
+        assert [float(s) / 100 for s in share] == pytest.approx(
+            [corner[0] / wide, corner[1] / high, size[0] / wide, size[1] / high], abs=2e-3)
+    assert re.findall(r"--dl-to:(-\d+%)", html) == ["-10%"] * 3 + ["-90%"] * 2  # words at the sides stay on the page
     assert "skip 0: 8 maps of 16 x 16 pixels" in svg and "skip 1: 16 maps of 8 x 8 pixels" in svg
     assert "down.0: 16 maps of 8 x 8" in html and "weights" not in html + svg
     assert "a caption" in html and 'alt="A U-Net' in html
@@ -112,6 +146,9 @@ def test_the_shapes_of_tiny_sd_are_read_without_loading_it():
         ("picture", 4, 16, None), ("conv_in", 64, 16, None), ("down_blocks.0", 64, 16, 0),
         ("down_blocks.1", 128, 8, None), ("mid_block", 128, 8, None), ("up_blocks.0", 128, 8, None),
         ("up_blocks.1", 64, 16, 0), ("conv_out", 4, 16, None)]  # fmt: skip
+    stored = load_file(WEIGHTS / "tiny_sd/unet/diffusion_pytorch_model.safetensors")
+    for block in way[1:]:
+        assert block.weights == sum(p.numel() for name, p in stored.items() if name.startswith(f"{block.name}."))
 
 
 # --- lesson 05 ---------------------------------------------------------------------------------------------------
@@ -123,7 +160,9 @@ def test_the_photos_toys_are_small_and_what_their_recipes_make(toys):
         assert toys[skips].network.skips == [skips] * 2
         assert (WEIGHTS / folder / "model.safetensors").stat().st_size <= 200_000
         assert recipe.steps == 400 and (WEIGHTS / folder / "README.md").exists()
-    assert len(photos.unseen(2)) == 2 and photos.unseen(2).shape == (2, 3, 32, 32)
+    learned, unseen = as_samples(photos.patches()[0]).flatten(1), photos.unseen()
+    assert learned.shape == (600, 3 * 32 * 32) and unseen.shape == (64, 3, 32, 32)
+    assert torch.cdist(unseen.flatten(1), learned).min() > 1
 
 
 def test_the_wrong_counts_of_a_block_are_those_that_their_sentences_speak_of():
@@ -183,5 +222,10 @@ def test_every_patient_of_the_ward_has_one_part_out_of_order(toys):
     without = Toy(photos.config(skips=False), seed=0)
     without.network.load_state_dict(healthy.network.state_dict())
     assert torch.equal(guesses[bed["no skips"]], without.predict_noise(x, 50))
-    with pytest.raises(LabError, match="from 1 to 4"):
+    plain = patient(bed["no normalisation"], healthy).network
+    assert not any(isinstance(part, torch.nn.GroupNorm) for part in plain.modules())
+    alone, whole = (toy.network.down[0] for toy in (patient(bed["nothing added"], healthy), healthy))
+    h, context = noise((16, 8, 8), 3), noise((32,), 4)
+    torch.testing.assert_close(alone(h, context), whole(h, context) - whole.bypass(h))
+    with pytest.raises(LabError, match="from 1 to 4; 5 came"):
         patient(5, healthy)

@@ -18,7 +18,7 @@ from diffusion_lab.files import (
     read_as,
     read_json,
     read_tensors,
-    tensor_names,
+    tensor_shapes,
     whole,
     whole_folder,
 )
@@ -92,7 +92,7 @@ def test_what_is_no_file_stays_what_it_is(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes as POSIX has them")
-@pytest.mark.parametrize("read", [read_json, read_tensors, tensor_names])
+@pytest.mark.parametrize("read", [read_json, read_tensors, tensor_shapes])
 def test_a_pipe_is_not_waited_for(tmp_path, read):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(LabError, match="a thing was expected in .*pipe; .*it is no file.*; mend it"):
@@ -298,7 +298,7 @@ def broken(tmp_path: Path) -> dict[str, tuple[Path, str]]:
     return {name: (path, said[name]) for name, path in made.items()} | {"folder": (tmp_path, "cannot be opened|broken")}
 
 
-@pytest.mark.parametrize("read", [read_json, read_tensors, tensor_names])
+@pytest.mark.parametrize("read", [read_json, read_tensors, tensor_shapes])
 @pytest.mark.parametrize("fault", ["missing", "words", "list", "bytes", "cut", "folder"])
 def test_what_cannot_be_read_is_one_sentence(tmp_path, read, fault):
     path, said = broken(tmp_path)[fault]
@@ -321,7 +321,7 @@ def test_what_was_written_is_read(tmp_path):
     save_file({"x": torch.arange(3), "y": torch.zeros(2)}, tmp_path / "t", metadata={"about": "it"})
     tensors, metadata = read_tensors(tmp_path / "t", "a thing", "")
     assert tensors["x"].tolist() == [0, 1, 2] and set(tensors) == {"x", "y"} and metadata == {"about": "it"}
-    assert sorted(tensor_names(tmp_path / "t", "a thing", "")) == ["x", "y"]
+    assert tensor_shapes(tmp_path / "t", "a thing", "") == {"x": [3], "y": [2]}
 
 
 def test_what_was_read_stays_what_it_was_when_the_file_changes(tmp_path):

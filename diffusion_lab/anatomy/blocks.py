@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LabError
-from ..files import read_json
+from ..files import expanded, read_as, read_json, tensor_shapes
 from ..networks import UNet
 from ..recipe import as_whole
 
@@ -37,15 +37,35 @@ def weights(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
+def named_parts(network: UNet) -> dict[str, nn.Module]:
+    """The parts of the course's U-Net by name, from the picture to the guess; LabError for another network."""
+    if not isinstance(network, UNet):
+        raise LabError(f"the course's U-Net was expected; {type(network).__name__} came; give toy.network of a toy of "
+                       "pictures, such as Toy.load('photos')")
+    down = {f"down.{k}": block for k, block in enumerate(network.down)}
+    up = {f"up.{k}": block for k, block in enumerate(network.up)}
+    return {"enter": network.enter, "first": network.first, **down, "look": network.look, "middle": network.middle,
+            **up, "leave": network.leave}
+
+
+def without_norms(network: nn.Module) -> nn.Module:
+    """The network itself, in which every normalisation passes on what comes as it is: give a copy."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.GroupNorm):
+                setattr(module, name, nn.Identity())
+    return network
+
+
 @torch.no_grad()
 def blocks(network: UNet, x: Tensor, t: int, condition: Tensor | None = None) -> list[Block]:
     """Send x (B, C, H, W) at timestep t through the course's U-Net and return what every block put out, in order.
 
     The first one is the picture itself. The shapes are measured, not computed: a hook on each module reads them.
+    Raises LabError for another network.
     """
-    _check(network)
+    names = {module: name for name, module in named_parts(network).items()}
     found = [_block(network, "picture", None, x)]
-    names = {module: name for name, module in _named(network)}
 
     def note(module, _, out):
         found.append(_block(network, names[module], module, out))
@@ -63,7 +83,7 @@ def blocks(network: UNet, x: Tensor, t: int, condition: Tensor | None = None) ->
 def cut(network: UNet, skips: Iterable[int] = (0,)) -> Iterator[UNet]:
     """Within it the skip connections of these numbers, 0 for the uppermost, hand over zeros; no weight is changed, and
     afterwards all are as they were. Raises LabError for a number that the network has not."""
-    _check(network)
+    named_parts(network)
     before, last = list(network.skips), len(network.skips) - 1
     levels = [as_whole(level, "the number of a skip connection", "count from 0, the uppermost", 0, last)
               for level in skips]
@@ -79,18 +99,16 @@ def stored_blocks(folder: str | Path) -> list[Block]:
     """The blocks of a Stable Diffusion's U-Net, read from its stored shapes alone: nothing is loaded, nothing runs.
 
     Argument: `folder`, that of the model, with unet/config.json and its weights, the plain layout of diffusers.
-    Raises LabError where they are missing.
+    Raises LabError where they are missing or broken, or of another network.
     """
-    from safetensors import safe_open
-
-    unet = Path(folder) / "unet"
+    unet, again = expanded(folder) / "unet", "fetch them again"
     files = sorted(unet.glob("*.safetensors"))
     if not files:
         raise LabError(f"a U-Net's weights were expected in {unet}; none are there; give the folder of a model")
-    config = read_json(unet / "config.json", "a U-Net's settings", "fetch them again")
-    with safe_open(files[0], "pt") as stored:
-        shapes = {name: stored.get_slice(name).get_shape() for name in stored.keys()}
-    return list(_stored(config, shapes))
+    config = read_json(unet / "config.json", "a U-Net's settings", again)
+    shapes = {k: shape for file in files for k, shape in tensor_shapes(file, "a U-Net's weights", again).items()}
+    with read_as(unet, "a Stable Diffusion's U-Net", "give the folder of another model", "it is none"):
+        return list(_stored(config, shapes))
 
 
 def _stored(config: dict, shapes: dict[str, list[int]]) -> Iterator[Block]:
@@ -114,14 +132,6 @@ def _stored(config: dict, shapes: dict[str, list[int]]) -> Iterator[Block]:
     yield block("conv_out")
 
 
-def _named(network: UNet) -> list[tuple[str, nn.Module]]:
-    parts = [("enter", network.enter), ("first", network.first)]
-    parts += [(f"down.{k}", block) for k, block in enumerate(network.down)]
-    parts += [("look", network.look), ("middle", network.middle)]
-    parts += [(f"up.{k}", block) for k, block in enumerate(network.up)]
-    return [*parts, ("leave", network.leave)]
-
-
 def _block(network: UNet, name: str, module: nn.Module | None, out: Tensor) -> Block:
     _, channels, height, width = out.shape
     kinds = {"picture": "picture", "enter": "convolution", "look": "attention", "leave": "convolution"}
@@ -130,9 +140,3 @@ def _block(network: UNet, name: str, module: nn.Module | None, out: Tensor) -> B
     if name.startswith("down") and (skip := number + 1) == len(network.skips):
         skip = None  # the deepest level hands over nothing
     return Block(name, kinds.get(name, "block"), channels, height, width, weights(module) if module else 0, skip, out)
-
-
-def _check(network) -> None:
-    if not isinstance(network, UNet):
-        raise LabError(f"the course's U-Net was expected; {type(network).__name__} came; give toy.network of a toy of "
-                       "pictures, such as Toy.load('photos')")

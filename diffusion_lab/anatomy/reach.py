@@ -6,20 +6,26 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from ..errors import LabError
 from ..networks import UNet
-from ..recipe import as_share, as_whole
+from ..recipe import as_share, as_whole, shortened
+from .blocks import named_parts, without_norms
 
 
 def windows(network: UNet) -> list[tuple[str, int, int]]:
     """The windows on the way down, in order: (name, how wide, jump), where jump is how many pixels of the picture lie
-    between two neighbours there. It is 1 at the top and doubles with each halving."""
-    found, jump = [("enter", network.enter.kernel_size[0], 1)], 1
-    for name, block in [("first", network.first), *((f"down.{k}", b) for k, b in enumerate(network.down)),
-                        ("middle", network.middle)]:
+    between two neighbours there. It is 1 at the top and doubles with each halving. Raises LabError for another
+    network."""
+    found, jump = [], 1
+    for name, part in named_parts(network).items():
         if name.startswith("down"):
             found.append((name, 2, jump))  # the halving is a window of two
             jump *= 2
-        found += [(name, conv.kernel_size[0], jump) for conv in (block.conv1, block.conv2)]
+        if name != "look":  # it has no window: it sees all at once
+            convolutions = (part,) if name == "enter" else (part.conv1, part.conv2)
+            found += [(name, one.kernel_size[0], jump) for one in convolutions]
+        if name == "middle":
+            break
     return found
 
 
@@ -37,8 +43,12 @@ def measured(network: UNet, name: str, size: int = 64) -> Tensor:
     summed over the colours, in float64.
 
     `name`, "enter", "first", "down.0", ... or "middle". Normalisation and attention, which see the whole picture at
-    once, are taken out of a copy of the network: what is left are the windows.
+    once, are taken out of a copy of the network: what is left are the windows. Raises LabError for another network,
+    and for a part that it has not.
     """
+    if name not in (known := named_parts(network)):
+        raise LabError(f"a part of the network was expected, one of {', '.join(known)}; {shortened(name)} came; take "
+                       "one of these")
     size = as_whole(size, "the width of a picture to measure on", "try 64", least=8)
     bare = _bare(network)
     seen = {}
@@ -57,8 +67,10 @@ def pull(network: nn.Module, x: Tensor, t: int, margin: int = 4) -> Tensor:
 
     The network as it is, for pictures x (B, 3, H, W) at timestep t, summed over every third pixel of the guess that is
     `margin` or more from the edge. Returns (2 H - 1, 2 W - 1), the pixel itself in the middle, summing to 1.
+    Raises LabError for a margin that leaves no pixel.
     """
     H, W = x.shape[2:]
+    margin = as_whole(margin, "the margin in pixels", "leave a pixel in the middle", 0, (min(H, W) - 1) // 2)
     x = x.detach().clone().requires_grad_()
     guess = network(x, torch.full((len(x),), t, device=x.device), None)           # (B, 3, H, W)
     around = torch.zeros(2 * H - 1, 2 * W - 1)
@@ -80,12 +92,8 @@ def width(around: Tensor, share: float = 0.8) -> int:
 
 def _bare(network: UNet) -> UNet:
     """A copy in float64 without normalisation and attention: windows alone."""
-    bare = deepcopy(network).double().eval()
+    bare = without_norms(deepcopy(network).double().eval())
     bare.context, bare.look = _Silent(network.context.width), nn.Identity()
-    for module in list(bare.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.GroupNorm):
-                setattr(module, name, nn.Identity())
     return bare
 
 

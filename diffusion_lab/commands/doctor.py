@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from diffusion_lab.commands import environment
 from diffusion_lab.errors import LabError
-from diffusion_lab.files import tensor_names
+from diffusion_lab.files import tensor_shapes
 from diffusion_lab.places import ROLES, WEIGHTS
 
 GIB = 2**30
@@ -167,7 +167,7 @@ def _weights() -> Row:
     files, damaged = sorted(WEIGHTS.rglob("*.safetensors")), []
     for path in files:
         try:
-            tensor_names(path, "a model", "")
+            tensor_shapes(path, "a model", "")
         except LabError:
             damaged.append(path.relative_to(WEIGHTS).as_posix())
     models = sorted({path.relative_to(WEIGHTS).parts[0] for path in files})

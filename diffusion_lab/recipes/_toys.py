@@ -1,4 +1,4 @@
-"""What the recipes of both toys share: a data set, a network, and the steps that bring them together."""
+"""What the recipes of all toys share: a data set, a network, and the steps that bring them together."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -41,7 +41,7 @@ class ToyRecipe:
     def train(self, toy: Toy, steps: int | Callable[[int], int], checkpoint: Checkpoint | None = None):
         """Train the toy's network, one Progress a step; `steps` as for training.train.
 
-        The optimisers and the average are those of the shipped toy: Muon at rate 0.02 moves the weight matrices
+        The optimisers and the average are those of the shipped toys: Muon at rate 0.02 moves the weight matrices
         inside, AdamW at 0.003 all others; both fall to zero over the second half. The moving average looks back over
         5 % of the steps so far.
         """

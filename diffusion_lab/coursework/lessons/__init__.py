@@ -12,6 +12,7 @@ Nothing names a lesson but the lesson itself.
 
 import importlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -43,6 +44,14 @@ def title(text: str) -> tuple[str, str]:
 def exercises(number: str) -> dict[str, Exercise]:
     """The exercises of a lesson by their whole names, such as "04.ddim"."""
     return {f"{number}.{name}": one for name, one in getattr(module(number), "EXERCISES", {}).items()}
+
+
+def illness(patients: Mapping[int, str], number: int) -> str:
+    """What the patient of a number has, by its name; raises LabError for a number that lies in no bed."""
+    if number not in list(patients):
+        raise LabError(f"a patient's number was expected, from {min(patients)} to {max(patients)}; {spoken(number)} "
+                       "came; choose one")
+    return patients[number]
 
 
 def find(name: str) -> Exercise:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ...errors import LabError
 from ...guidance import guide
 from ...noising import generators, randn
 from ...sampling import ancestral, ddim_step, predicted_x0
 from ...trajectory import Recipe, Step, Trajectory, arrived
+from . import illness
 
 PATIENTS = {
     1: "timesteps ascending", 2: "noise left out", 3: "clipped to 0 and 1", 4: "noise in the last step",
@@ -144,7 +144,6 @@ def patient(number: int, model, prompt: str | Sequence[str] = "", *, n: int = 40
     Arguments: `number` of the patient, 1 to 10; the rest as for a model's `steps`. Returns a Trajectory; the same
     seeds start from the same static as a healthy sampler's. Raises LabError for a number that lies in no bed.
     """
-    if number not in PATIENTS:
-        raise LabError(f"a patient's number was expected, from 1 to {len(PATIENTS)}; {number!r} came; choose one")
+    loop = WARDS[illness(PATIENTS, number)]
     recipe = Recipe.of(model, prompt, seed, sampler=f"patient {number}", n=n, guidance_scale=guidance_scale)
-    return Trajectory(list(WARDS[PATIENTS[number]](_Bed(model, recipe))), recipe, model.to_rgb)
+    return Trajectory(list(loop(_Bed(model, recipe))), recipe, model.to_rgb)

@@ -14,6 +14,7 @@ from ...sampling import ddim_step
 from ...schedules import cosine
 from ...toy import Toy
 from ..checks.exercises import Code, Diagnoses, Slip
+from . import illness
 
 SPREAD = 0.7  # of the bell-shaped data that the loss is checked on: their perfect denoiser is one line
 
@@ -223,8 +224,8 @@ PATIENTS = {1: "150 ahead", 2: "stands still at zero", 3: "counts steps", 4: "st
 
 def by_clock(number: int, toy: Toy, prompt: str = "moons", points: int = 400, n: int = 40) -> Tensor:
     """Points (points, 2) that a healthy network draws in n steps of DDIM by the clock of patient `number` (0: a right
-    one), always from the same static."""
-    told = CLOCKS[PATIENTS.get(number, "right")]
+    one), always from the same static. Raises LabError for another number."""
+    told = CLOCKS[illness({0: "right"} | PATIENTS, number)]
     x, condition = noise(toy.shape, list(range(points))), toy.condition([prompt] * points)
     for k, (t, alpha_bar, alpha_bar_next) in enumerate(toy.schedule.times(toy.schedule.timesteps(n))):
         x = ddim_step(x, toy.predict_noise(x, told(t, k, n), condition), alpha_bar, alpha_bar_next)

@@ -1,5 +1,7 @@
 """You want a star, and want it more. How do words pull at a picture?"""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -7,6 +9,7 @@ from ...guidance import guide
 from ...noising import noise
 from ...worlds import icons
 from ..checks.exercises import Code, Diagnoses, Slip, Value
+from . import illness
 
 
 def _guesses() -> list[tuple]:
@@ -23,6 +26,13 @@ def _by_the_paper(eps_uncond, eps_cond, w):
     v = w - 1
     return (1 + v) * eps_cond - v * eps_uncond
 
+
+HEARINGS: dict[str, Callable] = {  # what the patients compute; three of them are slips, too
+    "healthy": guide,
+    "paper": lambda u, c, w: c + w * (c - u),
+    "swapped": lambda u, c, w: c + w * (u - c),
+    "average": lambda u, c, w: (u + c) / 2,
+}
 
 FORMULA = Code(
     call="guide(eps_uncond, eps_cond, guidance_scale)",
@@ -42,9 +52,9 @@ FORMULA = Code(
     slips=(
         Slip("the paper's own scale", "At 0 your picture has heard the prompt already: you count from the guess with "
              "the prompt, as the paper does. Here, as in diffusers, 0 means without: look at where you begin.",
-             lambda u, c, w: c + w * (c - u)),
+             HEARINGS["paper"]),
         Slip("the two guesses changed places", "At 0 you get the picture with the prompt, at 1 the one without: look "
-             "at which guess you begin with and which you go to.", lambda u, c, w: c + w * (u - c)),
+             "at which guess you begin with and which you go to.", HEARINGS["swapped"]),
         Slip("pushed away from the prompt", "You begin in the right place and go the wrong way: look at the sign, or "
              "at which guess is taken from which.", lambda u, c, w: u - w * (c - u)),
         Slip("the first guess falls out", "Nothing is left of the guess without the prompt: your result is the scale "
@@ -70,7 +80,7 @@ FORMULA = Code(
         Slip("only the difference", "It is what the prompt adds, but not what it is added to: look for the guess "
              "that you begin with.", lambda u, c, w: w * (c - u)),
         Slip("an average", "Your result is the same for every scale, half-way between the two guesses: look at where "
-             "the scale comes in.", lambda u, c, w: (u + c) / 2),
+             "the scale comes in.", HEARINGS["average"]),
         Slip("the scale is not used", "The guess with the prompt comes back whatever the scale says: look at where it "
              "comes in.", lambda u, c, w: c + 0 * u),
         Slip("a mixture that never goes past", "Your two shares add up to 1, so that the result stays between the two "
@@ -82,17 +92,12 @@ FORMULA = Code(
 )
 
 PATIENTS = {1: "paper", 2: "average", 3: "healthy", 4: "swapped"}  # in another order than the text names them
-FORMULAS_OF = {  # what the patients compute; whoever reads on reads the answers
-    "healthy": guide,
-    "paper": lambda u, c, w: c + w * (c - u),
-    "swapped": lambda u, c, w: c + w * (u - c),
-    "average": lambda u, c, w: (u + c) / 2,
-}
 
 
 def sick_guide(patient: int):
-    """The formula of patient 1 to 4: a function (eps_uncond, eps_cond, guidance_scale) -> eps."""
-    return FORMULAS_OF[PATIENTS[patient]]
+    """The formula of patient 1 to 4: a function (eps_uncond, eps_cond, guidance_scale) -> eps. Raises LabError for
+    another number."""
+    return HEARINGS[illness(PATIENTS, patient)]
 
 
 FOUR = Diagnoses(

@@ -7,11 +7,11 @@ reads this file reads the answers.
 from copy import deepcopy
 
 import torch
-from torch import nn
 
-from ...errors import LabError
+from ...anatomy import without_norms
 from ...networks import ResidualBlock, UNet
 from ...toy import Toy
+from . import illness
 
 PATIENTS = {1: "no skips", 2: "nothing added", 3: "no time", 4: "no normalisation"}  # at no place as it is listed
 
@@ -25,23 +25,14 @@ ILLNESSES = {
 
 def patient(number: int, toy: Toy) -> Toy:
     """The toy with the sabotage of that number, in a copy of its network. Raises LabError for other numbers."""
-    if number not in PATIENTS:
-        raise LabError(f"a patient from 1 to {len(PATIENTS)} was expected; {number!r} came; choose one of them")
-    network = deepcopy(toy.network)
-    SABOTAGE[PATIENTS[number]](network)
+    sabotage, network = SABOTAGE[illness(PATIENTS, number)], deepcopy(toy.network)
+    sabotage(network)
     return Toy(toy.config, network)
 
 
 def _no_time(network: UNet) -> None:
     told = network.context.forward
     network.context.forward = lambda t, condition: told(torch.full_like(t, 500), condition)
-
-
-def _no_normalisation(network: UNet) -> None:
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.GroupNorm):
-                setattr(module, name, nn.Identity())
 
 
 def _no_skips(network: UNet) -> None:
@@ -61,5 +52,5 @@ def _blocks(network: UNet) -> list[ResidualBlock]:
     return [module for module in network.modules() if isinstance(module, ResidualBlock)]
 
 
-SABOTAGE = {"no time": _no_time, "no normalisation": _no_normalisation, "no skips": _no_skips,
+SABOTAGE = {"no time": _no_time, "no normalisation": without_norms, "no skips": _no_skips,
             "nothing added": _nothing_added}

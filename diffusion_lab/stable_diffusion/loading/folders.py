@@ -65,4 +65,4 @@ def weight_files(part: Path) -> list[Path]:
 
 def tensor_names(path: Path) -> list[str]:
     """The names of the tensors in a safetensors file; raises LabError where it is cut short or broken."""
-    return files.tensor_names(path, "a part of a model", AGAIN)
+    return list(files.tensor_shapes(path, "a part of a model", AGAIN))
