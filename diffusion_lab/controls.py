@@ -98,7 +98,7 @@ class _Shown:
     def __init__(self, draw: Callable, widgets: dict, still):
         self.draw, self.widgets, self.handle, self.waiting = draw, widgets, None, False
         self.said, self.stale, self.took, self.values = "", False, math.inf, self._values()
-        self.html = _html(still, {}) if still is not None else ""
+        self.html = html_of(still, {}) if still is not None else ""
         if still is None:
             self.redraw()
 
@@ -135,7 +135,7 @@ class _Shown:
         try:
             with warnings.catch_warnings(record=True) as heard:
                 warnings.simplefilter("always")
-                self.html = _html(self.draw(**values), values)
+                self.html = html_of(self.draw(**values), values)
             self.said = " ".join(dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, UserWarning)))
             self.took, self.stale = time.monotonic() - began, False
         except LabError as error:
@@ -157,8 +157,8 @@ def _told(error: BaseException) -> str:
     return textwrap.shorten(f"{type(error).__name__}: {words}", 500, placeholder=" ...")[:500]
 
 
-def _html(drawn, values: dict) -> str:
-    """What was drawn, as HTML; a bare picture gets its values as words."""
+def html_of(drawn, values: dict) -> str:
+    """What was drawn, as HTML; a bare picture gets its values as words. Raises LabError for what is no picture."""
     if isinstance(drawn, Image.Image):
         words = ", ".join(f"{name}: {value}" if value != "" else f"no {name}"
                           for name, value in ((name.replace("_", " "), value) for name, value in values.items()))

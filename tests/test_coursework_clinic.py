@@ -3,20 +3,28 @@
 import itertools
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from diffusion_lab.coursework.checks.answers import judge_diagnoses
-from diffusion_lab.coursework.lessons import find
+from diffusion_lab.coursework.lessons import find, lesson_03
 from diffusion_lab.coursework.lessons.clinic import PATIENTS, WARDS, patient
 from diffusion_lab.errors import LabError
 from diffusion_lab.exact import Exact
+from diffusion_lab.noising import noise
+from diffusion_lab.schedules import linear
 from diffusion_lab.toy import Toy
 from diffusion_lab.worlds import points
 
 TEXT = Path(__file__).parents[1] / "lessons/text/04_sampling_step_by_step.md"
 CLINIC = find("04.clinic")
+CLOCKS = {"right": lambda times: times, "counts steps": lambda times: list(range(len(times)))[::-1],
+          "runs backwards": lambda times: [999 - t for t in times],
+          "stands still at zero": lambda times: [0] * len(times),
+          "stands still in the middle": lambda times: [500] * len(times),
+          "150 ahead": lambda times: [min(t + 150, 999) for t in times]}  # fmt: skip
 PROMPTS = ["red circle", "blue star", "green heart", "yellow moon"]
 
 
@@ -89,3 +97,22 @@ def test_no_diagnosis_yet():
 @pytest.mark.parametrize("answer", [..., {0: "wrong sign"}, "wrong sign"])
 def test_answers_of_another_form(answer):
     assert judge_diagnoses(CLINIC, answer).slip == "unusable"
+
+
+# --- the broken clocks of lesson 03 --------------------------------------------------------------------------------
+
+
+def test_each_clock_tells_what_its_fault_says():
+    assert set(lesson_03.PATIENTS.values()) == set(lesson_03.FAULTS) == set(find("03.clock").signs) == set(CLOCKS) - {
+        "right"}
+    told, heard = [], []
+    model = SimpleNamespace(shape=(2,), schedule=linear(), condition=lambda prompts: heard.append(prompts),
+                            predict_noise=lambda x, t, condition: told.append(t) or 0 * x)
+    for number, name in ({0: "right"} | lesson_03.PATIENTS).items():
+        told.clear(), heard.clear()
+        x = lesson_03.by_clock(number, model, "ring", points=3)
+        assert told == CLOCKS[name](list(linear().timesteps(40))) and heard == [["ring"] * 3], name
+        assert torch.allclose(x, noise((2,), [0, 1, 2]) / linear().alpha_bar(999) ** 0.5, rtol=1e-4)  # DDIM, no noise
+    assert list(lesson_03.FAULTS) == sorted(lesson_03.FAULTS)  # an order that tells nothing
+    with pytest.raises(LabError, match="from 0 to 5; 6 came"):
+        lesson_03.by_clock(6, Toy.load("points"))

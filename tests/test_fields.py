@@ -3,12 +3,14 @@
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from browser import address, browser, live, page, press
 
 from diffusion_lab import Exact, LabError, add_noise
-from diffusion_lab.fields import Learning, as_network, grid, probes
+from diffusion_lab.fields import Learning, as_network, draw_arrows, grid, probes
+from diffusion_lab.figures import PALETTE, Figure, axes
 from diffusion_lab.touch import Touch
 from diffusion_lab.worlds import points
 
@@ -28,11 +30,36 @@ def agrees(sentence: str) -> tuple[float, torch.Tensor, int]:
     return percent / 100, place[0], int(many)
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """The matplotlib figures that fields and Touch draw, as they are handed to Figure."""
+    found = []
+    for room in ("fields", "touch"):
+        monkeypatch.setattr(f"diffusion_lab.{room}.Figure",
+                            lambda figure, *words, **how: found.append(figure) or Figure(figure, *words, **how))
+    return found
+
+
 def test_a_touched_place_says_its_numbers():
     touch = Touch(DATA, (0.25, -0.5), 0.36, "A plane with lines to points.", "An average.")
     share, place, many = agrees(touch.sentence)
     assert (share, place.tolist()) == (0.36, [0.25, -0.5]) and many > 5
     assert touch.sentence in touch._repr_html_() and "An average." in touch.still().caption
+
+
+def test_the_picture_of_a_touched_place_shows_its_guess_faded_and_as_it_is(drawn):
+    touch = Touch(DATA, (0.25, -0.5), 0.36, "A plane with lines to points.")
+    touch.still()
+    (panel,) = drawn[0].axes
+    arrow, (*lines, dots, ring, cross) = panel.texts[0], panel.lines
+    assert list(arrow.xyann) == touch.place.tolist() and np.allclose(arrow.xy, 0.6 * touch.guess)
+    assert np.allclose(ring.get_xydata(), touch.guess) and ring.get_color() == PALETTE["guess"]
+    assert np.allclose(cross.get_xydata(), touch.place) and cross.get_color() == PALETTE["noise"]
+    assert np.allclose(dots.get_xydata(), 0.6 * touch.model.data)
+    weights = touch.model.weights(touch.place[None], 0.36)[0]
+    counted = weights > 0.01 * weights.max()
+    assert np.allclose([line.get_xydata()[1] for line in lines], 0.6 * touch.model.data[counted])
+    assert np.allclose([line.get_alpha() for line in lines], 0.8 * weights[counted] / weights.max(), rtol=1e-4)
 
 
 @pytest.mark.parametrize(("given", "word"), [((DATA.repeat(6, 0),), "at most 600"), ((DATA, (0, 0, 0)), "two numbers"),
@@ -55,6 +82,12 @@ def test_the_page_says_what_the_denoiser_says(tmp_path):
         share, first, _ = agrees(said.inner_text())
         assert share == 0.5 and first.tolist() == [0.25, -0.5] and not tab.locator("figure").is_visible()
         assert "An <i>average</i>." in tab.locator(".dl-touch").inner_text()  # words, never elements
+        guess, farthest = touch.guess, touch.model.data[touch.model.data.norm(dim=1).argmax()]
+        (x, y), faded, clear = ([500 * (1 + a / 1.5) / 2, 500 * (1 - b / 1.5) / 2] for a, b in (
+            guess.tolist(), (0.5**0.5 * farthest).tolist(), farthest.tolist()))
+        ink = "(e, [x, y]) => [...e.getContext('2d').getImageData(x, y, 1, 1).data]"
+        assert plane.evaluate(ink, [x, y - 9]) == [*bytes.fromhex(PALETTE["guess"][1:]), 255]  # the ring
+        assert plane.evaluate(ink, clear)[3] == 0 and plane.evaluate(ink, faded)[3] > 150  # a point stands faded
         plane.focus()
         press(tab, "ArrowRight", "ArrowUp")
         assert agrees(said.inner_text())[1].tolist() == pytest.approx([0.30, -0.45])
@@ -101,6 +134,15 @@ def test_a_grid_of_places():
     assert grid(3, 1.0).tolist() == [[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1)]
 
 
+def test_an_arrow_points_against_the_noise():
+    _, panel = axes(2, 2)
+    eps = torch.tensor([[1.0, 0.0], [0.0, -2.0], [0.5, 0.5], [0.0, 0.0]])
+    draw_arrows(panel, grid(2, 1.0), eps, "pull", length=0.5)
+    arrows = panel.collections[-1]
+    assert np.allclose(np.stack([arrows.U, arrows.V], axis=1), -0.5 * eps) and np.allclose(arrows.XY, grid(2, 1.0))
+    assert np.allclose(255 * arrows.get_facecolor()[0, :3], [*bytes.fromhex(PALETTE["pull"][1:])])
+
+
 class Known(torch.nn.Module):
     """A network whose guess is the perfect one's times a strength."""
 
@@ -110,6 +152,24 @@ class Known(torch.nn.Module):
 
     def forward(self, x_t, t):
         return self.strength * self.perfect(x_t, t)
+
+
+def test_a_picture_of_learning_shows_both_fields_and_both_curves(drawn):
+    model = Exact(DATA)
+    learning = Learning(model, steps=100, t=300)
+    for step, strength in ((1, 0.0), (40, 0.9)):
+        learning(SimpleNamespace(step=step, ema=Known(model, strength)))
+    plane, curves = drawn[-1].axes
+    half = 0.5 * (1 - model.schedule.alpha_bar(300)) ** 0.5 * as_network(model)(grid(13, 1.15), torch.full((169,), 300))
+    for arrows, wanted, role in zip(plane.collections, (-half, -0.9 * half), ("reference", "guess"), strict=True):
+        assert np.allclose(np.stack([arrows.U, arrows.V], axis=1), wanted, atol=1e-6)
+        assert np.allclose(255 * arrows.get_facecolor()[0, :3], [*bytes.fromhex(PALETTE[role][1:])])
+    floor, losses, errors = curves.lines
+    assert np.allclose(losses.get_xydata(), [row[:2] for row in learning.rows])
+    assert np.allclose(errors.get_xydata(), [row[::2] for row in learning.rows])
+    assert set(floor.get_ydata()) == {learning.floor}
+    assert {words.get_text(): round(words.xy[1], 4) for words in curves.texts if hasattr(words, "xy")} == {
+        "loss": round(learning.rows[-1][1], 4), "error": round(learning.rows[-1][2], 4)}
 
 
 def test_learning_measures_loss_and_error_and_draws_them():

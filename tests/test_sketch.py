@@ -1,11 +1,14 @@
 """What is drawn on a pad comes out as points along the lines; nothing drawn, and the cloud given before comes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from browser import address, browser, page, press
 
-from diffusion_lab import LabError
+from diffusion_lab import LabError, sketch
 from diffusion_lab.controls import VIEW
-from diffusion_lab.sketch import JITTER, REACH, Sketch
+from diffusion_lab.sketch import DOT, JITTER, REACH, Sketch
 
 CLOUD = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
 
@@ -26,6 +29,9 @@ def test_lines_become_points_as_many_as_they_are_long():
     assert abs(cloud[upper, 1].mean() - 1) < 0.01 and abs(cloud[upper, 1].std() - JITTER) < 0.005
     assert abs(cloud[upper, 0].mean()) < 0.05 and abs(cloud[upper, 0].std() - 1 / 3**0.5) < 0.03
     assert "you drew" in pad.still().caption
+    assert not np.array_equal(cloud, pad.points(4000, seed=1))
+    pad.pad.strokes = [[0, 1, 0, 1 - DOT], [1, -1]]
+    assert abs((pad.points(4000)[:, 1] < 0).mean() - 0.5) < 0.03  # a dot counts as a line of this length
     pad.pad.strokes = [[0.5, 9.0]]
     dot = pad.points(500)
     assert abs(dot.mean(axis=0) - (0.5, REACH)).max() < 0.01 and dot.std() < 1
@@ -45,3 +51,54 @@ def test_a_page_without_a_kernel_says_what_to_do(monkeypatch):
     Sketch(CLOUD)._ipython_display_()
     assert shown[0][VIEW]["model_id"] and "Run this cell" in shown[0]["text/html"]
     assert "The cloud that is learned: the course" in shown[0]["text/html"]
+
+
+PAGE = """<!doctype html><meta charset="utf-8"><div id="pad"></div><script>{script}
+const state = {{strokes: [], reach: {reach}, colours: {{signal: "#0072B2", noise: "#D55E00"}}}}, outside = [];
+let saved = 0;
+document.body.addEventListener("keydown", (event) => outside.push(event.key));
+const model = {{get: (name) => state[name], set: (name, value) => (state[name] = value), save_changes: () => saved++}};
+const gone = render({{model, el: document.querySelector("#pad")}});</script>"""
+
+
+@pytest.mark.browser
+def test_the_pad_takes_lines_by_mouse_and_by_keys(tmp_path):
+    place = tmp_path / "pad.html"
+    script = Path(sketch.__file__).with_name("sketch.js").read_text("utf-8").replace("export default {render};", "")
+    place.write_text(PAGE.format(script=script, reach=REACH), encoding="utf-8")
+    with browser() as engine, page(engine, 600, 600) as tab:
+        tab.goto(address(place))
+        pad, said = tab.locator("canvas"), tab.locator("span[role=status]")
+        strokes = lambda: tab.evaluate("state.strokes")  # noqa: E731
+        box, ink = pad.bounding_box(), lambda x, y: pad.evaluate(
+            "(e, [x, y]) => [...e.getContext('2d').getImageData(x, y, 1, 1).data]", [760 * x, 760 * y])
+
+        def go(x: float, y: float) -> None:
+            tab.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+        assert said.inner_text() == "Nothing drawn yet: the course's cloud is taken." and tab.evaluate("saved") == 0
+        go(0.25, 0.25), tab.mouse.down(), go(0.75, 0.25), tab.mouse.up()
+        go(0.5, 0.9)  # the button is up: nothing is drawn
+        assert np.allclose(strokes(), [[-0.75, 0.75, 0.75, 0.75]], atol=0.02)
+        assert said.inner_text() == "1 line. Now run the next cell."
+        assert ink(0.5, 0.25)[3] > 150 and ink(0.5, 0.75)[3] == 0  # y points up
+        go(0.5, 0.5), tab.mouse.down(), tab.mouse.up()
+        assert len(strokes()) == 2 and np.allclose(strokes()[1], 0, atol=0.02)  # a dot
+        pad.focus()
+        press(tab, "ArrowDown", " ", "ArrowRight", "ArrowUp", " ", "ArrowLeft")
+        assert np.allclose(strokes()[2], [0, -0.05, 0.05, -0.05, 0.05, 0], atol=0.02) and len(strokes()) == 3
+        assert said.inner_text() == "3 lines. Now run the next cell." and tab.evaluate("outside") == []
+        press(tab, *["ArrowRight"] * 2, "Enter")
+        assert tab.evaluate("outside") == ["Enter"] and len(strokes()) == 3
+        drawn = Sketch(CLOUD)
+        drawn.pad.strokes = strokes()
+        assert drawn.drawn and drawn.points(200).shape == (200, 2)
+        tab.get_by_text("Undo").click()
+        assert len(strokes()) == 2
+        tab.get_by_text("Begin anew").click()
+        assert strokes() == [] and said.inner_text().startswith("Nothing drawn") and ink(0.5, 0.25)[3] == 0
+        tab.evaluate("gone()")
+        pad.focus()
+        press(tab, " ")
+        assert strokes() == [] and tab.evaluate("outside") == ["Enter", " "]  # a pad that is gone hears no keys
+        assert not tab.errors and not tab.refused

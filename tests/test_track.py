@@ -10,6 +10,8 @@ import torch
 from diffusion_lab.coursework.lessons import find
 from diffusion_lab.coursework.lessons.lesson_06 import PATIENTS, away_from, sick_guide, verdict
 from diffusion_lab.coursework.lessons.track import quarrel, track
+from diffusion_lab.errors import LabError
+from diffusion_lab.figures import PALETTE
 from diffusion_lab.guidance import guide
 from diffusion_lab.noising import noise
 
@@ -28,6 +30,33 @@ def test_the_marker_stands_at_w(w):
     assert image.size == (960, 360) and dark(image, slice(276, 305)) == pytest.approx(w / 10, abs=0.01)
     assert image.getpixel((5, 5)) == (200, 20, 20) == image.getpixel((955, 220))
     assert track([RED] * 3, w, 208, ("a", "b", "c")).size == (960, 372)
+
+
+def test_the_track_is_solid_up_to_the_second_picture_and_says_its_words(monkeypatch):
+    said = []
+    monkeypatch.setattr("diffusion_lab.coursework.lessons.track.write", lambda sheet, text, *_, **__: said.append(text))
+    line = np.asarray(track([RED] * 2, 10, labels=("a", "b")))[224 + 66 + 28]
+    pull, noise_ = (tuple(bytes.fromhex(PALETTE[role][1:])) for role in ("pull", "noise"))
+    at = [44 + 872 * w / 10 for w in (0, 1, 9)]
+    solid, dashed = ({tuple(map(int, pixel)) for pixel in line[round(a) + 6 : round(b) - 6]} for a, b in zip(
+        at, at[1:], strict=False))
+    assert solid == {pull} and noise_ in dashed and (255, 255, 255) in dashed and pull not in dashed
+    assert said == ["a", "b", *map(str, range(11)), "without", "with", "past it: extrapolated", "w = 10"]
+    said.clear()
+    quarrel([RED], {"obeyed": {0.0: 0.2, 5.0: 70.6}, "burnt": {0.0: 0.0, 5.0: 3.0}, "distance": {0.0: 9.0, 5.0: 100.0}},
+            5.0)
+    assert [words for words in said if "%" in words] == ["obeyed 71 %", "burnt 3 %", "distance 100 %"]
+
+
+@pytest.mark.parametrize("w", [0, 10])
+def test_the_words_at_an_end_are_not_cut(w):
+    edge = np.asarray(track([], w))[224 + 18 : 224 + 50][:, [0, 1, 2, -3, -2, -1]]
+    assert (edge == 255).all()
+
+
+def test_a_formula_that_is_not_there_is_told():
+    with pytest.raises(LabError, match="from 1 to 4; 5 came"):
+        sick_guide(5)
 
 
 def test_beyond_its_ends_the_marker_stays_on_the_track():

@@ -709,5 +709,10 @@ def test_a_watched_training_draws_at_its_steps_and_ends_without_a_bar(monkeypatc
         if drawn[-1] == 2:
             break
     assert pages[-1] == "<p>step 2</p>"  # left early: what was drawn stays
+    for every, steps in ((-1.0, list(range(1, 13))), (3600.0, [12])):  # seconds from one picture to the next
+        drawn.clear()
+        assert len(list(watched(train(Guess(), loss, 12), drawing, every=every))) == 12 and drawn == steps
     with pytest.raises(LabError, match="a training was expected"):
         next(watched("train"))
+    with pytest.raises(LabError, match="a picture to show was expected; NoneType came"):
+        next(watched(train(Guess(), loss, 12), lambda progress: None, at=(1,)))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
 
+from ..controls import html_of
 from ..errors import LabError
 from ..figures import Figure
 from .loop import Progress
@@ -17,9 +18,9 @@ def watched(training: Iterable[Progress], draw: Callable[[Progress], Figure] | N
     """Go through a training and show it: a bar, and below it what `draw` makes of its state.
 
     Arguments: `training`, what train(...) returns; `draw`, a function from a Progress to what a notebook shows (a
-    Figure, a Slider); `at`, the steps at which it draws, or every so many seconds where none are given; the end is
+    Figure, a Slider) or a PIL picture; `at`, the steps at which it draws, or (None) once in `every` seconds; the end is
     always drawn. Yields each Progress, and draws before it does. The last picture stays on the page, without a bar:
-    nothing that is stored tells the time. Raises LabError for what is no training.
+    nothing that is stored tells the time. Raises LabError for what is no training, and for what is no picture.
     """
     from IPython import get_ipython
     from IPython.display import HTML, display
@@ -33,7 +34,7 @@ def watched(training: Iterable[Progress], draw: Callable[[Progress], Figure] | N
             now, last = time.monotonic(), progress.step >= progress.steps
             due = last or (progress.step in at if at is not None else now - drawn > every)
             if draw is not None and due:
-                picture, drawn = draw(progress)._repr_html_(), time.monotonic()
+                picture, drawn = html_of(draw(progress), {"step": progress.step}), time.monotonic()
             if now - shown > EVERY or due:
                 _update(handle, _bar(progress) + picture)
                 shown = now

@@ -31,7 +31,7 @@ def track(pictures: Sequence, w: float, size: int = 224, labels: Sequence[str] =
     for k, words, role in ((0, "without", "pull"), (1, "with", "pull"), (5.5, "past it: extrapolated", "noise")):
         write(sheet, words, _across(k), y + 42, WORDS[role], 22)
     draw.ellipse([here - 15, y - 15, here + 15, y + 15], fill="white", outline="#222222", width=5)
-    write(sheet, f"w = {w:g}", min(max(here, 52), 906), y - 44)
+    write(sheet, f"w = {w:g}", here, y - 44)
     return sheet
 
 
@@ -52,15 +52,11 @@ def quarrel(pictures: Sequence, curves: Mapping[str, Mapping[float, float]], w: 
         x, y = at[w]
         draw.line([x, top + high, x, y], fill="#bbbbbb", width=2)
         draw.ellipse([x - 11, y - 11, x + 11, y + 11], fill="white", outline=PALETTE[role], width=5)
-        write(sheet, f"{name} {_percent(values[w])}", left + wide / 2, 164, WORDS.get(role, "#222222"))
+        write(sheet, f"{name} {values[w]:.0f} %", left + wide / 2, 164, WORDS.get(role, "#222222"))
         for v in (0, 1, 5, 10):
             write(sheet, str(v), left + wide * v / MOST, top + high + 8, "#444444")
         write(sheet, "w", left + 0.75 * wide, top + high + 8, "#444444", 22)
     return sheet
-
-
-def _percent(value: float) -> str:
-    return "0 %" if value < 0.5 else f"{value:.0f} %"
 
 
 def _across(w: float) -> int:
