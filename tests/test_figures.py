@@ -11,7 +11,23 @@ import torch
 from PIL import Image
 
 from diffusion_lab.errors import LabError
-from diffusion_lab.figures import PALETTE, WORDS, Figure, Slider, as_image, axes, schedule_curves, shares, strip
+from diffusion_lab.figures import (
+    PALETTE,
+    WORDS,
+    Figure,
+    Line,
+    Slider,
+    as_image,
+    axes,
+    bars,
+    clouds,
+    fields,
+    histograms,
+    lines,
+    schedule_curves,
+    shares,
+    strip,
+)
 from diffusion_lab.figures import figure as drawing
 from diffusion_lab.schedules import cosine, linear, scaled_linear, straight
 
@@ -81,6 +97,10 @@ SIZES = [RED, RED[:3]]
     lambda: Slider([RED], None, "one", title="x"), lambda: Slider([RED], ["a"], "one", title="x", height="9px"),
     lambda: shares(RED, RED, [RED] * 2, [float("nan"), 0.5]), lambda: shares(RED, RED, [RED] * 2, [1.0]),
     lambda: shares(RED, RED, [], []), lambda: shares(RED, RED, [RED], [2.0]), lambda: schedule_curves("sine"),
+    lambda: lines({}, "no lines", across="t"), lambda: lines({"": [Line("a", [0], ["x"], "noise")]}, "a", across="t"),
+    lambda: lines({"": [Line("a", [0], [1], "red")]}, "a line", across="t"), lambda: clouds({"a": [1, 2]}, "a cloud"),
+    lambda: bars({}, "no bars", across="error"), lambda: fields({"a": [1, 2], "b": [1]}, "two rows"),
+    lambda: histograms({"a": [[1.0]]}, "a heap", roles=["noise"], reach=1), lambda: clouds([[0, 1]], "a cloud"),
     lambda: schedule_curves(cosine), lambda: schedule_curves(), lambda: schedule_curves(*[cosine()] * 5),
 ])  # fmt: skip
 def test_what_no_figure_can_show_is_one_sentence(call):
@@ -193,8 +213,8 @@ def test_labels_stand_under_their_pictures():
 def test_no_label_is_cut_off_or_touches_the_next():
     """Narrow columns get smaller letters, then lines; a word that is wider still moves the pictures apart."""
     black = np.zeros((4, 4, 3), np.uint8)
-    for label, lines in (("t = 100: 95 %", 1), ("DPM++ 2M SDE: 0.65", 2), ("unbreakableness", 1)):
-        size = 188 if lines == 1 and " " in label else 120
+    for label, rows in (("t = 100: 95 %", 1), ("DPM++ 2M SDE: 0.65", 2), ("unbreakableness", 1)):
+        size = 188 if rows == 1 and " " in label else 120
         made_of = strip([black] * 3, "black", labels=[label] * 3, size=size)
         below = np.asarray(made_of.image)[size:] < 128
         width = (made_of.image.width - 2 * 8) // 3  # of a column
@@ -202,7 +222,7 @@ def test_no_label_is_cut_off_or_touches_the_next():
             inked = np.flatnonzero(below[:, k * (width + 8) :][:, :width].any(axis=(0, 2)))
             assert 0 < inked[0] and inked[-1] < width - 1, label
         assert not below[:, width : width + 8].any() and not below[:, -width - 8 : -width].any(), label
-        assert len(below) == lines * 22 + 8 or lines == 1, label
+        assert len(below) == rows * 22 + 8 or rows == 1, label
         assert 18 <= float(letters(made_of)[0]) <= 24
 
 
@@ -297,3 +317,59 @@ def test_a_slider_of_many_shows_five_where_scripts_are_stripped():
     resting = json.loads(re.search(r"json\">(\{.*?\})</script>", Slider(
         pictures, [""] * 9, "a square", title="how bright")._repr_html_())[1])  # fmt: skip
     assert (resting["start"], resting["height"]) == (0, 256)
+
+
+# --- plots by name -----------------------------------------------------------------------------------------------
+
+
+def where(figure: Figure, colour: str) -> np.ndarray:
+    """The places (y, x) of a figure that have about a colour."""
+    wanted = [int(colour[k:k + 2], 16) for k in (1, 3, 5)]
+    return np.argwhere(np.abs(np.asarray(figure.image.convert("RGB")).astype(int) - wanted).max(axis=2) < 12)
+
+
+def test_a_bar_is_as_long_as_its_number_and_the_best_has_the_colour_of_a_guess():
+    drawn = bars({"a": 1.0, "b": 3.0}, "two bars", across="error", best="a")
+    guess, other = (where(drawn, PALETTE[role]) for role in ("guess", "reference"))
+    bottom, middle = int(np.median(guess[:, 0])), drawn.image.height // 4  # the first one lies at the bottom
+    short, long = (guess[:, 0] == bottom).sum(), (other[:, 0] == middle).sum()
+    assert long / short == pytest.approx(3, abs=0.05)
+
+
+def test_a_line_has_the_colour_of_its_role_and_rises_where_its_numbers_do():
+    falls = Line("falls", torch.tensor([0, 1]), torch.tensor([1.0, 0.0]), "noise")
+    drawn = lines({"": [Line("", [0, 1], [0, 1], "signal"), falls]}, "two", across="t")
+    for role, sign in (("signal", -1), ("noise", 1)):
+        y, x = where(drawn, PALETTE[role]).T
+        left = x < 400
+        assert np.sign(np.corrcoef(x[left], y[left])[0, 1]) == sign, role
+
+
+def test_points_beyond_a_plot_lie_on_its_edge_and_stairs_are_level():
+    inside, beyond = (where(clouds({"": [point]}, "a point", reach=(1, 1)), PALETTE["guess"]) for point in
+                      ((0.98, 0.0), (50.0, 0.0)))
+    assert len(inside) and np.array_equal(inside, beyond)
+    y, x = where(lines({"": [Line("", [0, 1], [0, 1], "guess", "stairs")]}, "a stair", across="t"), PALETTE["guess"]).T
+    assert len(set(y[(x > 300) & (x < 500)])) < 8  # a level step, no slope
+
+
+def test_fields_are_violet_above_zero_and_orange_below():
+    pixels = np.asarray(fields([("a", [1.0, -1.0]), ("a", [1.0, -1.0])], "two rows").image.convert("RGB")).astype(int)
+    height, width = pixels.shape[:2]
+    (red, _, blue), (other_red, _, other_blue) = pixels[height // 4, width // 3], pixels[height // 4, width * 5 // 6]
+    assert blue > red and other_red > other_blue
+
+
+def test_a_histogram_is_highest_where_most_numbers_lie():
+    drawn = histograms({"left": [-1.0] * 50 + [1.0], "right": [1.0] * 50}, "two heaps", roles=("signal", "noise"),
+                       reach=2)
+    left, right = (where(drawn, PALETTE[role])[:, 1].mean() / drawn.image.width for role in ("signal", "noise"))
+    assert left < 0.2 and right > 0.75
+
+
+def test_no_title_is_cut_off_where_a_plot_is_in_proportion():
+    figure, panels = axes(9.6, 3.2, columns=2)
+    for panel in panels:
+        panel.set(xlim=(-2.4, 2.4), ylim=(-1.1, 1.9), xticks=[], yticks=[], aspect="equal", title="Title")
+    ink = np.asarray(Figure(figure, "two empty plots").image.convert("L")) < 200
+    assert not ink[:3].any() and ink[:20].any()

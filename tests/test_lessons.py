@@ -14,6 +14,7 @@ import nbformat
 import pytest
 
 from diffusion_lab.commands import copies
+from diffusion_lab.coursework.lessons import lesson_06
 from diffusion_lab.evaluation import load_reader
 from diffusion_lab.places import own_model
 from diffusion_lab.toy import Toy
@@ -85,6 +86,21 @@ def test_what_is_stored_was_built_from_what_is_here(text):
     stored = read(build.notebook_path(text))
     assert build.changed(build.cells_from(text), stored) == [], "run make lessons"
     assert build.seal_of(stored) == stored.metadata.built.seal, "changed since it was built: run make lessons"
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+def test_a_lesson_calls_its_plots_by_name(text):
+    """What a learner reads is the lesson; how a plot is drawn stands in `figures`, or in the lesson's own modules."""
+    by_hand = re.compile(r"\b(matplotlib|pyplot|axes\(|panels?\.)")
+    cells = [cell.source for cell in build.cells_from(text).cells if cell.cell_type == "code"]
+    assert [line for source in cells for line in source.splitlines() if by_hand.search(line)] == []
+
+
+def test_how_many_of_72_must_obey_stands_in_one_place():
+    text, judged = (LESSONS / "text/06_text_guidance.md").read_text(encoding="utf-8"), lesson_06.verdict
+    words = [judged((obey / 72, 0.0, 0.0), (1.0, 1.0, 1.0), (0.5, 0.0, 0.0)) for obey in (69, 70)]
+    assert words == ["weak", "cured"] and 69 / 72 < lesson_06.ENOUGH < 70 / 72
+    assert "ENOUGH" in text and not re.search(r"\b0?\.9\d", text)
 
 
 @each_notebook

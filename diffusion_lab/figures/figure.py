@@ -86,6 +86,7 @@ def _drawn(figure) -> Image.Image:
     texts = figure.findobj(Text)
     for text in texts:
         text.set_fontsize(max(text.get_fontsize(), LETTERS[0] / 2))  # points, of two pixels each
+    figure.draw_without_rendering()  # a layout needs a second look, or titles over plots in proportion are cut
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=144)
     pyplot.close(figure)

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import torch
+from PIL import Image
 from torch import Tensor
 
+from ...figures import PALETTE, Figure, axes
 from ...guidance import guide
 from ...noising import noise
 from ...worlds import icons
@@ -165,6 +167,9 @@ INTERVAL = Value(
 EXERCISES = {"formula": FORMULA, "patients": FOUR, "negative": NEGATIVE, "interval": INTERVAL}
 
 
+ENOUGH = 0.97  # the share that must obey: 70 of 72 do, 69 do not
+
+
 def verdict(numbers: tuple, plain: tuple, once: tuple) -> str:
     """What becomes of pictures under guidance in an interval: a word of the exercise "06.interval".
 
@@ -174,7 +179,7 @@ def verdict(numbers: tuple, plain: tuple, once: tuple) -> str:
     obeyed, burnt, distance = numbers
     if burnt > plain[1] / 2:
         return "burnt"
-    if obeyed < 0.97 or obeyed <= once[0]:
+    if obeyed < ENOUGH or obeyed <= once[0]:
         return "weak"
     return "alike" if distance > plain[2] / 2 else "cured"
 
@@ -183,6 +188,21 @@ def away_from(word: str, colour: str) -> str:
     """What becomes of stars pushed away from a word: the `colour` that they are read as, or that it is a shape's."""
     named = any(part in icons.COLOURS for part in word.lower().split())
     return colour if named or colour != "red" else "red by a shape"
+
+
+def two_crowds(w: float, guided: Tensor, book: Tensor, data: Tensor, heap: Tensor, radius: float) -> Image.Image:
+    """Points (N, 2) that guidance draws with w beside points of the books' law, over the data (M, 2), with a cross in
+    the middle of each crowd and a circle of that radius around the heap (2,) that was asked for."""
+    from matplotlib.patches import Circle
+
+    figure, panels = axes(9.6, 3.2, columns=2, sharex=True, sharey=True)
+    for panel, points, words in zip(panels, (guided, book), ("guidance draws", "the books' law"), strict=True):
+        panel.plot(*data[:300].T, ".", color="#bbbbbb", markersize=4)
+        panel.plot(*points[:250].T, ".", color=PALETTE["noise"], markersize=5)
+        panel.add_patch(Circle(heap.tolist(), radius, fill=False, color=PALETTE["guess"], linewidth=3))
+        panel.plot(*points.mean(dim=0), "P", color="black", markersize=13)
+        panel.set(xlim=(-2.4, 2.4), ylim=(-1.1, 1.9), xticks=[], yticks=[], aspect="equal", title=f"{words}, w = {w:g}")
+    return Figure(figure, f"Two clouds of points, w = {w:g}.").image
 
 
 def _guided_values() -> dict[str, Tensor | float]:

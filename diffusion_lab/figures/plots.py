@@ -1,0 +1,150 @@
+"""Plots that a lesson calls by name: lines, clouds, heaps, bars and rows of numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import LabError
+from ..recipe import shortened
+from .curves import axes
+from .figure import PALETTE, Figure
+
+WORDS_AT = 14  # points of what stands in a plot
+GREY = "#bbbbbb"
+
+
+class Line(NamedTuple):
+    """One line of a plot: its `name` ("" for none), numbers `x` and `y` (N,) each, a role of PALETTE as its colour, and
+    matplotlib's mark for how it looks ("-", "--", "o", ...) or "stairs"."""
+
+    name: str
+    x: ArrayLike
+    y: ArrayLike
+    role: str
+    mark: str = "-"
+
+
+def lines(panels: Mapping[str, Sequence[Line]], alt: str, caption: str = "", *, across: str, up: str = "",
+          reach: tuple = ((None, None), (None, None))) -> Figure:
+    """Named lines over one number, in a plot for each title of `panels` ("" for none), side by side.
+
+    Arguments: `across` and `up`, what the two axes count; `reach`, from where to where each of them goes, None for
+    what the numbers need: it may fall, since time goes from left to right. A solid line of the role "reference" is
+    broad and pale, so that what lies on it is seen.
+    """
+    drawn = {title: [_checked(line) for line in each] for title, each in _some(panels).items()}
+    figure, plots = axes(*((10, 3.0) if len(drawn) > 1 else (9, 3.6)), columns=len(drawn), sharey=True)
+    for plot, (title, each) in zip(np.ravel(plots), drawn.items(), strict=True):
+        for name, x, y, role, mark in each:
+            broad = {"linewidth": 9, "alpha": 0.4} if (role, mark) == ("reference", "-") else {"linewidth": 3}
+            kind = "steps-mid" if mark == "stairs" else "default"
+            plot.plot(x, y, "-s" if mark == "stairs" else mark, drawstyle=kind, color=PALETTE[role], label=name or None,
+                      markersize=8, **broad)
+        plot.set(xlim=reach[0], ylim=reach[1])
+        plot.tick_params(labelsize=WORDS_AT)
+        plot.set_xlabel(across, fontsize=WORDS_AT)
+        plot.set_title(title, fontsize=WORDS_AT + 2)
+    first = np.ravel(plots)[0]
+    first.set_ylabel(up, fontsize=WORDS_AT)
+    if first.get_legend_handles_labels()[1]:
+        first.legend(frameon=False, fontsize=WORDS_AT)
+    return Figure(figure, alt, caption)
+
+
+def clouds(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, under: ArrayLike | None = None,
+           roles: Sequence[str] = ("guess",), rows: int = 1, reach: tuple[float, float] = (1.7, 1.7)) -> Figure:
+    """Clouds of points in the plane, side by side in `rows`, each under its title.
+
+    Arguments: `panels`, (N, 2) for each title; `under`, one more cloud (N, 2), grey, under each; `roles`, a role of
+    PALETTE for each, or one for all; `reach`, how far a plot reaches to each side, and up and down: points beyond it
+    lie on its edge. Over what lies under them, the darker is the fuller.
+    """
+    drawn = {title: _numbers(points, None, 2) for title, points in _some(panels).items()}
+    below, columns = None if under is None else _numbers(under, None, 2), -(-len(drawn) // rows)
+    colours = [_colour(role) for role in roles]
+    width = min(10 / columns, 3 * reach[0] / reach[1])  # of one plot, in inches: none is higher than 3
+    figure, plots = axes(columns * width, rows * (width * reach[1] / reach[0] + 0.4), columns=columns, rows=rows)
+    edge = 0.98 * np.array(reach)
+    for k, (plot, (title, points)) in enumerate(zip(np.ravel(plots), drawn.items(), strict=False)):
+        if below is not None:
+            plot.plot(*below.T, "o", color=GREY, markersize=4)
+        plot.plot(*points.clip(-edge, edge).T, "o", color=colours[k % len(roles)], markersize=4.5, markeredgewidth=0,
+                  alpha=1 if below is None else 0.4)
+        plot.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]), xticks=[], yticks=[], aspect="equal")
+        plot.set_title(title, fontsize=WORDS_AT + 2)
+    return Figure(figure, alt, caption)
+
+
+def histograms(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, roles: Sequence[str],
+               reach: float) -> Figure:
+    """How often each number comes, from -reach to reach: heaps side by side, (N,) numbers for each title, a role of
+    PALETTE for each."""
+    drawn = {title: _numbers(numbers, None) for title, numbers in _some(panels).items()}
+    colours = [_colour(role) for role in roles]
+    figure, plots = axes(9, 3, columns=len(drawn), sharex=True)
+    for plot, (title, numbers), colour in zip(np.ravel(plots), drawn.items(), colours, strict=True):
+        plot.hist(numbers, bins=60, range=(-reach, reach), color=colour)
+        plot.set_title(title, fontsize=WORDS_AT + 2)
+        plot.set(yticks=[])
+    return Figure(figure, alt, caption)
+
+
+def bars(numbers: Mapping[str, float], alt: str, caption: str = "", *, across: str, best: str = "") -> Figure:
+    """A bar for each name, with its number to two digits behind it; `across`, what is counted; `best`, the name of the
+    bar that is drawn in the colour of a guess."""
+    figure, plot = axes(9, 0.5 + 0.65 * len(_some(numbers)))
+    plot.barh(list(numbers), list(numbers.values()), height=0.6,
+              color=[PALETTE["guess" if name == best else "reference"] for name in numbers])
+    for row, number in enumerate(numbers.values()):
+        plot.text(number, row, f" {number:.2f}", va="center", fontsize=WORDS_AT)
+    plot.tick_params(axis="y", labelsize=WORDS_AT)
+    plot.set_xlabel(across, fontsize=WORDS_AT)
+    plot.set_xticks([])
+    return Figure(figure, alt, caption)
+
+
+def fields(rows: Mapping[str, ArrayLike] | Sequence[tuple[str, ArrayLike]], alt: str, caption: str = "") -> Figure:
+    """Rows of numbers as coloured fields, (N,) for each name, all of one length: violet above zero, orange below. Pairs
+    of a name and its row do where a name comes twice."""
+    named = list(rows.items()) if isinstance(rows, Mapping) else list(rows)
+    _some(dict(named))
+    values = np.stack([_numbers(row, len(named[0][1])) for _, row in named])
+    figure, plot = axes(9.6, 0.6 + 0.6 * len(named))
+    most, last = float(np.abs(values).max()) or 1.0, values.shape[1] - 1
+    plot.imshow(values, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
+    plot.set(xticks=[0, last // 2, last], xticklabels=["number 1", str(last // 2 + 1), str(last + 1)])
+    plot.set_yticks(range(len(named)), [name for name, _ in named], fontsize=WORDS_AT)
+    return Figure(figure, alt, caption)
+
+
+def _checked(line: Line) -> Line:
+    _colour(line.role)
+    x = _numbers(np.ravel(line.x), None)
+    return line._replace(x=x, y=_numbers(np.ravel(line.y), len(x)))
+
+
+def _numbers(values: ArrayLike, *shape: int | None) -> np.ndarray:
+    """Numbers of that shape, None for any size; raises LabError where they are none, or of another shape."""
+    try:
+        found = np.asarray(values.detach() if hasattr(values, "detach") else values, dtype=float)
+    except (TypeError, ValueError):
+        raise LabError(f"numbers were expected; {shortened(repr(values))} came; give an array or a list") from None
+    if len(found.shape) != len(shape) or any(b not in (None, a) for a, b in zip(found.shape, shape, strict=True)):
+        raise LabError(f"numbers of shape ({', '.join(str(n or 'N') for n in shape)}) were expected; {found.shape} "
+                       "came; print the shape of what you draw")
+    return found
+
+
+def _colour(role: str) -> str:
+    if role not in PALETTE:
+        raise LabError(f"a role was expected; {role!r} came; there are: {', '.join(PALETTE)}")
+    return PALETTE[role]
+
+
+def _some(panels: Mapping) -> Mapping:
+    if not isinstance(panels, Mapping) or not panels:
+        raise LabError("a dictionary with a title or a name for each thing to draw was expected; "
+                       f"{shortened(repr(panels))} came; write {{\"my title\": ...}}")
+    return panels
