@@ -1,5 +1,6 @@
 """What the package offers by name; editors read this list, and so does lazy.py."""
 
+from . import anatomy as anatomy
 from . import controls as controls
 from . import editing as editing
 from . import errors as errors
