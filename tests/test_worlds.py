@@ -314,3 +314,18 @@ def test_the_three_photos_are_there_without_a_network():
     for name in photos.FILES:
         image = photos.load(name, 128)
         assert image.size == (128, 128) and np.asarray(image).std() > 20
+
+
+def test_photos_are_cut_in_squares_half_of_them_mirrored():
+    whole = photos.load("cat")
+    middle, mirrored = (photos._cut(whole, np.array([1.0, 0.5, 0.5, u]), 64) for u in (0.5, 0.499))
+    assert np.array_equal(middle, np.asarray(photos.load("cat", 64))) and np.array_equal(mirrored, middle[:, ::-1])
+    side = 180  # six tenths of its height: the smallest square, at the lower right
+    corner = whole.crop((whole.width - side, whole.height - side, *whole.size)).resize((60, 60), Image.LANCZOS)
+    inside = slice(3, -3)  # a filter of three pixels sees beyond an edge
+    cut = photos._cut(whole, np.array([0.0, 1.0, 1.0, 0.9]), 60)
+    assert np.array_equal(cut[inside, inside], np.asarray(corner)[inside, inside])
+    _, captions, labels = photos.sample(300, 0, size=4)
+    said = {"astronaut": "a photo of an astronaut", "cat": "a photo of a cat", "rocket": "a photo of a rocket"}
+    assert captions == [said[one] for one in labels["subject"]]
+    assert all(abs((labels["subject"] == name).mean() - 1 / 3) < 0.1 for name in photos.FILES)
