@@ -88,8 +88,13 @@ def _panel(widgets: dict) -> dict:
 
     names = ", ".join(w.description for w in widgets.values())
     words = f"Run this cell in a notebook to move the controls ({names}): the picture follows them."
-    return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": VBox(list(widgets.values())).model_id},
-            "text/html": f'<p class="dl-moved" style="{SAID}">{escape(words)}</p>', "text/plain": words}
+    return in_place_of(VBox(list(widgets.values())), words)
+
+
+def in_place_of(widget, words: str, html: str = "") -> dict:
+    """What a running notebook shows of a widget, and what stands there anywhere else: words, and `html` below them."""
+    return {VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id},
+            "text/html": f'<p class="dl-moved" style="{SAID}">{escape(words)}</p>{html}', "text/plain": words}
 
 
 class _Shown:

@@ -10,7 +10,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from .controls import SAID, VIEW
+from .controls import in_place_of
 from .errors import LabError
 from .figures import PALETTE, Figure, axes
 from .pixels import as_array
@@ -76,9 +76,7 @@ class Sketch:
         from IPython.display import display
 
         words = "Run this cell in a notebook, and draw a cloud of your own here."
-        page = f'<p style="{SAID}">{words}</p>{self.still()._repr_html_()}'
-        display({VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.pad.model_id},
-                 "text/html": page, "text/plain": words}, raw=True)
+        display(in_place_of(self.pad, words, self.still()._repr_html_()), raw=True)
 
 
 def _lines(strokes: list) -> list[np.ndarray]:

@@ -1,6 +1,7 @@
 """Slides without Jupyter and live ones: everything inside, nothing cut off, the keys where they belong."""
 
 import re
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -11,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from diffusion_lab import Player, cosine, forward, noise
 from diffusion_lab.commands import environment
-from diffusion_lab.controls import _panel
+from diffusion_lab.controls import _panel, in_place_of
 from diffusion_lab.coursework import compare, hints, quiz, todo
 from diffusion_lab.coursework.checks.checking import judge_code
 from diffusion_lab.coursework.lessons import find
@@ -123,8 +124,10 @@ def test_a_deck_holds_everything_inside():
 
 def test_where_controls_would_stand_a_deck_says_where_they_live():
     asks = "<p class='x'>picture</p>" + str(_panel({"eta": FloatSlider(description="eta")})["text/html"])
-    page = deck(new_notebook(cells=[cell("slide", new_markdown_cell("## One")), cell("-", shown(asks))]), "One")
-    assert "(live in the notebook)" in page and "Run this cell" not in page and "picture</p>" in page
+    pad = in_place_of(SimpleNamespace(model_id="7"), "Run this cell, and draw here.", "<p>cloud</p>")["text/html"]
+    page = deck(new_notebook(cells=[cell("slide", new_markdown_cell("## One")), cell("-", shown(asks + pad))]), "One")
+    assert page.count("(live in the notebook)") == 2 and "Run this cell" not in page
+    assert "picture</p>" in page and "cloud</p>" in page
 
 
 def test_a_notebook_without_slides_is_a_sentence():
