@@ -101,6 +101,8 @@ SIZES = [RED, RED[:3]]
     lambda: lines({"": [Line("a", [0], [1], "red")]}, "a line", across="t"), lambda: clouds({"a": [1, 2]}, "a cloud"),
     lambda: bars({}, "no bars", across="error"), lambda: fields({"a": [1, 2], "b": [1]}, "two rows"),
     lambda: histograms({"a": [[1.0]]}, "a heap", roles=["noise"], reach=1), lambda: clouds([[0, 1]], "a cloud"),
+    lambda: histograms({"a": [1], "b": [1], "c": [1]}, "heaps", roles=["noise", "signal"], reach=1),
+    lambda: clouds({"a": [[1, 2]]}, "a cloud", roles=()), lambda: clouds({"a": [[1, 2]]}, "a cloud", rows=0),
     lambda: schedule_curves(cosine), lambda: schedule_curves(), lambda: schedule_curves(*[cosine()] * 5),
 ])  # fmt: skip
 def test_what_no_figure_can_show_is_one_sentence(call):

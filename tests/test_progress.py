@@ -155,6 +155,17 @@ def test_lessons_are_opened_as_copies_and_an_update_touches_no_work(course, caps
     assert "A newer edition of lesson 01 is there" in capsys.readouterr().out
 
 
+def test_a_copy_whose_line_ends_alone_are_others_follows_the_course(course):
+    """As a checkout on Windows has them: nobody has worked in it."""
+    lesson, own = course / "lessons" / "01_one.ipynb", course / "my-lessons" / "01_one.ipynb"
+    lesson.write_bytes(b'{"cells": [],\n"edition": 1}')
+    copies.follow()
+    own.write_bytes(lesson.read_bytes().replace(b"\n", b"\r\n"))
+    renew(course, lesson.name, 2)
+    copies.follow()
+    assert own.read_bytes() == lesson.read_bytes()
+
+
 def test_a_lesson_is_brought_back_and_yours_is_kept(course, capsys):
     copies.follow()
     own = course / "my-lessons" / "01_one.ipynb"

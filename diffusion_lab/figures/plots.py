@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import LabError
-from ..recipe import shortened
+from ..recipe import as_whole, shortened
 from .curves import axes
 from .figure import PALETTE, Figure
 
@@ -62,15 +62,15 @@ def clouds(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, unde
     lie on its edge. Over what lies under them, the darker is the fuller.
     """
     drawn = {title: _numbers(points, None, 2) for title, points in _some(panels).items()}
-    below, columns = None if under is None else _numbers(under, None, 2), -(-len(drawn) // rows)
-    colours = [_colour(role) for role in roles]
+    below, colours = None if under is None else _numbers(under, None, 2), _colours(roles, len(drawn))
+    columns = -(-len(drawn) // as_whole(rows, "the number of rows", "try 1"))
     width = min(10 / columns, 3 * reach[0] / reach[1])  # of one plot, in inches: none is higher than 3
     figure, plots = axes(columns * width, rows * (width * reach[1] / reach[0] + 0.4), columns=columns, rows=rows)
     edge = 0.98 * np.array(reach)
-    for k, (plot, (title, points)) in enumerate(zip(np.ravel(plots), drawn.items(), strict=False)):
+    for plot, (title, points), colour in zip(np.ravel(plots), drawn.items(), colours, strict=False):
         if below is not None:
             plot.plot(*below.T, "o", color=GREY, markersize=4)
-        plot.plot(*points.clip(-edge, edge).T, "o", color=colours[k % len(roles)], markersize=4.5, markeredgewidth=0,
+        plot.plot(*points.clip(-edge, edge).T, "o", color=colour, markersize=4.5, markeredgewidth=0,
                   alpha=1 if below is None else 0.4)
         plot.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]), xticks=[], yticks=[], aspect="equal")
         plot.set_title(title, fontsize=WORDS_AT + 2)
@@ -80,9 +80,9 @@ def clouds(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, unde
 def histograms(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, roles: Sequence[str],
                reach: float) -> Figure:
     """How often each number comes, from -reach to reach: heaps side by side, (N,) numbers for each title, a role of
-    PALETTE for each."""
+    PALETTE for each, or one for all."""
     drawn = {title: _numbers(numbers, None) for title, numbers in _some(panels).items()}
-    colours = [_colour(role) for role in roles]
+    colours = _colours(roles, len(drawn))
     figure, plots = axes(9, 3, columns=len(drawn), sharex=True)
     for plot, (title, numbers), colour in zip(np.ravel(plots), drawn.items(), colours, strict=True):
         plot.hist(numbers, bins=60, range=(-reach, reach), color=colour)
@@ -130,7 +130,7 @@ def _numbers(values: ArrayLike, *shape: int | None) -> np.ndarray:
     try:
         found = np.asarray(values.detach() if hasattr(values, "detach") else values, dtype=float)
     except (TypeError, ValueError):
-        raise LabError(f"numbers were expected; {shortened(repr(values))} came; give an array or a list") from None
+        raise LabError(f"numbers were expected; {shortened(values)} came; give an array or a list") from None
     if len(found.shape) != len(shape) or any(b not in (None, a) for a, b in zip(found.shape, shape, strict=True)):
         raise LabError(f"numbers of shape ({', '.join(str(n or 'N') for n in shape)}) were expected; {found.shape} "
                        "came; print the shape of what you draw")
@@ -143,8 +143,15 @@ def _colour(role: str) -> str:
     return PALETTE[role]
 
 
+def _colours(roles: Sequence[str], n: int) -> list[str]:
+    """The colours of n plots: that of one role for all, or of one for each."""
+    if len(roles) not in (1, n):
+        raise LabError(f"a role for each of {n} plots, or one for all, was expected; {len(roles)} came; give as many")
+    return [_colour(role) for role in roles] * (n // len(roles))
+
+
 def _some(panels: Mapping) -> Mapping:
     if not isinstance(panels, Mapping) or not panels:
         raise LabError("a dictionary with a title or a name for each thing to draw was expected; "
-                       f"{shortened(repr(panels))} came; write {{\"my title\": ...}}")
+                       f"{shortened(panels)} came; write {{\"my title\": ...}}")
     return panels
