@@ -58,7 +58,7 @@ class Sketch:
         ends = np.concatenate([np.stack([line[:-1], line[1:]], axis=1) for line in lines])        # (K, 2, 2)
         length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)                                  # (K,)
         length = np.where(length > 0, length, DOT)
-        dice = np.random.default_rng(seed)
+        dice = np.random.default_rng(as_whole(seed, "a seed", "try 0", 0))
         which = dice.choice(len(ends), n, p=length / length.sum())                                # (n,)
         along = dice.random((n, 1))
         cloud = (1 - along) * ends[which, 0] + along * ends[which, 1] + JITTER * dice.standard_normal((n, 2))

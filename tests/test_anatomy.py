@@ -138,6 +138,10 @@ def test_the_drawing_is_as_wide_as_channels_and_as_high_as_pixels(network):
     assert "skip 0: 8 maps of 16 x 16 pixels" in svg and "skip 1: 16 maps of 8 x 8 pixels" in svg
     assert "down.0: 16 maps of 8 x 8" in html and "weights" not in html + svg
     assert "a caption" in html and 'alt="A U-Net' in html
+    for part in (way[:1], way[:5]):  # a skip whose other end is not there is not drawn
+        assert draw(part).svg.count("<rect") == len(part) and "skip" not in draw(part).svg
+    with pytest.raises(LabError, match="one or more blocks were expected"):
+        draw([])
 
 
 def test_the_shapes_of_tiny_sd_are_read_without_loading_it():

@@ -30,6 +30,8 @@ def test_lines_become_points_as_many_as_they_are_long():
     assert abs(cloud[upper, 0].mean()) < 0.05 and abs(cloud[upper, 0].std() - 1 / 3**0.5) < 0.03
     assert "you drew" in pad.still().caption
     assert not np.array_equal(cloud, pad.points(4000, seed=1))
+    with pytest.raises(LabError, match="a seed is a whole number"):
+        pad.points(9, seed="one")
     pad.pad.strokes = [[0, 1, 0, 1 - DOT], [1, -1]]
     assert abs((pad.points(4000)[:, 1] < 0).mean() - 0.5) < 0.03  # a dot counts as a line of this length
     pad.pad.strokes = [[0.5, 9.0]]

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
+from ..errors import LabError
 from ..figures import BOX, CAPTION, PALETTE, WORDS
 from ..recipe import as_text
 from .blocks import Block
@@ -48,8 +49,11 @@ def draw(blocks: Sequence[Block], alt: str = "", caption: str = "") -> Drawing:
     """A U-Net drawn from its blocks, as `blocks` measures them or `stored_blocks` reads them.
 
     A picture passes from left to right; each level down is half as high. A block is as wide as it has channels and as
-    high as its maps have pixels. Blue lines are the skip connections.
+    high as its maps have pixels. Blue lines are the skip connections whose two ends are among the blocks. Raises
+    LabError where there is no block.
     """
+    if not (blocks := list(blocks)):
+        raise LabError("one or more blocks were expected; none came; give what blocks(toy.network, x, t) returns")
     boxes = _boxes(blocks)
     words = [f"{b.name}: {b.channels} maps of {b.height} x {b.width}" for b in blocks]
     shapes = "".join(_skips(blocks, boxes)) + "".join(_arrows(boxes)) + "".join(
@@ -68,7 +72,7 @@ def _boxes(blocks: Sequence[Block]) -> list[tuple[float, float, float, float]]:
     heights = sorted({block.height for block in blocks}, reverse=True)
     tall = TALLEST / heights[0]                                                    # how high a pixel is drawn
     wide = 0.36 * WIDE / sum(block.channels for block in blocks)                  # how wide a channel is
-    gap = (WIDE - 112 - wide * sum(block.channels for block in blocks)) / (len(blocks) - 1)
+    gap = (WIDE - 112 - wide * sum(block.channels for block in blocks)) / max(len(blocks) - 1, 1)
     left, found, middle = 56.0, [], {}
     y = 60.0
     for height in heights:
@@ -101,7 +105,10 @@ def _skips(blocks: Sequence[Block], boxes) -> list[str]:
     """A line of signal colour for each skip connection, from the block that it leaves to the one it comes in."""
     found = []
     for number in sorted({block.skip for block in blocks} - {None}):
-        (out, a), (_, b) = [(block, box) for block, box in zip(blocks, boxes, strict=True) if block.skip == number]
+        ends = [(block, box) for block, box in zip(blocks, boxes, strict=True) if block.skip == number]
+        if len(ends) < 2:
+            continue
+        (out, a), (_, b) = ends
         y = a[1] - 14
         found.append(
             f'<path d="M{a[0] + a[2] / 2:.1f} {a[1]:.1f} V{y:.1f} H{b[0] + b[2] / 2:.1f} V{b[1]:.1f}" fill="none" '
