@@ -47,7 +47,7 @@ def presenting(course, book: nbformat.NotebookNode, name: str):
         process.wait(PATIENCE)
 
 
-WAITS = "import time, pathlib\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.05)\nprint('it ran')"
+WAITS = "import time, pathlib\nwhile not pathlib.Path('go').exists():\n    time.sleep(0.05)\nprint('it ran', aside)"
 
 
 @pytest.fixture(scope="module")
@@ -187,11 +187,11 @@ def test_running_a_slide_says_so_holds_its_height_and_there_is_a_way_back(engine
         tall = output.evaluate("(e) => e.offsetHeight")
         tab.keyboard.press("Shift+Enter")  # its words are marked
         tab.wait_for_selector(".jp-deck-mod-visible.dl-working")
-        output = tab.locator(".dl-working .jp-Cell-outputWrapper")
+        output = tab.locator(".jp-deck-mod-visible.dl-working .jp-Cell-outputWrapper")
         assert "working" in output.evaluate("(e) => getComputedStyle(e, '::after').content")
         assert output.evaluate("(e) => e.offsetHeight") >= tall
         (course / "build" / "present" / "go").touch()
-        tab.wait_for_selector(".jp-deck-mod-visible:not(.dl-working) pre:has-text('it ran')")
+        tab.wait_for_selector(".jp-deck-mod-visible:not(.dl-working) pre:has-text('it ran it was set aside')")
         headed(tab, "Run me")
         tab.keyboard.press("Escape")
         tab.wait_for_function("document.body.dataset.jpDeckMode !== 'presenting'")

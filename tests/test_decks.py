@@ -50,6 +50,7 @@ def small_lesson() -> nbformat.NotebookNode:
         cell("slide", shown(hints("01.q_sample")._repr_html_(), long)),
         cell("slide", shown(quiz("01")._repr_html_(), "quiz('01')")),
         cell("skip", new_markdown_cell("not shown")),
+        cell("skip", new_code_cell("aside = 'it was set aside'")),
         cell("slide", new_code_cell("1 < 2", outputs=[new_output("stream", text="<b>plain</b>")])),
     ])
     book.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -141,7 +142,9 @@ def test_the_copy_to_present_walks_one_way_and_leaves_the_lesson_alone():
     copy = live_copy(book)
     assert nbformat.writes(book) == before
     kinds = [c.metadata.get("slideshow", {}).get("slide_type") for c in copy.cells]
-    assert set(kinds) == {"slide", None} and kinds.count("slide") == 6
+    assert set(kinds) == {"slide", "skip", None} and kinds.count("slide") == 6
+    assert [c.source for c, kind in zip(copy.cells, kinds, strict=True) if kind == "skip"] == [
+        "aside = 'it was set aside'"]
     assert copy.cells[1].metadata["jupyterlab-slideshow"] == {"layer": "deck"}
     assert not any("speaker notes" in c.source for c in copy.cells)
     folded = [c for c in copy.cells if c.metadata.get("jupyter", {}).get("source_hidden")]

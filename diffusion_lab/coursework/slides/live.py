@@ -1,10 +1,11 @@
 """A lesson as live slides inside JupyterLab (jupyterlab-slideshow's Deck mode): a copy, made to be presented.
 
 The lesson itself stays as it is, whatever is run, typed or broken in front of the class. In the copy every subslide is
-a slide, and one key walks through all of them; notes are left out (they are for the speaker); long code and lone
-calls of a player are folded; and one more cell, on every slide, holds what the Deck mode lacks: sizes for a projector,
-content shrunk to fit, a way out and back, and arrow keys that come back from a player. The commands `slides:turn` and
-`slides:run` are those of the course's own extension of JupyterLab (commands/jupyter/labextensions).
+a slide, and one key walks through all of them; notes are left out (they are for the speaker); code that is on no slide
+stays, out of sight; long code and lone calls of a player are folded; and one more cell, on every slide, holds what the
+Deck mode lacks: sizes for a projector, content shrunk to fit, a way out and back, and arrow keys that come back from a
+player. The commands `slides:turn` and `slides:run` are those of the course's own extension of JupyterLab
+(commands/jupyter/labextensions): a cell is run after those above it that were not run yet.
 """
 
 import json
@@ -21,20 +22,20 @@ TURNS = {"ArrowRight": 1, "Space": 1, "PageDown": 1, "ArrowLeft": -1, "Shift Spa
 SHORTCUTS = [  # a slide at a time, whatever can be run on it; and running a cell must not turn it before it was seen
     *({"keys": [key], "command": "slides:turn", "args": {"by": by}, "selector": WALKING} for key, by in TURNS.items()),
     {"keys": ["Shift Enter"], "command": "slides:run", "selector": WALKING},
-    {"keys": ["Shift Enter"], "command": "notebook:run-cell", "selector": TYPING},
+    {"keys": ["Shift Enter"], "command": "slides:run", "selector": TYPING},
 ]
 
 
 def live_copy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook to present."""
     copy = titled(notebook)
-    copy.cells = [cell for cell in copy.cells if slide_type(cell) not in ("notes", "skip")]
+    copy.cells = [cell for cell in copy.cells if slide_type(cell) not in ("notes", "skip") or cell.cell_type == "code"]
     above = ""
     for cell in copy.cells:
-        kind = slide_type(cell)
+        kind = {"subslide": "slide", "notes": "skip"}.get(slide_type(cell), slide_type(cell))
         cell.metadata.pop("slideshow", None)
-        if kind in ("slide", "subslide"):
-            cell.metadata["slideshow"] = {"slide_type": "slide"}
+        if kind in ("slide", "skip"):
+            cell.metadata["slideshow"] = {"slide_type": kind}
         if cell.cell_type == "code" and folded(cell, above):
             cell.metadata["jupyter"] = {"source_hidden": True}
         above = cell.source if cell.cell_type == "markdown" else ""

@@ -10,7 +10,10 @@
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("lab.css", here) }));
     const [found] = Object.values(shared["@jupyterlab/notebook"]);
     const { NotebookActions } = (await found.get())();
-    NotebookActions.executionScheduled.connect((_, { cell }) => working(cell));
+    NotebookActions.executionScheduled.connect((_, { cell }) => {
+      ran.add(cell.model);
+      working(cell);
+    });
     NotebookActions.executed.connect((_, { cell }) => done(cell));
     new MutationObserver(named).observe(document.body, { childList: true, subtree: true });
     const notebook = () => shell.currentWidget?.content;
@@ -23,8 +26,15 @@
     });
     commands.addCommand("slides:turn", { label: "Turn the Slides", execute: ({ by }) => turn(notebook(), by) });
     commands.addCommand("slides:run", {
-      label: "Run the Marked Cell of a Slide, or Its First One",
-      execute: async () => runnable(notebook()) && (await commands.execute("notebook:run-cell")),
+      label: "Run the Marked Cell of a Slide, or Its First One, and What It Needs",
+      execute: async () => {
+        if (!runnable(notebook())) return;
+        const panel = shell.currentWidget, { cells, active } = slideOf(notebook());
+        working(cells[active]);
+        for (const cell of cells.slice(0, active + 1).filter(runs))
+          if (cell === cells[active] || !ran.has(cell.model))
+            await NotebookActions.runCells(panel.content, [cell], panel.sessionContext);
+      },
     });
     app.restored.then(() => {
       shell.collapseLeft?.();
@@ -77,13 +87,18 @@
   // Slides. Which cells are on one is told by their metadata, as the Deck mode reads it.
   const begins = (cell) => cell.model.getMetadata("slideshow")?.slide_type === "slide";
   const staged = (cell) => cell.model.id === "dl-stage";
-  let begun = false;
+  const runs = (cell) => cell.model.type === "code" && !staged(cell);
+  const hidden = (cell) => cell.model.getMetadata("slideshow")?.slide_type === "skip";
+  let begun = false, ran = new WeakSet(); // what this kernel has run: a cell needs those above it, hidden ones too
 
   async function present(panel, commands) {
     await panel?.context?.ready;
     await panel?.revealed;
     if (begun || !panel?.content?.widgets?.some(staged)) return;
     begun = true;
+    panel.sessionContext.statusChanged.connect((_, status) => {
+      if (["restarting", "autorestarting", "dead"].includes(status)) ran = new WeakSet();
+    });
     commands.execute("deck:start"); // also where the slides were left before the page was loaded again
   }
 
@@ -106,9 +121,9 @@
   // Marks what Shift+Enter runs: the marked cell, or where words are marked, the first code cell of their slide.
   function runnable(notebook) {
     const { cells, active, first, end } = slideOf(notebook);
-    const runs = (cell) => cell.model.type === "code" && !staged(cell);
-    if (runs(cells[active])) return true;
-    const found = cells.findIndex((cell, i) => i >= first && i < end && runs(cell));
+    const shown = (cell) => runs(cell) && !hidden(cell);
+    if (shown(cells[active])) return true;
+    const found = cells.findIndex((cell, i) => i >= first && i < end && shown(cell));
     if (found < 0) return false;
     notebook.activeCellIndex = found;
     return true;
