@@ -15,6 +15,7 @@ from diffusion_lab.coursework.checks.answers import judge_diagnoses
 from diffusion_lab.coursework.checks.beginners import repaired
 from diffusion_lab.coursework.checks.checking import check, judge_code, todo
 from diffusion_lab.coursework.checks.exercises import Code
+from diffusion_lab.coursework.checks.tables import kept
 from diffusion_lab.coursework.lessons import exercises, find, numbers
 
 CODES = [name for lesson in numbers() for name, one in exercises(lesson).items() if isinstance(one, Code)]
@@ -439,3 +440,10 @@ def test_one_patient_alone_is_judged_and_one_that_is_not_there_is_told():
     near = judge_diagnoses(clinic, {8: "alpha for alpha baer"})
     assert "none of the names in the list. Did you mean 'alpha for alpha_bar'?" in repr(near.box)
     assert "one with [12] came" in repr(judge_diagnoses(clinic, {12: "wrong sign"}).box)
+
+
+@pytest.mark.parametrize(("number", "letters"), [("0.36", ["alpha_bar"]), ("0.64", ["1 - alpha_bar"]), ("0.4", []),
+                                                 ("x0 ** 0.36", [])])
+def test_only_the_table_s_own_numbers_are_taken_for_letters(number, letters):
+    tree = ast.parse(f"def f(x0, alpha_bar):\n    return {number}").body[0]
+    assert [ast.unparse(one.tree.body[0].value) for one in kept(tree, {"alpha_bar": 0.36})] == letters
