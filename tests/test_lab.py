@@ -103,6 +103,19 @@ def test_the_lesson_has_the_page_to_itself(opened):
     assert opened.locator(".jp-Notebook .jp-RenderedMarkdown p").first.evaluate(size) == "16px"
 
 
+MARKED = "() => document.querySelector('.jp-Notebook .jp-CodeCell').classList.contains('jp-mod-active')"  # the first
+
+
+@pytest.mark.browser
+def test_shift_enter_runs_the_first_code_cell_at_once_and_stops_at_nothing_that_is_not_seen(opened):
+    opened.wait_for_function(MARKED)
+    opened.locator(".jp-Notebook h1").first.click()
+    opened.wait_for_function(f"!({MARKED})()")
+    for _ in range(2):  # the title, and how to run a cell; then come notes, which nobody sees
+        opened.keyboard.press("Shift+Enter")
+    opened.wait_for_function(MARKED)
+
+
 WATCHED = """() => {
   window.lost = [];
   for (const cell of document.querySelectorAll(".jp-Notebook .jp-CodeCell")) {

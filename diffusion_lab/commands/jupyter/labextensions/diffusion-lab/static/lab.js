@@ -20,6 +20,7 @@
 
     // "Run All" marks the last cell and would scroll to it: the quiz, before anything was seen.
     commands.commandExecuted.connect((_, { id }) => {
+      if (id === "notebook:run-cell-and-select-next") pastNotes(notebook());
       if (id !== "notebook:run-all-cells" || !notebook()) return;
       notebook().activeCellIndex = 0;
       notebook().scrollToItem(0, "start").catch(() => {});
@@ -38,9 +39,29 @@
     });
     app.restored.then(() => {
       shell.collapseLeft?.();
-      shell.currentChanged.connect((_, { newValue }) => present(newValue, commands));
-      present(shell.currentWidget, commands);
+      shell.currentChanged.connect((_, { newValue }) => opened(newValue, commands));
+      opened(shell.currentWidget, commands);
     });
+  }
+
+  // A notebook opens on its title, and Shift+Enter would walk over words: what it runs first is marked instead.
+  const met = new WeakSet();
+
+  async function opened(panel, commands) {
+    await panel?.context?.ready;
+    await panel?.revealed;
+    const notebook = panel?.content;
+    if (!notebook?.widgets || met.has(panel)) return;
+    met.add(panel);
+    if (notebook.widgets.some(staged)) return present(commands);
+    const first = notebook.widgets.findIndex((cell) => cell.model.type === "code");
+    if (notebook.activeCellIndex === 0 && first > 0) notebook.activeCellIndex = first;
+  }
+
+  // Nothing is seen of a speaker's notes, so no key stops at them.
+  function pastNotes(notebook) {
+    const notes = (cell) => cell?.model.type === "markdown" && cell.model.sharedModel.getSource().startsWith("<!-- speaker notes");
+    while (notes(notebook?.widgets[notebook.activeCellIndex + 1] && notebook.activeCell)) notebook.activeCellIndex += 1;
   }
 
   // The handle of a widget's slider is called as the slider is.
@@ -91,10 +112,8 @@
   const hidden = (cell) => cell.model.getMetadata("slideshow")?.slide_type === "skip";
   let begun = false, ran = new WeakSet(); // what this kernel has run: a cell needs those above it, hidden ones too
 
-  async function present(panel, commands) {
-    await panel?.context?.ready;
-    await panel?.revealed;
-    if (begun || !panel?.content?.widgets?.some(staged)) return;
+  function present(commands) {
+    if (begun) return;
     begun = true;
     panel.sessionContext.statusChanged.connect((_, status) => {
       if (["restarting", "autorestarting", "dead"].includes(status)) ran = new WeakSet();
