@@ -145,7 +145,9 @@ class _Shown:
             self.took, self.stale = time.monotonic() - began, False
         except LabError as error:
             self.said = str(error)
-        except (Exception, SystemExit) as error:  # the learner's own function may do anything, and the controls live on
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the learner's own function may do anything, and the controls live on
             self.said = _told(error)
 
     def page(self) -> str:

@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 
@@ -96,12 +97,17 @@ def as_interval(value) -> tuple[float, float]:
     return low, high
 
 
-def as_text(value, what: str, advice: str = "write it in quotes") -> str:
-    """Text that can be written down; raises LabError for anything else, half a character (a lone surrogate) too."""
+def as_text(value, what: str, advice: str = "write it in quotes", most: int | None = None) -> str:
+    """Text that can be written down, of at most so many letters; raises LabError for anything else, half a character (a
+    lone surrogate) too. What a terminal hands over byte by byte, as under the locale C, is put together again."""
     text = plain(value)
     if not isinstance(text, str):
         raise LabError(f"{what} is text; {shortened(value)} came; {advice}")
+    if most is not None and len(text) > most:
+        raise LabError(f"{what} has at most {most:,} letters; {len(text):,} came; shorten it")
     try:
+        with suppress(UnicodeError):
+            text = text.encode("utf-8", "surrogateescape").decode("utf-8")
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise LabError(f"{what} is text of whole characters; {ascii(text)} came; it holds half of one, "
@@ -116,9 +122,13 @@ def as_prompts(prompt) -> tuple[str, ...]:
     return tuple(as_text(one, "a prompt", "write it in quotes, or several in a list") for one in prompts)
 
 
+SIGNS = "\\@#%&*/_"  # Unicode counts them as punctuation, but they part no sentence
+
+
 def words_of(text: str) -> list[str]:
     """The words of a prompt in small letters: what stands between spaces and punctuation, other signs among them."""
-    return "".join(" " if unicodedata.category(c)[0] in "PZ" else c for c in text.lower()).split()
+    apart = (unicodedata.category(c)[0] in "PZ" and c not in SIGNS for c in text.lower())
+    return "".join(" " if gap else c for gap, c in zip(apart, text.lower(), strict=True)).split()
 
 
 def told(words: Iterable[str]) -> str:

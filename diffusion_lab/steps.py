@@ -15,6 +15,16 @@ from .mixing import add_noise, predicted_x0
 from .recipe import Recipe, as_number, as_text
 
 
+def as_place(alpha_bar, t) -> tuple[float, float]:
+    """Where on the path a step is: alpha_bar in (0, 1], and its label t, an int where it is whole; raises LabError for
+    what is neither."""
+    t = as_number(t, "t", "take one from timesteps(n); -1 is the end of a path")
+    alpha_bar = as_number(alpha_bar, "alpha_bar", "take it from a Schedule")
+    if not 0 < alpha_bar <= 1:
+        raise LabError(f"alpha_bar is a share of signal in (0, 1]; {alpha_bar} came; take it from a Schedule")
+    return alpha_bar, int(t) if t.is_integer() else t
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """One point on the path: where we are, and the guess of the noise that was made there.
@@ -42,11 +52,8 @@ class Step:
                 raise LabError(f"{name} is a dense tensor of floats (B, ...); {told} came; make it one with "
                                "torch.as_tensor(x).float()")
         object.__setattr__(self, "note", as_text(self.note, "a step's note"))
-        t = as_number(self.t, "t", "take one from timesteps(n); -1 is the end of a path")
-        object.__setattr__(self, "alpha_bar", as_number(self.alpha_bar, "alpha_bar", "take it from a Schedule"))
-        object.__setattr__(self, "t", int(t) if t.is_integer() else t)
-        if not 0 < self.alpha_bar <= 1:
-            raise LabError(f"alpha_bar is a share of signal in (0, 1]; {self.alpha_bar} came; take it from a Schedule")
+        for name, value in zip(("alpha_bar", "t"), as_place(self.alpha_bar, self.t), strict=True):
+            object.__setattr__(self, name, value)
         for name, guess in (("eps", self.eps), ("eps_uncond", self.eps_uncond)):
             if guess is not None and guess.shape != self.x_t.shape:
                 raise LabError(f"{name} has the shape of x_t, {tuple(self.x_t.shape)}; {tuple(guess.shape)} came; "

@@ -17,7 +17,7 @@ from .errors import LabError
 from .files import expanded, read_as, read_tensors, whole
 from .packing import check_pictures, in_float16, packed, unpacked
 from .recipe import Recipe, shortened
-from .steps import ForwardSteps, Step, Steps, arrived
+from .steps import ForwardSteps, Step, Steps, arrived, as_place
 
 __all__ = ["ForwardSteps", "Recipe", "Step", "Steps", "Trajectory", "arrived", "with_pictures"]  # a path and its parts
 
@@ -148,8 +148,10 @@ class Trajectory:
         if about["forward"]:
             bars, ts = [f["alpha_bar"] for f in facts], [f["t"] for f in facts]
             steps = ForwardSteps(tensors["x0"], tensors["eps"], bars, ts)
-            for bar, t in zip(bars, ts, strict=True):
-                Step(steps.x0, steps.eps, bar, t)  # complains of what no step can be
+            for bar, t in zip(bars[1:], ts[1:], strict=True):
+                as_place(bar, t)  # complains of what no step can be, as the first one does as a whole
+            for bar, t in zip(bars[:1], ts[:1], strict=True):
+                Step(steps.x0, steps.eps, bar, t)
         else:
             steps = [_step(tensors, i, f) for i, f in enumerate(facts)]
         found = {name: re.fullmatch(r"(\d+)\.picture", name) for name in tensors}

@@ -219,6 +219,14 @@ def test_nobody_reads_what_a_command_says(words):
     assert done.returncode in ((0, 141) if "draw" in words else (141,)) and done.stderr == ""
 
 
+@pytest.mark.parametrize("name", ["random", "signal", "torch"])
+def test_a_file_of_ones_own_in_the_folder_hides_nothing_of_the_course(name, tmp_path):
+    (tmp_path / f"{name}.py").write_text("raise SystemExit('mine')")
+    code, said, told = run("draw", "a red cirle", "--model", "icons", cwd=tmp_path)
+    assert code == 2 and "cirle" in told, told
+    one_sentence(told)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_what_a_command_says_has_no_room():
     with open("/dev/full", "w") as out:

@@ -39,11 +39,19 @@ def page(monkeypatch):
     return made
 
 
+class Own(BaseException):
+    """An error that no `except Exception` catches."""
+
+
 def grey(level=10, size=8):
     if level == 13:
         raise ZeroDivisionError("thirteen")
     if level == 12:
         sys.exit("twelve")
+    if level == 98:
+        raise Own("eleven")
+    if level == 99:
+        raise KeyboardInterrupt
     if level == 14:
         raise LabError("a lower level was expected")
     if level == 15:
@@ -59,9 +67,12 @@ def test_a_change_draws_anew_and_an_error_is_a_sentence_under_the_picture(page):
     level.value = 20
     assert "level 20, size 8" in page.picture
     for broken, sentence in [(12, "SystemExit: twelve"), (13, "ZeroDivisionError: thirteen"),
-                             (14, ">a lower level was expected<")]:
+                             (98, "Own: eleven"), (14, ">a lower level was expected<")]:
         level.value = broken
         assert sentence in page.picture and "level 20, size 8" in page.picture and "opacity" in page.picture
+    with pytest.raises(KeyboardInterrupt):
+        level.value = 99
+    level.value = 14
     size.value = 16
     assert "level 20" in page.picture  # still broken: 14
     level.value = 15

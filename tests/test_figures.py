@@ -90,6 +90,7 @@ SIZES = [RED, RED[:3]]
     lambda: Slider([RED], ["a"], "one", title="x", start=1), lambda: Slider([RED], ["\ud800"], "one", title="x"),
     lambda: Slider([RED], ["a"], "one", title="\ud800"), lambda: Figure(Image.new("RGB", (2, 2)), "\ud800"),
     lambda: Figure(Image.new("RGB", (2, 2)), "a", 5), lambda: Figure(5, "five"),
+    *(lambda size=size: Figure(Image.new("L", size), "nothing") for size in ((0, 5), (5, 0))),
     *(lambda width=width: Figure(Image.new("RGB", (2, 2)), "a", width=width)
       for width in ('1px;"><script>', float("nan"), 0, -1, 2.5)),
     lambda: strip(None, "none"), lambda: strip(Image.new("RGB", (2, 2)), "one"), lambda: strip("cat.png", "one"),

@@ -246,6 +246,9 @@ def still_of(*shape: int):
     (lambda: Player(made.reverse(), index="0"), "'0' came"), (lambda: Player(made.reverse(), index=0.0), "0.0 came"),
     (lambda: Player(made.reverse(), index=None), "None came"), (lambda: Player(made.reverse(), views=5), "5 came"),
     (lambda: Player(made.reverse(), views=[["x0"]]), "['x0'] came"),
+    (lambda: Player(made.reverse(), views=[]), "none came"),
+    (lambda: Player(made.reverse(), ask="a" * 10**6), "1,000,000 came; shorten it"),
+    (lambda: watch(iter([]), ask="a" * 10**6), "1,000,000 came; shorten it"),
     (lambda: Player(made.reverse(), caption=5), "a caption is text; 5 came"),
     (lambda: Player(made.reverse(), ask=5), "5 came"), (lambda: watch(iter([]), caption=5), "a caption is text"),
     (lambda: Player(made.reverse(), caption="\ud800"), "a caption is text of whole characters"),
@@ -280,9 +283,10 @@ def test_the_page_is_whole(tmp_path):
 
 
 def test_a_page_is_not_called_a_picture(tmp_path):
-    for name in ("p.png", "p", "p.safetensors"):
-        with pytest.raises(LabError, match="call it p.html"):
+    for name in ("p.png", "p", "p.safetensors", "p.html\n"):
+        with pytest.raises(LabError, match="call it p.html") as told:
             Player(made.reverse()).save(tmp_path / name)
+        assert "\n" not in str(told.value)
     assert list(tmp_path.iterdir()) == []
 
 

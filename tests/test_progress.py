@@ -73,6 +73,16 @@ def test_where_nothing_can_be_kept_a_check_goes_on(tmp_path, monkeypatch):
     assert folder().parent.name == "diffusion_lab" and ROOT not in folder().parents
 
 
+def test_a_name_is_whole_under_a_locale_that_knows_ascii_only(notes, tmp_path, capsys):
+    """Its bytes come one by one then, as lone surrogates."""
+    note("01.root", "")
+    bytewise, page = "Jürgen 山".encode().decode("ascii", "surrogateescape"), tmp_path / "c.html"
+    assert main(["progress", "--certificate", str(page), "--name", bytewise]) == 0
+    assert "Jürgen 山" in page.read_text(encoding="utf-8")
+    assert main(["progress", "--export", str(tmp_path / "p.json"), "--name", "J\udcfcrgen"]) == 2  # of Latin-1
+    assert "whole characters" in capsys.readouterr().err
+
+
 def test_export_certificate_and_forgetting(notes, tmp_path, capsys):
     assert main(["progress", "--certificate", str(tmp_path / "none.html")]) == 2
     assert "at least one check that was passed was expected" in capsys.readouterr().err

@@ -344,6 +344,7 @@ def test_a_folder_may_name_its_own_numbers(tmp_path):
     ({"prompt": "a dragon riding a hors"}, "'dragon', 'hors' are not in new-epsilon's world; try horse; it knows"),
     ({"prompt": "a cat", "negative_prompt": "a circel"}, "'circel' is not in new-epsilon's world; try circle"),
     ({"prompt": "a \U0001f431 on mars"}, "'\U0001f431' is not in new-epsilon's world"),
+    ({"prompt": "a \\cat"}, r"cat' is not in new-epsilon's world; try cat"),
     ({"prompt": "a cat\u2605"}, "'cat\u2605' is not in new-epsilon's world; try cat"),
     ({"prompt": "a x, a cat + a dog 5 \u20ac"}, "'x', '\\+', '5', '\u20ac' are not in new-epsilon's world"),
     ({"prompt": "x" * 20_000}, "'x{70,80}\\.\\.\\. is not in"),

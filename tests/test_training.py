@@ -388,7 +388,8 @@ WEIGHT = "average.module.net.0.bias"
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({"step": -3}, "a step is a whole number"), ({"step": float("inf")}, "a step is a whole number"),
-    ({"step": None}, "step"), ({"loss": "x"}, "could not convert"), ({"seed": 1}, "its seed: 1; 0 of this training"),
+    ({"step": None}, "step"), ({"step": 10**30}, "a step is a whole number"),
+    ({"loss": "x"}, "could not convert"), ({"seed": 1}, "its seed: 1; 0 of this training"),
     ({"optimisers": [["SGD", 4]]}, "its optimisers"), ({WEIGHT: None}, "other tensors"),
     ({WEIGHT: torch.full((32,), torch.nan)}, "is not finite"), ({WEIGHT: torch.zeros(3)}, r"has the shape \(3,\)"),
     ({"optimiser.0.1.exp_avg": None}, "other tensors"),

@@ -4,6 +4,7 @@ import copy
 import gc
 import json
 import pickle
+from contextlib import nullcontext
 from dataclasses import asdict
 from fractions import Fraction
 from types import SimpleNamespace
@@ -290,6 +291,20 @@ def test_a_file_that_is_no_path_is_one_sentence(tmp_path, said, tensors):
     assert Trajectory.load(path).alpha_bars == [0.5, 1.0]
 
 
+def test_of_a_long_forward_path_one_step_is_made_and_each_is_judged(tmp_path, monkeypatch):
+    made, init = [], Step.__post_init__
+    monkeypatch.setattr(Step, "__post_init__", lambda step: made.append(step) or init(step))
+    steps = [{"alpha_bar": 1 - k / 1000, "t": k} for k in range(900)]
+    for last, right in (({"alpha_bar": 0.05, "t": 900}, True), ({"alpha_bar": 2, "t": 900}, False)):
+        path, said = tmp_path / "path.safetensors", about(forward=True, steps=[*steps, last])
+        save_file({"x0": torch.zeros(1, 2), "eps": torch.zeros(1, 2)}, path,
+                  metadata={"format": FORMAT, "trajectory": json.dumps(said)})
+        made.clear()
+        with nullcontext() if right else pytest.raises(LabError, match="share of signal"):
+            assert Trajectory.load(path).alpha_bars[-1] == 0.05
+        assert len(made) <= 1
+
+
 def test_what_is_saved_can_be_loaded(tmp_path):
     """An extra that is called as the pictures are; small numbers; and more pictures than one WebP can hold."""
     extras = {"picture": torch.ones(1, 2), "0.picture": torch.zeros(1)}
@@ -357,7 +372,7 @@ def test_a_path_keeps_what_an_iterator_gave_it_once(tmp_path):
 @pytest.mark.parametrize(("prompt", "words"), [
     ("A red circle!", ["a", "red", "circle"]), ('"red"-(circle),\tCAT\u2019s ...', ["red", "circle", "cat", "s"]),
     ("a \U0001f431 on mars", ["a", "\U0001f431", "on", "mars"]), ("cat\u2605", ["cat\u2605"]),
-    ("2 + 2", ["2", "+", "2"]),
+    ("2 + 2", ["2", "+", "2"]), ("a \\cat, red_circle & #7", ["a", "\\cat", "red_circle", "&", "#7"]),
     ("\u200bcat", ["\u200bcat"]), ("\u2026 \u3001\xa0", []), ("", []), ("e\u0301t\xe9", ["e\u0301t\xe9"]),
 ])  # fmt: skip
 def test_words_stand_between_spaces_and_punctuation(prompt, words):

@@ -63,7 +63,7 @@ class Figure:
 
 def _is_web(image) -> bool:
     """Whether a browser shows a picture as it is: that of other modes is another in each of them."""
-    return isinstance(image, Image.Image) and image.mode in ("RGB", "P", "L", "1")
+    return isinstance(image, Image.Image) and image.mode in ("RGB", "P", "L", "1") and all(image.size)
 
 
 def embedded(image: Image.Image) -> str:

@@ -11,7 +11,7 @@ from ..errors import LabError
 from ..files import expanded, whole
 from ..packing import check_pictures
 from ..protocol import check_samples
-from ..recipe import as_text, as_whole
+from ..recipe import as_whole
 from ..templates import as_json, fill, marked
 from ..trajectory import Trajectory
 from . import frames, paths, words
@@ -63,7 +63,7 @@ class Player:
     def __init__(self, trajectory: Trajectory, other: Trajectory | None = None, *, ask: str = "", rest: str = "result",
                  views: Sequence[str] | None = None, caption: str = "", index: int = 0):  # fmt: skip
         self.trajectories = [trajectory] if other is None else [trajectory, other]
-        self.ask, self.caption = as_text(ask, "ask, a question,"), as_text(caption, "a caption")
+        self.ask, self.caption = words.told(ask, caption)
         asked, self.rest = known(views), check_rest(rest)
         for each in self.trajectories:
             self.index = index = drawable(each, index)
@@ -88,7 +88,7 @@ class Player:
         path = expanded(path)
         if path.suffix.lower() not in (".html", ".htm"):
             other = f"{path.stem or 'player'}.html"
-            raise LabError(f"a player is a page of HTML; the name {path.name} came; call it {other}")
+            raise LabError(f"a player is a page of HTML; the name {path.name!r} came; call it {other}")
         with whole(path) as part:
             part.write_text(fill(PAGE, title=escape(self.ask or self.title), player=self.html), encoding="utf-8")
         return path

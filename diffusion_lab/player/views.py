@@ -110,6 +110,8 @@ def known(asked: Sequence[str] | str | None) -> list[str] | None:
     if not isinstance(asked, Iterable | None):
         raise LabError(f"views are a list of {', '.join(VIEWS)}; {asked!r} came; choose among these")
     asked = None if asked is None else list(asked)
+    if asked == []:
+        raise LabError(f"views are one or more of {', '.join(VIEWS)}; none came; leave them out to see all of a path")
     for key in asked or ():
         if not isinstance(key, str) or key not in VIEWS:
             raise LabError(f"views are {', '.join(VIEWS)}; {key!r} came; choose among these")

@@ -10,7 +10,7 @@ from IPython.display import HTML, display
 from torch import Tensor
 
 from ..errors import LabError
-from ..recipe import Recipe, as_text, shortened
+from ..recipe import Recipe, shortened
 from ..trajectory import Step, Trajectory
 from . import frames, paths, words
 from .decoding import keep
@@ -34,7 +34,7 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "resu
     if not isinstance(steps, Iterable):
         raise LabError(f"an iterator of Steps was expected; {type(steps).__name__} came; give model.steps(...)")
     check_rest(rest)
-    ask, caption = as_text(ask, "ask, a question,"), as_text(caption, "a caption")
+    ask, caption = words.told(ask, caption)
     asked = [key for key in known(views) or () if VIEWS[key].beside]  # what the first step has, or none
     recipe = getattr(steps, "recipe", Recipe())
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))

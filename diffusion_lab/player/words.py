@@ -2,9 +2,17 @@
 
 import torch
 
+from ..recipe import as_text
 from ..trajectory import Trajectory
 from . import frames
 from .paths import latents, own
+
+LONGEST = 2_000  # letters of a question or a caption
+
+
+def told(ask, caption) -> tuple[str, str]:
+    """A question and a caption as text; raises LabError for anything else, and for a text that is no line."""
+    return as_text(ask, "ask, a question,", most=LONGEST), as_text(caption, "a caption", most=LONGEST)
 
 
 def percent(share: float) -> str:

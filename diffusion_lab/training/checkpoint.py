@@ -18,6 +18,8 @@ from ..files import expanded, read_as, read_tensors, whole
 from ..recipe import as_whole
 from .optimisers import Optimisers
 
+MOST = 2**53  # steps: up to here whole numbers are kept as they are
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -64,7 +66,7 @@ class State:
         tensors, metadata = read_tensors(path, what, remedy)
         with read_as(path, what, remedy):
             about = json.loads(metadata["about"])
-            step, loss = as_whole(about["step"], "a step", "keep what was saved", 0), float(about["loss"])
+            step, loss = as_whole(about["step"], "a step", "keep what was saved", 0, MOST), float(about["loss"])
             self._compare(about, tensors)
             memories = [_memory(_under(f"optimiser.{i}.", tensors | about["numbers"]))
                         for i in range(len(self.moved_by.optimisers))]  # fmt: skip
