@@ -89,6 +89,14 @@ def test_what_a_class_writes_into_stays_open(source, hidden):
     assert folded(shown("<p>", source)) is hidden
 
 
+def test_a_short_call_of_a_plot_is_folded_on_slides_live_or_not():
+    for picture, hidden in (("<figure></figure>", True), ("<p>words</p>", False)):
+        call = cell("-", shown(picture, "a = 1\nplot(a)"))
+        book = new_notebook(cells=[cell("slide", new_markdown_cell("# One")), call])
+        assert ("<details class='code'>" in slides(book)[0].pieces[1]) is hidden
+        assert bool(live_copy(book).cells[2].metadata.get("jupyter")) is hidden
+
+
 def test_lines_that_the_words_above_point_at_stay_open():
     code = "\n".join(f"line_{i} = {i}" for i in range(12))
     parts = ["## Two\n\nRemember these lines: **they come again.**", "## One\n\nA few lines.\n\nNow watch:"]
@@ -399,6 +407,20 @@ def test_a_quiz_asks_one_question_at_a_time(engine, small):
         questions.nth(1).locator("summary").first.click()
         painted(tab)
         assert tab.evaluate(MEASURE)["tall"] <= 1 and place(tab) == 4
+
+
+@pytest.mark.browser
+def test_a_question_and_a_hint_are_as_large_as_the_room_allows_and_never_as_small_as_on_a_page(engine, small):
+    """What the page's own style says of their letters yields to the slide's."""
+    size = "(e) => parseFloat(getComputedStyle(e).fontSize)"
+    with page(engine) as tab:
+        open_deck(tab, small)
+        for slide, what, wanted in ((3, ".dl-hints", 24), (4, ".dl-quiz", 32), (4, ".dl-quiz summary", 32)):
+            tab.evaluate(f"Reveal.slide({slide})")
+            painted(tab)
+            found = tab.locator(what).first
+            zoom = found.evaluate("(e) => Number(e.closest('.fit').style.zoom)")
+            assert zoom == 1 and found.evaluate(size) == wanted, what
 
 
 @pytest.mark.browser

@@ -97,9 +97,10 @@ def titled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def folded(cell: nbformat.NotebookNode, above: str = "") -> bool:
     """Is the code of a cell folded on a slide, below the words `above` it? (A lone `Player(path)` says no more than its
     player.)"""
-    lines, shows = cell.source.count("\n") + 1, bool(cell.get("outputs"))
+    lines, outputs = cell.source.count("\n") + 1, cell.get("outputs", [])
     speaks = lines == 1 or DRAWS.search(cell.source) is not None
-    return not _needed(cell, above) and (lines > LONG or (shows and speaks))
+    draws = any(DRAWN.search(output.get("data", {}).get("text/html", "")) for output in outputs)  # pictures need room
+    return not _needed(cell, above) and (lines > LONG or draws or (bool(outputs) and speaks))
 
 
 def _needed(cell: nbformat.NotebookNode, above: str) -> bool:
@@ -118,8 +119,7 @@ def _markdown(source: str) -> str:
 
 def _code(cell: nbformat.NotebookNode, above: str) -> str:
     code = Highlight2HTML(pygments_lexer="ipython3")(cell.source, language="ipython3") if cell.source.strip() else ""
-    draws = any(DRAWN.search(output.get("data", {}).get("text/html", "")) for output in cell.get("outputs", []))
-    if folded(cell, above) or (draws and not _needed(cell, above)):  # nothing can be run here, and pictures need room
+    if folded(cell, above):
         code = f"<details class='code'><summary>The code</summary>{code}</details>"
         code *= "\n" in cell.source  # nothing can be run here: one line is not worth a fold
     return code + "".join(map(_output, cell.get("outputs", [])))
