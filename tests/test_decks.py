@@ -214,7 +214,8 @@ MEASURE = """() => {
            letters: Math.min(...letters(box)), words: Number(box.style.getPropertyValue("--words")),
            drawn: [...slide.querySelectorAll("figure img")].filter((e) => e.getClientRects().length).map((e) => {
              const letters = parseFloat(getComputedStyle(e).getPropertyValue("--letters")) || null;
-             const grown = parseFloat(e.style.height) / e.naturalHeight || 1; // a slider's picture has a height
+             const slider = e.closest(".dl-slider"); // its picture has a height
+             const grown = slider ? JSON.parse(slider.querySelector("script").textContent).height / e.naturalHeight : 1;
              const whole = parseFloat(e.style.width) || e.naturalWidth * grown;
              const { width, height } = e.getBoundingClientRect();
              return [letters && letters * width / whole, height]; }),
@@ -321,8 +322,9 @@ def test_letters_in_pictures_yield_to_nothing(engine, tmp_path):
 @pytest.fixture(scope="module")
 def handled(tmp_path_factory):
     """A slider, more than a slide holds once it is opened, and a quiz."""
-    grey = [np.full((8, 8, 3), level, np.uint8) for level in (0, 80, 160, 240)]
-    slider = Slider(grey, ["black", "dark", "light", "white"], "a grey square", title="How bright")
+    grey = [strip([np.full((8, 8, 3), level, np.uint8)], "grey", labels=["a grey square"], size=340).image
+            for level in range(0, 255, 20)]
+    slider = Slider(grey, [f"level {20 * k}" for k in range(13)], "a grey square", title="How bright", height=372)
     folds = hints("01.q_sample")._repr_html_() + "<p>And more.</p>" * 5
     book = new_notebook(cells=[
         cell("slide", new_markdown_cell("# Handled")), cell("-", shown(slider._repr_html_())),
@@ -376,7 +378,11 @@ PAPER = """() => {
   const seen = (what) => [...document.querySelectorAll(what)].filter((e) => e.getClientRects().length).length;
   return { slides: [...document.querySelectorAll(".slides > section")].map((slide) => {
              const [room, box] = [slide, slide.querySelector(".fit")].map((e) => e.getBoundingClientRect());
-             return [room.width, room.height, box.height <= room.height + 1]; }),
+             const within = ({ bottom, right }) => bottom <= room.bottom && right <= room.right;
+             return [room.width, room.height, box.height <= room.height + 1
+               && [...slide.querySelectorAll(".dl-stops img")].every((e) => within(e.getBoundingClientRect()))]; }),
+           words: Math.min(...[...document.querySelectorAll(".dl-stops > div")].map((e) =>
+             parseFloat(getComputedStyle(e).fontSize) * e.closest(".fit").style.zoom)),
            questions: seen(".dl-quiz ol > li"), stops: seen(".dl-stops img"), handles: seen(".dl-slider input") };
 }"""
 
@@ -388,7 +394,7 @@ def test_on_paper_a_slide_is_a_page_with_every_question_and_every_stop(engine, h
         assert len(re.findall(rb"/Type\s*/Page\b", tab.pdf(prefer_css_page_size=True))) == 3
         tab.emulate_media(media="print")
         found = tab.evaluate(PAPER)
-        assert found == {"slides": [[1280, 720, True]] * 3, "questions": 5, "stops": 4, "handles": 0}
+        assert found == {"slides": [[1280, 720, True]] * 3, "words": 18, "questions": 5, "stops": 13, "handles": 0}
         tab.evaluate("dispatchEvent(new Event('afterprint'))")
         assert tab.evaluate("getComputedStyle(document.querySelector('.slides > section:last-child')).opacity") == "0"
 

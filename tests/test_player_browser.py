@@ -774,6 +774,13 @@ def test_print_shows_the_strip(visit):
     assert tab.locator(".dl-still").is_visible() and not tab.locator(".dl-live").is_visible()
 
 
+def test_print_tells_a_riddle(visit):
+    """On paper nobody can open it."""
+    tab = visit("ask")
+    tab.emulate_media(media="print")
+    assert tab.locator(".dl-still img").last.is_visible() and not tab.locator(".dl-still summary").is_visible()
+
+
 def test_without_scripts_the_strip_remains(engine, pages):
     with browser.page(engine, java_script_enabled=False) as tab:
         tab.goto(pages["guided"])

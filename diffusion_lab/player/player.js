@@ -58,6 +58,7 @@ async function start(root) {
   state.buttons.details.hidden = !state.open;
   wire(root, state);
   label(state);
+  root.querySelectorAll(".dl-still details").forEach((answer) => (answer.open = true)); // on paper nobody can open it
   root.dataset.live = "yes";
   settle(root, state);
   watchPage(root, state);

@@ -2,18 +2,20 @@
 // frame. Where there is room, figures grow, or the words of a slide on which nothing will change; where there is none,
 // words yield to a player, figures are shrunk a little, then all (letters down to 18 px, by the style sheet), until
 // nothing is cut off. What a fold shows shrinks nothing: the slide scrolls (data-over). The style sheet divides by --zoom
-// what must stay on every slide: the title's size and place.
-function fitBox(box, frame, full, { least = 0.4, rolls = frame } = {}) {
+// what must stay on every slide: the title's size and place. On paper all stops of a slider, and what
+// stands for a player, are as large as there is room for, and words keep their size.
+function fitBox(box, frame, full, { least = 0.4, rolls = frame, paper = false } = {}) {
   const room = frame.getBoundingClientRect();
   const right = (element) => element.getBoundingClientRect().right;
   const elsewhere = ".jp-Cell:not(.jp-deck-mod-visible)"; // JupyterLab keeps the cells of other slides in the same box
   const shown = (what) => [...box.querySelectorAll(what)].filter((element) => !element.closest(elsewhere));
-  const fits = (zoom, figures = 1, words = 1) => {
+  const fits = (zoom, figures = 1, words = 1, stops = 1) => {
     box.style.zoom = zoom * full;
     box.style.width = frame.offsetWidth / (zoom * full) + "px";
     box.style.setProperty("--zoom", zoom);
     box.style.setProperty("--figure", figures);
     box.style.setProperty("--words", words);
+    box.style.setProperty("--stops", stops);
     const wide = Math.max(right(box), ...shown("figure, pre, table, .dl-player").map(right));
     return box.getBoundingClientRect().height <= room.height + 0.5 && wide <= room.right + 0.5;
   };
@@ -25,20 +27,25 @@ function fitBox(box, frame, full, { least = 0.4, rolls = frame } = {}) {
   box.toggleAttribute("data-over", over);
   rolls.scrollTop = over ? place : 0;
 
+  function largest(small, large, fit) {
+    while (large - small > 0.01) {
+      const middle = (small + large) / 2;
+      if (fit(middle)) small = middle;
+      else large = middle;
+    }
+    return fit(small);
+  }
+
   function settle() {
+    const many = paper && shown(".dl-stops, .dl-still, .dl-touch").length;
+    if (many && [0.76, 0.68].some((words) => largest(0.05, 1.6, (stops) => fits(1, 1, words, stops)))) return;
     const wordsOnly = !shown("img, details, .dl-player, .dl-box, .jupyter-widgets").length;
     if (fits(1)) return void (wordsOnly ? [1.3, 1.2, 1.1, 1].find((zoom) => fits(zoom))
       : [1.8, 1.6, 1.4, 1.25, 1.1, 1].find((figures) => fits(1, figures)));
     const words = shown(".dl-player").length ? 0.68 : 1; // 19 px: a player's own letters have 18
     if (words < 1 && [0.86, 0.76, words].some((each) => fits(1, 1, each))) return;
     if ([0.92, 0.85].some((figures) => fits(1, figures))) return;
-    let small = least, large = 1;
-    while (large - small > 0.01) {
-      const middle = (small + large) / 2;
-      if (fits(middle, 0.85, words)) small = middle;
-      else large = middle;
-    }
-    fits(small, 0.85, words);
+    largest(least, 1, (zoom) => fits(zoom, 0.85, words));
   }
 }
 
