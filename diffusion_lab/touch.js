@@ -13,19 +13,19 @@
     };
     const room = make("div", "display:flex;flex-wrap:wrap;gap:1em 2em;align-items:center;font:18px/1.4 system-ui,sans-serif", host);
     room.className = "dl-moves";
-    const frame = make("div", "display:grid;grid-template-columns:auto minmax(0,max-content);gap:2px 4px;max-width:100%", room);
+    const frame = make("div", `display:grid;grid-template-columns:auto minmax(0,1fr);gap:2px 4px;width:min(100%,28px + min(${SIZE}px,max(47vh,240px)))`, room);
     const ticks = (css, words) => {
       const axis = make("div", `display:grid;place-items:center;${css}`, frame);
       axis.ariaHidden = "true";
       for (const word of words) make("span", word.length > 2 && css.includes("rows") ? "writing-mode:vertical-rl;transform:rotate(180deg)" : "", axis).textContent = word;
     };
-    ticks("grid-template-rows:repeat(3,1fr)", ["1", "second pixel", "−1"]);
-    const plane = make("canvas", `width:min(${SIZE}px,47vh);min-width:330px;max-width:100%;aspect-ratio:1;background:#fff;cursor:crosshair;touch-action:pinch-zoom`, frame);
-    ticks("grid-column:2;grid-template-columns:repeat(3,1fr)", ["−1", "first pixel", "1"]);
-    const side = make("div", "flex:1 1 300px;max-width:32em", room);
+    ticks("grid-template-rows:repeat(3,minmax(0,1fr))", ["1", "second pixel", "−1"]);
+    const plane = make("canvas", "width:100%;aspect-ratio:1;background:#fff;cursor:crosshair;touch-action:pan-y pinch-zoom", frame);
+    ticks("grid-column:2;grid-template-columns:repeat(3,minmax(0,1fr));white-space:nowrap", ["−1", "first pixel", "1"]);
+    const side = make("div", "flex:1 1 min(300px,100%);max-width:32em;min-width:0;overflow-wrap:anywhere", room);
     Object.assign(plane, {tabIndex: 0, ariaLabel: "A place in the plane of two-pixel pictures; arrow keys move it"});
     plane.setAttribute("role", "application");
-    const pictures = make("div", "display:flex;gap:1.5em;text-align:center", side);
+    const pictures = make("div", "display:flex;flex-wrap:wrap;gap:.5em 1.5em;text-align:center", side);
     const pixels = (words) => {
       const box = make("div", "", pictures), two = make("div", "display:flex;border:1px solid #666;width:142px;height:70px", box);
       box.append(words);

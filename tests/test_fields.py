@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from browser import address, browser, live, page, press
+from browser import address, browser, live, page, painted, press
 
 from diffusion_lab import Exact, LabError, add_noise
 from diffusion_lab.fields import Learning, as_network, draw_arrows, grid, probes
@@ -109,6 +109,11 @@ def test_the_page_says_what_the_denoiser_says(tmp_path):
         assert (left, right) == ("rgb(223, 223, 223)", "rgb(128, 128, 128)")  # the place as a picture of two pixels
         press(tab, "Escape")
         assert tab.evaluate("document.activeElement.className") == "jp-Notebook"
+        tab.set_viewport_size({"width": 290, "height": 844})  # a cell of JupyterLab on a phone, where a swipe scrolls
+        painted(tab)
+        assert tab.evaluate("document.documentElement.scrollWidth <= 290") and plane.bounding_box()["width"] > 200
+        assert tab.get_by_text("second pixel").locator("..").bounding_box()["height"] == plane.bounding_box()["height"]
+        assert plane.evaluate("(e) => getComputedStyle(e).touchAction") == "pan-y pinch-zoom"
         tab.emulate_media(media="print")
         assert tab.locator("figure").is_visible() and not plane.is_visible()
         assert not tab.errors and not tab.refused
