@@ -15,13 +15,13 @@
     room.className = "dl-moves";
     const frame = make("div", `display:grid;grid-template-columns:auto minmax(0,1fr);gap:2px 4px;width:min(100%,28px + min(${SIZE}px,max(47vh,240px)))`, room);
     const ticks = (css, words) => {
-      const axis = make("div", `display:grid;place-items:center;${css}`, frame);
+      const axis = make("div", `display:grid;place-items:center;white-space:nowrap;${css}`, frame);
       axis.ariaHidden = "true";
       for (const word of words) make("span", word.length > 2 && css.includes("rows") ? "writing-mode:vertical-rl;transform:rotate(180deg)" : "", axis).textContent = word;
     };
-    ticks("grid-template-rows:repeat(3,minmax(0,1fr))", ["1", "second pixel", "−1"]);
+    ticks("height:0;min-height:100%;grid-template-rows:repeat(3,minmax(0,1fr))", ["1", "second pixel", "−1"]);
     const plane = make("canvas", "width:100%;aspect-ratio:1;background:#fff;cursor:crosshair;touch-action:pan-y pinch-zoom", frame);
-    ticks("grid-column:2;grid-template-columns:repeat(3,minmax(0,1fr));white-space:nowrap", ["−1", "first pixel", "1"]);
+    ticks("grid-column:2;grid-template-columns:repeat(3,minmax(0,1fr))", ["−1", "first pixel", "1"]);
     const side = make("div", "flex:1 1 min(300px,100%);max-width:32em;min-width:0;overflow-wrap:anywhere", room);
     Object.assign(plane, {tabIndex: 0, ariaLabel: "A place in the plane of two-pixel pictures; arrow keys move it"});
     plane.setAttribute("role", "application");

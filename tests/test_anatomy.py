@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -135,11 +136,16 @@ def test_the_drawing_is_as_wide_as_channels_and_as_high_as_pixels(network):
         assert [float(s) / 100 for s in share] == pytest.approx(
             [corner[0] / wide, corner[1] / high, size[0] / wide, size[1] / high], abs=2e-3)
     assert re.findall(r"--dl-to:(-\d+%)", html) == ["-10%"] * 3 + ["-90%"] * 2  # words at the sides stay on the page
+    assert '<rect width="100%" height="100%" fill="#ffffff"/>' in svg  # white in forced colours, too
+    assert html.count("max-width:100%") >= 3  # and no wider than the page where styles are stripped
     assert "skip 0: 8 maps of 16 x 16 pixels" in svg and "skip 1: 16 maps of 8 x 8 pixels" in svg
     assert "down.0: 16 maps of 8 x 8" in html and "weights" not in html + svg
     assert "a caption" in html and 'alt="A U-Net' in html
     for part in (way[:1], way[:5]):  # a skip whose other end is not there is not drawn
-        assert draw(part).svg.count("<rect") == len(part) and "skip" not in draw(part).svg
+        assert draw(part).svg.count("<rect") == 1 + len(part) and "skip" not in draw(part).svg
+    named = draw([replace(block, name="a_long_name") for block in way]).svg
+    ends = [float(x) for x in re.findall(r'<text x="([\d.]+)"', named)]
+    assert min(ends) > 0.29 * 28 * len("a_long_name") and max(ends) < wide - 0.29 * 28 * len("a_long_name")
     with pytest.raises(LabError, match="one or more blocks were expected"):
         draw([])
 

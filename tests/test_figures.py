@@ -175,6 +175,14 @@ def written(picture: Image.Image, x: float, y: float) -> bool:
     return bool((np.asarray(picture)[round(y) : round(y) + 18, round(x) - 12 : round(x) + 12] < 100).any())
 
 
+def test_letters_that_would_be_too_small_on_a_phone_scroll():
+    wide, narrow = (strip([RED] * n, "squares", "Red.", labels=["red"] * n, size=96)._repr_html_() for n in (9, 3))
+    assert 'tabindex="0"' in wide and "overflow-x:auto" in wide
+    assert f"min-width:{round((9 * 104 - 8) * 11 / 24)}px" in wide  # letters of 24 pixels are then of 11
+    bare = strip([RED] * 9, "squares", size=96)._repr_html_()
+    assert not any(said in html for html in (narrow, bare) for said in ("tabindex", "min-width", "overflow"))
+
+
 def letters(figure) -> list[str]:
     return re.findall(r"--letters:([\d.]+)", figure._repr_html_())
 

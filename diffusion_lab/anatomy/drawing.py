@@ -15,6 +15,7 @@ COLOURS = {"picture": PALETTE["reference"], "convolution": "#56B4E9", "block": P
            "attention": PALETTE["pull"]}
 STYLE = """<style>.dl-net{position:relative;max-width:100%}.dl-net img{width:100%;display:block;background:#fff}
 .dl-net span{position:absolute;border-radius:3px}
+@media (max-width:900px){figure:has(>.dl-net){overflow-x:auto}.dl-net{min-width:490px}}
 .dl-net span:hover,.dl-net span:focus{outline:4px solid #D55E00;outline-offset:2px}
 .dl-net span:hover::after,.dl-net span:focus::after{content:attr(aria-label);position:absolute;left:50%;top:100%;
 width:max-content;max-width:18em;transform:translate(var(--dl-to,-50%),8px);background:#222;color:#fff;z-index:9;
@@ -40,8 +41,8 @@ class Drawing:
     def _repr_html_(self) -> str:
         image = "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
         caption = f'<figcaption style="{CAPTION}">{escape(self.caption)}</figcaption>' if self.caption else ""
-        return (f'{STYLE}<figure style="{BOX}"><div class="dl-net" style="width:{WIDE}px">'
-                f'<img src="{image}" alt="{escape(self.alt)}"/>{"".join(map(_place, self.places))}</div>'
+        return (f'{STYLE}<figure style="{BOX}"><div class="dl-net" style="width:{WIDE}px;max-width:100%">'
+                f'<img src="{image}" alt="{escape(self.alt)}" style="max-width:100%"/>{"".join(map(_place, self.places))}</div>'
                 f"{caption}</figure>")
 
 
@@ -60,7 +61,8 @@ def draw(blocks: Sequence[Block], alt: str = "", caption: str = "") -> Drawing:
         _drawn(block, box) for block, box in zip(blocks, boxes, strict=True))
     high = max(top + height for _, top, _, height in boxes) + 2 * TEXT + 16
     svg = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {high:.0f}" width="{WIDE}" '
-           f'height="{high:.0f}" font-family="system-ui,DejaVu Sans,sans-serif" font-size="{TEXT}">{shapes}</svg>')
+           f'height="{high:.0f}" font-family="system-ui,DejaVu Sans,sans-serif" font-size="{TEXT}">'
+           f'<rect width="100%" height="100%" fill="#ffffff"/>{shapes}</svg>')
     shares = [(left / WIDE, top / high, w / WIDE, h / high) for left, top, w, h in boxes]
     return Drawing(svg, list(zip(shares, words, strict=True)), alt or "A U-Net, from left to right: "
                    + "; ".join(words) + ".", caption)
@@ -72,8 +74,9 @@ def _boxes(blocks: Sequence[Block]) -> list[tuple[float, float, float, float]]:
     heights = sorted({block.height for block in blocks}, reverse=True)
     tall = TALLEST / heights[0]                                                    # how high a pixel is drawn
     wide = 0.36 * WIDE / sum(block.channels for block in blocks)                  # how wide a channel is
-    gap = (WIDE - 112 - wide * sum(block.channels for block in blocks)) / max(len(blocks) - 1, 1)
-    left, found, middle = 56.0, [], {}
+    edge = max(56.0, 0.3 * TEXT * max(len(blocks[0].name), len(blocks[-1].name)))  # half of the words at both ends
+    gap = (WIDE - 2 * edge - wide * sum(block.channels for block in blocks)) / max(len(blocks) - 1, 1)
+    left, found, middle = edge, [], {}
     y = 60.0
     for height in heights:
         middle[height] = y + tall * height / 2

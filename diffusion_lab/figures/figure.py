@@ -28,6 +28,7 @@ MARKS = {"signal": ("-", "o"), "noise": (":", "x"), "guess": ("--", "s"), "pull"
 BOX = "margin:0.6em 0;max-width:100%"
 LETTERS = (24, 22, 20, 18)  # pixels of an image: letters are as large as there is room for
 HEAVY = 60_000  # bytes from which on a picture is stored with a little loss
+READ, PHONE = 11, 270  # pixels: no letter of a picture gets smaller, and on a phone a page is this wide
 CAPTION = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin-top:0.35em"
 
 
@@ -37,7 +38,8 @@ class Figure:
     Arguments: `image`, a PIL picture or a matplotlib figure (which is closed); `alt`, what is to be seen, for who
     cannot see it; `caption`, what it means, with its number; `width` on the page in CSS pixels (at most the page's).
     Small pictures are enlarged with hard pixel edges. How large its smallest letters are goes with it as --letters, so
-    that a slide never makes them too small. Raises LabError where the alt text is missing.
+    that a slide never makes them too small; on a narrow page the figure scrolls sideways, by keys as well, before they
+    can no longer be read. Raises LabError where the alt text is missing.
     """
 
     def __init__(self, image, alt: str, caption: str = "", width: int | None = None):
@@ -52,11 +54,15 @@ class Figure:
         return f"<Figure: {self.alt}>"
 
     def _repr_html_(self) -> str:
+        width, box, sticks = self.width or self.image.width, f'style="{BOX}"', ""
         size = f"width:{self.width}px;" if self.width else ""
-        if letters := letters_at(self.image, (self.width or self.image.width) / self.image.width):
+        if letters := letters_at(self.image, width / self.image.width):
             size += f"--letters:{letters:g};"
-        caption = f'<figcaption style="{CAPTION}">{escape(self.caption)}</figcaption>' if self.caption else ""
-        return (f'<figure style="{BOX}"><img src="{embedded(self.image)}" alt="{escape(self.alt)}" '
+            if (least := round(width * min(1, READ / letters))) > PHONE:
+                size += f"min-width:{least}px;"
+                box, sticks = f'style="{BOX};overflow-x:auto" tabindex="0"', ";position:sticky;left:0"
+        caption = f'<figcaption style="{CAPTION}{sticks}">{escape(self.caption)}</figcaption>' if self.caption else ""
+        return (f'<figure {box}><img src="{embedded(self.image)}" alt="{escape(self.alt)}" '
                 f'style="{size}max-width:100%;height:auto;image-rendering:pixelated;background:#fff"/>{caption}'
                 "</figure>")
 
