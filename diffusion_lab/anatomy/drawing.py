@@ -42,8 +42,8 @@ class Drawing:
         image = "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
         caption = f'<figcaption style="{CAPTION}">{escape(self.caption)}</figcaption>' if self.caption else ""
         return (f'{STYLE}<figure style="{BOX}"><div class="dl-net" style="width:{WIDE}px;max-width:100%">'
-                f'<img src="{image}" alt="{escape(self.alt)}" style="max-width:100%"/>{"".join(map(_place, self.places))}</div>'
-                f"{caption}</figure>")
+                f'<img src="{image}" alt="{escape(self.alt)}" style="max-width:100%"/>'
+                f'{"".join(map(_place, self.places))}</div>{caption}</figure>')
 
 
 def draw(blocks: Sequence[Block], alt: str = "", caption: str = "") -> Drawing:
