@@ -46,7 +46,8 @@ def as_number(value, what: str, advice: str, least: float = -math.inf, most: flo
     except OverflowError:
         number = math.nan
     if not (math.isfinite(number) and least <= number <= most):
-        reach = f" from {least:g} to {most:g}" if math.isfinite(most) else " above 0" if least > 0 else ""
+        low = " above 0" if least > 0 else f" of {least:g} or more" if math.isfinite(least) else ""
+        reach = f" from {least:g} to {most:g}" if math.isfinite(most) else low
         raise LabError(f"{what} is a number{reach}; {shortened(value)} came; {advice}")
     return number
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from diffusion_lab import add_noise, cosine, ddim_step, noise
-from diffusion_lab.coursework.checks.answers import judge_diagnoses
+from diffusion_lab.coursework.checks.answers import judge_diagnoses, judge_value
 from diffusion_lab.coursework.checks.beginners import repaired
 from diffusion_lab.coursework.checks.checking import check, judge_code, todo
 from diffusion_lab.coursework.checks.exercises import Code
@@ -29,6 +29,14 @@ NOISE = "eps = (x_t - alpha_bar**0.5 * x0) / (1 - alpha_bar)**0.5\n    "
 MIX = "return alpha_bar_next**0.5 * x0 + (1 - alpha_bar_next)**0.5 * eps"
 GOOD = "x0 = (x_t - (1 - alpha_bar)**0.5 * eps) / alpha_bar**0.5\n    "
 G = "def denoising_loss(network, x0, eps, t, alpha_bars):\n    "
+V = "def from_v(x_t, v, alpha_bar):\n    "
+F = "def guide(eps_uncond, eps_cond, guidance_scale):\n    "
+B = "def residual_block(x, scale, shift, block):\n    "
+FIRST, SECOND = "h = block.conv1(silu(block.norm1(x)))\n    ", "h = block.norm2(h) * (1 + scale) + shift\n    "
+PUSHED = "g = eps_uncond + guidance_scale * (eps_cond - eps_uncond)\n    "
+PICTURE = "x0 = alpha_bar**0.5 * x_t - (1 - alpha_bar)**0.5 * v\n    "
+DUST = "eps = (1 - alpha_bar)**0.5 * x_t + alpha_bar**0.5 * v\n    "
+SQUARED = "return ((network(x_t, t) - eps)**2).mean()"
 MIXED = "a = alpha_bars[t][:, None]\n    x_t = a**0.5 * x0 + (1 - a)**0.5 * eps\n    "
 EACH = "for t, a, b in schedule.times(timesteps):\n        "
 
@@ -228,6 +236,42 @@ def written(code: str, **names):
     ("04.ancestral", shaken().replace("x0 + (1", "x_t + (1"), "the noisy picture for the guess", "first beat"),
     ("04.ancestral", shaken().replace(")**0.5 * (1 - alpha_bar / alpha_bar_next)**0.5",
                                       ") * (1 - alpha_bar / alpha_bar_next)"), "no square roots in sigma", "roots"),
+    ("03.loss", G + MIXED.replace("(1 - a)**0.5", "(1 - a)") + SQUARED, "a root is forgotten", "`(1 - a) * eps`"),
+    ("03.loss", G + MIXED.replace("= a**0.5", "= a") + SQUARED, "a root is forgotten", "`a * x0`"),
+    ("03.targets", V + PICTURE.replace("alpha_bar)**0.5", "alpha_bar)") + DUST + "return x0, eps",
+     "a root is forgotten", "`(1 - alpha_bar) * v`"),
+    ("03.targets", V + PICTURE + DUST.replace("+ alpha_bar**0.5 * v", "+ v * alpha_bar") + "return x0, eps",
+     "a root is forgotten", "`v * alpha_bar`"),
+    ("03.targets", V + PICTURE.replace("x0 =", "x_t =") + DUST + "return x_t, eps", "a name is used twice",
+     "`x_t` has a new value since"),
+    ("03.loss", G + "a = alpha_bars[t][:, None]\n    eps = (1 - a)**0.5 * eps\n    x_t = a**0.5 * x0 + eps\n    "
+     + SQUARED, "a name is used twice", "`eps = (1 - a) ** 0.5 * eps`"),
+    ("05.block", B + (FIRST + SECOND).replace("h", "x").replace("sxift", "shift") + "return block.bypass(x) + "
+     "block.conv2(silu(x))", "a name is used twice", "`x` has a new value since"),
+    ("05.block", B + FIRST + SECOND + "return x + block.conv2(silu(h))", "a part is never used", "`block.bypass`"),
+    ("05.block", B + FIRST + SECOND + "silu(h)\n    return block.bypass(x) + block.conv2(h)",
+     "a result that nobody keeps", "write `h = `"),
+    ("05.block", B + "h = block.norm1(x)\n    silu(h)\n    h = block.conv1(h)\n    " + SECOND
+     + "return block.bypass(x) + block.conv2(silu(h))", "a result that nobody keeps", "`silu(h)`"),
+    ("05.block", B + (FIRST + SECOND + "return block.bypass(x) + block.conv2(silu(h))").replace("silu", "torch.relu"),
+     "relu for silu", "a corner"),
+    ("03.loss", G + MIXED + "loss = 0\n    for k in range(len(x0)):\n        "
+     "loss += ((network(x_t[k:k+1], t[k:k+1]) - eps[k:k+1])**2).mean()\n    return loss",
+     "added up over the pictures", "how many"),
+    ("03.loss", G + MIXED + "guess = (x_t - (1 - a)**0.5 * network(x_t, t)) / a**0.5\n    "
+     "return ((guess - x0)**2).mean()", "the pictures are compared", "noise"),
+    ("03.loss", G + MIXED + SQUARED.replace(", t)", ", t - 1)"), "one too many or too few", "`t - 1`"),
+    ("03.loss", G + MIXED.replace("[t]", "[t + 1]") + SQUARED, "one too many or too few", "`t + 1`"),
+    ("03.targets", V + PICTURE + DUST + "print(x0, eps)", "print for return", "hands it back"),
+    ("03.loss", G + "import numpy as np\n    " + MIXED + "return np.mean((network(x_t, t) - eps)**2)",
+     "numpy for torch", "write `torch.` for `np.`"),
+    ("03.loss", G + MIXED + "return np.mean((network(x_t, t).detach().numpy() - eps.numpy())**2)",
+     "cut off from the network", "detach()"),
+    ("03.loss", G + MIXED + "return (network(x_t, t) - eps**2).mean()", "brackets are missing", "all that is squared"),
+    ("06.formula", F + "return 0.40 + guidance_scale * (0.60 - 0.40)", "a number of the table kept", "`0.4`, `0.6`"),
+    ("06.formula", F + "return 0.40 + guidance_scale * 0.20", "a number of the table kept", "`0.4`, `0.2`"),
+    ("06.formula", F + PUSHED + "return g * (eps_cond.std() / g.std())", "something is too much", "without a part"),
+    ("06.formula", F + PUSHED + "return g * eps_cond.std() / g.std()", "something is too much", "without a part"),
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")  # numpy's, of np.clip(tensor)
 def test_a_beginners_slip_has_a_name(name, code, slip, words):
@@ -257,6 +301,7 @@ def told(name: str, code: str):
     stepping = ("predict(x)", ".x0,", "t), a", " in range(", "step(x, eps, 0.5")
     names |= {"ddim_step": ddim_step} if any(part in code for part in stepping) else {}
     names |= {"noise": noise} if " noise(" in code or "(noise" in code else {}
+    names |= {"silu": torch.nn.functional.silu} if name == "05.block" else {}
     names |= {"math": math} if "math.sqrt(x0)" in code else {}
     if name[:2] != "08" and "math." not in code:
         names["torch"] = torch
@@ -347,6 +392,11 @@ def test_the_commonest_slips_are_named_in_every_exercise(name, capsys):
     ("04.ddim", D + MIX, "`x0` is not known here: the function is given `x_t`, `eps`, `alpha_bar`, `alpha_bar_next`"),
     ("08.loop", L + "return my_sampler(predict, schedule, x, timesteps)", "a cell of this notebook"),
     ("01.q_sample", Q + "return 2 * add_noise(x0, eps, alpha_bar)", "write `from diffusion_lab import add_noise`"),
+    ("05.block", B + "return block.scale * x", "`scale` stands by itself: the function is given it"),
+    ("05.block", B + "return block.silu(x) * 2", "`silu` stands by itself: `silu(...)`"),
+    ("05.block", B + "return x.silu() * 2", "`silu` stands by itself: `silu(...)`"),
+    ("05.block", B + "return block.norm(x) * 2", "Is it `.norm1` or `.norm2`?"),
+    ("05.block", B + "return block(x, scale) * 2", "`block` is the whole; its parts are called, such as `block.norm1"),
     ("04.ddim", D + "y = later\n    later = eps\n    return y", "give it one before"),
 ])  # fmt: skip
 def test_an_error_is_told_with_what_to_do(name, code, words):
@@ -416,6 +466,19 @@ def test_a_diagnosis_may_be_spelt_in_the_usual_ways():
     assert judge_diagnoses(ward, {1: "no times table"}).box.mood == "wrong"
 
 
+@pytest.mark.parametrize(("answer", "came"), [((10, 760), "10760"), ("10,760", "10760"), ((1, 20, 3), "1020003")])
+def test_a_comma_between_thousands_is_told(answer, came):
+    verdict = judge_value(find("05.weights"), answer)
+    assert verdict.slip == "unusable" and f"A comma makes several numbers of one: write {came}." in repr(verdict.box)
+
+
+def test_what_nothing_is_like_is_not_guessed():
+    """An attribute that nobody meant is not offered."""
+    for wrong in ("x.silu() * 2", "block.attend(x)", "x.rooted()"):
+        box = repr(judge_code(find("05.block"), written(B + f"return {wrong}")).box)
+        assert "Is it" not in box, box
+
+
 WIDER = "def residual_block(x, scale, shift, block):\n"
 
 
@@ -433,12 +496,22 @@ def test_a_choice_without_quotes_hears_of_them(capsys):
     assert "in quotes; a tensor of shape (2,) came" in capsys.readouterr().out
 
 
+def test_the_names_that_can_be_said_are_not_told_in_the_order_of_the_patients():
+    for ward in (find("03.clock"), find("04.clinic"), find("05.ward"), find("06.patients")):
+        told = judge_diagnoses(ward, {1: "?"}).box.lines[-1]
+        places = [told.index(f'"{name}"') for name in ward.truth.values()]
+        assert places != sorted(places)
+
+
 def test_one_patient_alone_is_judged_and_one_that_is_not_there_is_told():
     clinic = find("04.clinic")
     verdict = judge_diagnoses(clinic, {2: clinic.truth[2]})
     assert verdict.box.head == "1 right, 0 not right, 9 still open" and set(verdict.goes_on) == set(clinic.truth)
     near = judge_diagnoses(clinic, {8: "alpha for alpha baer"})
     assert "none of the names in the list. Did you mean 'alpha for alpha_bar'?" in repr(near.box)
+    assert all(f'"{one}"' in near.box.lines[-1] for one in clinic.signs)  # all that can be said
+    part = judge_diagnoses(find("03.clock"), {2: "zero"})
+    assert "Did you mean 'stands still at zero'?" in repr(part.box)
     assert "one with [12] came" in repr(judge_diagnoses(clinic, {12: "wrong sign"}).box)
 
 

@@ -559,7 +559,7 @@ def test_a_number_is_judged_by_its_tolerance(answer, slip, mood, head):
 
 
 @pytest.mark.parametrize(("answer", "slip", "head", "line"), [
-    (" NOISE ", "", "Right", "noise it is"), ("Picture", "picture", "Not picture", "not the picture"),
+    (" NOISE ", "", "Right", "noise it is"), ("Picture", "picture", "Not right: picture", "not the picture"),
     ("x", "unusable", "It cannot be used yet", "One of \"noise\", \"picture\" was expected; 'x' came."),
     (noise, "unusable", "It cannot be used yet", 'the function of that name; the word is written "noise".'),
 ])  # fmt: skip
@@ -582,7 +582,8 @@ def test_diagnoses_are_counted(answers, slip, mood, head):
     if "x" in answers:
         assert verdict.box.lines[1] == "✗ Bob: not 'x'. That would show like this: y."
     if "what?" in answers:
-        assert verdict.box.lines == ("✗ Bob: 'what?' is none of the names in the list.",)
+        assert verdict.box.lines == ("✗ Bob: 'what?' is none of the names in the list.",
+                                     'The names are "no noise", "wrong sign", "x".')
 
 
 @pytest.mark.parametrize(("why", "head"), [("time", "Stopped: it did not come to an end"),

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from diffusion_lab.coursework.lessons import find
 
 TEXTS = Path(__file__).parents[1] / "lessons/text"
 CELLS = {  # for each exercise words of the cells that are needed; the last one draws with the answer
-    "02.posterior": ("import numpy", "far_a =", "def on_paper", "posterior_mean(row"),
+    "02.posterior": ("import numpy", "far_a =", "posterior_mean(row"),
     "02.reverse": ("import numpy", "def walk", "walk(reverse_step, noise(model.shape, seed=1)"),
     "03.loss": ("import Learning", "rounds = probes", "def valley", "lowest, off ="),
     "03.targets": ("import Learning", "for convert in"),
@@ -45,7 +46,8 @@ class Drawing:
             seen.append(figures.strip(image, *words, **how) if how else figures.Figure(small(image), *words))
 
         self.names |= {self.call: answer, "strip": kept, "Figure": kept}
-        exec(self.drawn, self.names)
+        with mock.patch("diffusion_lab.figures.plots.Figure", kept):
+            exec(self.drawn, self.names)
         (drawn,) = seen
         return np.asarray(drawn.image.convert("RGB"), dtype=np.float32) / 255, f"{drawn.alt} {drawn.caption}"
 

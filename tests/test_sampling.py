@@ -303,7 +303,8 @@ def test_a_recipe_keeps_its_interval_where_it_acts():
     ((990, 995), "holds one or more of the path's timesteps was expected; 990 to 995 came, and the path asks at t = 9"),
     ((700, 200), "begins with the lower timestep; (700, 200) came; turn it around"),
     (500, "is two timesteps, (low, high); 500 came"), ("ab", "two timesteps, (low, high); 'ab' came"),
-    ((1, 2, 3), "(low, high); (1, 2, 3) came"), ((-1, 5), "an end of guidance_interval is a number"),
+    ((1, 2, 3), "(low, high); (1, 2, 3) came"),
+    ((-1, 5), "an end of guidance_interval is a number of 0 or more; -1 came"),
     ((0, True), "an end of guidance_interval is a number"), (("0", 5), "an end of guidance_interval is a number"),
 ])
 def test_an_interval_that_means_nothing_is_told(interval, said):

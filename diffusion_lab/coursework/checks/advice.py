@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from torch import nn
+
 from ...errors import LabError
 from ...guidance import Guess
 from .box import spoken
@@ -50,14 +52,18 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
     if guess and isinstance(error, TypeError | LabError) and "predict" in exercise.call:
         return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
     if isinstance(error, AttributeError) and isinstance(call, ast.Attribute):
-        return _attribute(call.attr, _value(call.value, own.tb_frame) if error.obj is None else error.obj)
+        return _attribute(call.attr, _value(call.value, own.tb_frame) if error.obj is None else error.obj, own.tb_frame)
     if isinstance(error, TypeError) and (plain := _plain(call, own)):
         return plain
     if isinstance(call, ast.Call) and re.search(r"to have \d+ channels, but got|number of channels", said):
         return (f"`{ast.unparse(call.func)}` takes another number of maps than it got: does another part belong there, "
                 "or something else into its brackets?")
     if isinstance(call, ast.Call) and (own.tb_next or isinstance(error, TypeError) and "argument" in said):
-        form = _form(ast.unparse(call.func), _value(call.func, own.tb_frame))
+        name, called = ast.unparse(call.func), _value(call.func, own.tb_frame)
+        if isinstance(called, nn.Module) and "." not in name:
+            part = next((one for one, _ in called.named_children()), "forward")
+            return f"`{name}` is the whole; its parts are called, such as `{name}.{part}(...)`."
+        form = _form(name, called)
         return f"`{ast.unparse(call)}`: it is called as `{form}`; compare what it gets, and the order." if form else ""
     if own is None and isinstance(error, TypeError) and "argument" in said:
         return f"It is called as `{exercise.call}`: compare the number and the order of the arguments."
@@ -111,10 +117,19 @@ def _plain(call: ast.expr | None, own: TracebackType | None) -> str:
     return ""
 
 
-def _attribute(name: str, of: Any) -> str:
-    """What there is in place of an attribute that is not there."""
+def _attribute(name: str, of: Any, frame: FrameType) -> str:
+    """What there is in place of an attribute that is not there: a name of the function's own or of the notebook, then
+    whatever is spelt nearly so; of what every network has, nothing."""
+    if name in frame.f_locals:
+        return f"`{name}` stands by itself: the function is given it, or computes it."
+    if callable(frame.f_globals.get(name)):
+        return f"`{name}` stands by itself: `{name}(...)`."
     fields = list(getattr(of, "_fields", getattr(of, "__dataclass_fields__", ())))
-    if like := near(name, [one for one in dir(of) if not one.startswith("_")]):
+    several = sorted(one for one in dir(of) if re.fullmatch(rf"{name}\d", one))
+    if several:
+        return f"There is no `.{name}`. Is it {' or '.join(f'`.{one}`' for one in several)}?"
+    own = {*dir(of)} - ({*dir(nn.Module)} if isinstance(of, nn.Module) else set())
+    if like := near(name, sorted(one for one in own if not one.startswith("_")), 0.75):
         return f"There is no `.{name}`. Is it `.{like}`?"
     has = " and ".join(f"`.{one}`" for one in fields)
     return f"A {type(of).__name__} has no `.{name}`; it has {has}." if fields else ""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .box import Box, spoken
@@ -23,6 +23,8 @@ def judge_value(exercise: Value, answer: Any) -> Verdict:
     try:
         number = float(answer)
     except Exception:  # an answer may be anything, and its __float__ raise anything
+        if whole := _without_commas(answer):
+            return unusable(exercise, f"A comma makes several numbers of one: write {whole}.")
         return unusable(exercise, f"A number was expected; {kind_of(answer)} came.")
     if math.isnan(number):
         return unusable(exercise, "A number was expected; nan came, which is what 0 / 0 gives. Look at how you found "
@@ -36,6 +38,13 @@ def judge_value(exercise: Value, answer: Any) -> Verdict:
     return Verdict(Box("wrong", f"Not right: {side}", ("Open the first hint.",)), answer, "unrecognised")
 
 
+def _without_commas(answer: Any) -> str:
+    """The number that is meant by 10,760, two numbers to Python, or by the same as a text; "" for anything else."""
+    first, *others = re.findall(r"\d+", said := spoken(answer, str)) or [""]
+    thousands = others and re.fullmatch(r"\(?\d+(, ?\d{1,3})+\)?", said)
+    return first + "".join(other.zfill(3) for other in others) if thousands else ""
+
+
 def _judge_choice(exercise: Value, answer: Any) -> Verdict:
     said = answer.strip().lower() if isinstance(answer, str) else None
     named = getattr(answer, "__name__", None)
@@ -46,7 +55,7 @@ def _judge_choice(exercise: Value, answer: Any) -> Verdict:
     if said == exercise.truth:
         return Verdict(Box("right", "Right", (exercise.right,)), answer)
     if said in exercise.wrong:
-        return Verdict(Box("wrong", f"Not {said}", (exercise.wrong[said],)), answer, said)
+        return Verdict(Box("wrong", f"Not right: {said}", (exercise.wrong[said],)), answer, said)
     options = ", ".join(f'"{option}"' for option in sorted([exercise.truth, *exercise.wrong]))
     quotes = "" if isinstance(answer, str) else ", in quotes"
     return unusable(exercise, f"One of {options} was expected{quotes}; {kind_of(answer)} came.")
@@ -55,6 +64,12 @@ def _judge_choice(exercise: Value, answer: Any) -> Verdict:
 def _spelt(name: str) -> str:
     """A name without what is spelt in several ways: case, z or s, the signs between words, the s of a plural."""
     return " ".join(word.rstrip("s") for word in re.findall(r"[^\W_]+|\+", name.lower().replace("z", "s")))
+
+
+def _meant(said: str, names: Iterable[str]) -> str:
+    """The one name of which a part was said, or that is spelt nearly so; "" where there is none."""
+    part = [name for name in names if len(said) > 2 and _spelt(said) in _spelt(name)]
+    return part[0] if len(part) == 1 else near(said, names, 0.8)
 
 
 @on_the_leash
@@ -68,7 +83,7 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
     if all(said is ... for said in answer.values()):
         lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
         return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")
-    lines, right, open_ = [], 0, 0
+    lines, right, open_, unknown = [], 0, 0, False
     names = {_spelt(name): name for name in exercise.signs}
     for patient, truth in exercise.truth.items():
         said = answer[patient]
@@ -82,11 +97,14 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
         elif isinstance(said, str) and said in exercise.signs:
             lines.append(f"✗ {patient}: not {said!r}. That would show like this: {exercise.signs[said]}")
         else:
-            like = near(said, exercise.signs, 0.8) if isinstance(said, str) else ""
+            like = _meant(said, exercise.signs) if isinstance(said, str) else ""
             meant = f" Did you mean {like!r}?" if like else ""
             lines.append(f"✗ {patient}: {spoken(said)} is none of the names in the list.{meant}")
+            unknown = True
     if right == len(exercise.truth):
         return Verdict(Box("right", "All of them right", (*lines, exercise.right)), answer)
+    if unknown:
+        lines.append("The names are " + ", ".join(f'"{name}"' for name in sorted(exercise.signs)) + ".")
     wrong = len(exercise.truth) - right - open_
     head = f"{right} right, {wrong} not right, {open_} still open"
     return Verdict(Box("wrong" if wrong else "not yet", head, tuple(lines)), answer, "unrecognised" if wrong else "")

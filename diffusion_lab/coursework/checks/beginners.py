@@ -9,6 +9,7 @@ import ast
 import contextlib
 import inspect
 import io
+import itertools
 import re
 import textwrap
 import warnings
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .expressions import EXPRESSIONS, factors_exchanged
+from .forgotten import forgotten, never_used, too_much, used_twice
 from .names import arguments, arguments_moved, imports, is_stored, looked_up, names, one_for_another
 from .statements import assignments, attached, counts, loops, placed, results, returns
 from .tables import kept
@@ -37,19 +39,22 @@ class Repair:
     says: str
 
 
-def repaired(answer: Callable, right: Callable[[Callable], bool],
-             table: Mapping[str, float] | None = None) -> Repair | None:
+def repaired(answer: Callable, right: Callable[[Callable], bool], table: Mapping[str, float] | None = None,
+             reference: Callable | None = None, only: Callable | None = None) -> Repair | None:
     """The first repair after which `right(mended)` holds; None where there is none, or no source to mend.
 
     `right` runs the function on the exercise's cases; whatever the function raises there means that it is not right.
-    `table` says which numbers stood for the arguments where the lesson worked it out by hand.
+    `table` says which numbers stood for the arguments where the lesson worked it out by hand; `reference` is the right
+    function, of which only the parts that it calls are looked at. `only` names the one kind of repair to try.
     """
-    read = _source(answer)
+    read, ours = _source(answer), _source(reference) if reference else None
     if read is None:
         return None
     source, known = read
+    tree = ast.parse(source).body[0]
+    attempts = only(tree) if only else _attempts(source, tree, known, table or {}, ours)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
-        for attempt in _attempts(source, known, table or {}):
+        for attempt in attempts:
             function = _compiled(attempt.tree, {**known, **attempt.extra})
             if function is not None and right(function):
                 return Repair(attempt.name, attempt.says)
@@ -128,15 +133,16 @@ def _compiled(tree: ast.FunctionDef, names: dict) -> Callable | None:
     return names[tree.name]
 
 
-def _attempts(source: str, known: dict, table: Mapping[str, float]) -> Iterator[Attempt]:
+def _attempts(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str, float],
+              ours: tuple[str, dict] | None) -> Iterator[Attempt]:
     """Every repair, one at a time; what was not imported is mended first, and told with the other."""
-    tree = ast.parse(source).body[0]
     missing = list(imports(tree, known))
     extra = {name: value for _, name, value in missing}
     told = "".join(says for says, _, _ in missing)
     if missing:
         yield Attempt("not imported", told.strip(), tree, extra)
-    for attempt in _repairs(source, tree, {**known, **extra}, table):
+    parts = never_used(tree, ast.parse(ours[0]).body[0]) if ours else ()
+    for attempt in itertools.chain(_repairs(source, tree, {**known, **extra}, table), parts):
         yield attempt._replace(says=told + attempt.says, extra={**extra, **attempt.extra})
 
 
@@ -150,6 +156,8 @@ def _repairs(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str
         for mended, before in exchanged(tree, site):
             yield Attempt(name, says.format(code=said(before)), mended)
     for repair in (looked_up, arguments_moved, results, returns, attached, loops, assignments, factors_exchanged,
-                   one_for_another):
+                   forgotten, used_twice):
         yield from repair(tree)
     yield from kept(tree, table)
+    yield from too_much(tree)
+    yield from one_for_another(tree)

@@ -18,6 +18,7 @@ from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
 from .limits import limited
 from .measuring import distance, flat, kind_of, misfit, worst
+from .statements import assignments
 from .verdicts import GO_ON, YOURS, Verdict, on_the_leash, stopped, unusable
 
 RIGHT = 1e-4  # relative difference from the reference that still is right: another order of float32 operations
@@ -58,11 +59,13 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
     if not callable(answer):
         return unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came.")
     verdict = _judge_function(exercise, answer)
-    if verdict.slip not in ("raised", "unusable", "unrecognised"):
+    if verdict.box.mood != "wrong":
         return verdict
+    named = verdict.slip not in ("raised", "unusable", "unrecognised")
     expected, _ = _results(exercise, exercise.reference)
     right = functools.partial(_is_right, exercise, expected)
-    found = limited(lambda: repaired(answer, right, exercise.table)).value
+    found = limited(lambda: repaired(answer, right, exercise.table, exercise.reference,
+                                     assignments if named else None)).value    # what numbers cannot tell
     if found is None and verdict.slip == "unrecognised":
         found = limited(lambda: strange(answer, exercise.reference)).value
     if found is None:
@@ -120,7 +123,8 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
     share = max(distance(g, t) for g, t in zip(got, true, strict=True))
     off = "it gives values that are not numbers (NaN or infinite), as 0 / 0 and the root of a negative number do" if (
         share == float("inf")) else (
-        f"it is off by {share:.0%} of the right answer's size where it is furthest off")
+        f"it is off by {f'{share:.0%}' if share >= 0.005 else 'less than 1%'} of the right answer's size where it is "
+        "furthest off")
     lines = (f"The shape is right and the numbers are not: {off}. This is none of the mistakes known here, so read "
              "your formula term by term, or open the first hint.", YOURS)
     return Verdict(Box("wrong", "Not right: a mistake not seen before", lines), answer, "unrecognised")

@@ -50,11 +50,14 @@ def _factor(node):
     return None
 
 
-def _under_the_root(node):
-    """1 - a**0.5 as (1 - a)**0.5."""
-    if (_is(node, ast.Sub) or _is(node, ast.Add)) and _is(node.right, ast.Pow):
-        return ast.BinOp(ast.BinOp(node.left, node.op, node.right.left), ast.Pow(), node.right.right)
-    return None
+def _into_the_power(square: bool):
+    """a - b**2 as (a - b)**2; not for a square, 1 - a**0.5 as (1 - a)**0.5."""
+    def site(node):
+        if (_is(node, ast.Sub) or _is(node, ast.Add)) and _is(node.right, ast.Pow):
+            if (getattr(node.right.right, "value", None) == 2) == square:
+                return ast.BinOp(ast.BinOp(node.left, node.op, node.right.left), ast.Pow(), node.right.right)
+        return None
+    return site
 
 
 def _one_minus(node):
@@ -242,7 +245,8 @@ EXPRESSIONS = (
     ("brackets are missing", BRACKET + "all that is divided.", _numerator),
     ("brackets are missing", BRACKET + "all that you divide by.", _denominator),
     ("brackets are missing", BRACKET + "the sum.", _factor),
-    ("brackets are missing", BRACKET + "what stands under the root.", _under_the_root),
+    ("brackets are missing", BRACKET + "all that is squared.", _into_the_power(square=True)),
+    ("brackets are missing", BRACKET + "what stands under the root.", _into_the_power(square=False)),
     ("brackets are missing", BRACKET + "the difference.", _one_minus),
     ("brackets are missing", BRACKET + "all that stands under the root.", _into_the_root),
     ("results that changed places", "{code}: the two have changed places.", _results),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,7 +43,8 @@ def misfit(result: Any, wanted: Any) -> str:
                                                      and not result.is_complex())
         return "" if single else f"One number was expected; {kind_of(result)} came."
     if not isinstance(result, Tensor):
-        return f"It should return {kind_of(wanted)}; {kind_of(result)} came."
+        comma = " A comma makes several things of one." if isinstance(result, tuple) else ""
+        return f"It should return {kind_of(wanted)}; {kind_of(result)} came.{comma}"
     if (result.layout, result.device) != (wanted.layout, wanted.device):
         return (f"It should return a plain tensor that holds its numbers, as its arguments do; {result.layout} on "
                 f"{result.device} came.")
@@ -61,7 +63,9 @@ def misfit(result: Any, wanted: Any) -> str:
 def kind_of(value: Any) -> str:
     """What came, in a few words."""
     if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
+        return f"a tensor of shape {tuple(value.shape)}" if value.dim() else "a tensor of one number"
+    if isinstance(value, np.generic):
+        return "a number of numpy's"
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     if value is ...:

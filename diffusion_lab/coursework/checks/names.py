@@ -27,8 +27,14 @@ def _renamed(tree: ast.FunctionDef, old: str, new: str) -> ast.FunctionDef:
 def _free(tree: ast.FunctionDef) -> list[str]:
     """The names that a function takes from outside, but for Python's own."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    own = {*arguments(tree), *_made(tree)}
+    own = {*arguments(tree), *_made(tree), *_imported(tree)}
     return list(dict.fromkeys(node.id for node in names if node.id not in own and not hasattr(builtins, node.id)))
+
+
+def _imported(tree: ast.FunctionDef) -> list[str]:
+    """The names that a function imports itself."""
+    return [alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names]
 
 
 def arguments(tree: ast.FunctionDef) -> list[str]:
@@ -86,9 +92,9 @@ def names(tree: ast.FunctionDef, known: dict) -> Iterator[Attempt]:
             for argument in given:
                 yield Attempt("a variable of an earlier cell", f"`{name}` is a variable of another cell; what the "
                               f"function is given is called `{argument}`.", _renamed(tree, name, argument))
-        if name in ("np", "numpy"):
-            yield Attempt("numpy for torch", "numpy's functions make numpy's arrays, torch's make tensors: write "
-                          f"`torch.` for `{name}.`.", _renamed(tree, name, "torch"), {"torch": torch})
+    for name in {"np", "numpy"} & {*_free(tree), *_imported(tree)}:
+        yield Attempt("numpy for torch", "numpy's functions make numpy's arrays, torch's make tensors: write "
+                      f"`torch.` for `{name}.`.", _renamed(tree, name, "torch"), {"torch": torch})
 
 
 def near(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:

@@ -37,8 +37,9 @@ def returns(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """print for return, no return at all, a list for a tensor."""
     if isinstance(last := tree.body[-1], ast.Expr):
         value, mended = last.value, copy.deepcopy(tree)
-        shown = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "print" and len(value.args) == 1
-        mended.body[-1] = ast.Return(value.args[0] if shown else value)
+        shown = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "print" and value.args
+        mended.body[-1] = ast.Return(value if not shown else value.args[0] if len(value.args) == 1 else
+                                     ast.Tuple(value.args, ast.Load()))
         if shown:
             yield Attempt("print for return", f"{said(last)} shows a value; `return` hands it back.", mended)
         else:
@@ -73,6 +74,9 @@ def attached(tree: ast.FunctionDef) -> Iterator[Attempt]:
             node = self.generic_visit(node)
             return self._instead(node, node.value if node.attr == "data" else None)
 
+        def visit_Name(self, node):
+            return ast.Name("torch", node.ctx) if node.id in ("np", "numpy") else node
+
         def visit_With(self, node):
             held = {getattr(getattr(one.context_expr, "func", None), "attr", "") for one in node.items}
             node = self.generic_visit(node)
@@ -89,7 +93,7 @@ def attached(tree: ast.FunctionDef) -> Iterator[Attempt]:
     if found:
         code = found[0] if len(found[0]) <= 60 else f"{found[0][:57]}..."
         yield Attempt("cut off from the network", f"`{code}` gives a number that no longer knows where it comes from, "
-                      "so no training could follow it back to the weights.", mended)
+                      "so no training could follow it back to the weights.", mended, {"torch": torch})
 
 
 def _wrapped(tree: ast.FunctionDef) -> ast.FunctionDef:

@@ -13,13 +13,14 @@ MOST = 256  # ways to put letters for numbers
 def kept(tree: ast.FunctionDef, table: Mapping[str, float]) -> Iterator[Attempt]:
     """Letters for the numbers that stood for them in the `table`, in every way that gives these numbers."""
     meant = [(form.format(a=name), eval(form.format(a=value))) for name, value in table.items() for form in FORMS]
+    meant += [(f"{b} - {a}", table[b] - table[a]) for a, b in itertools.permutations(table, 2)]
     places = {k: fits for k, value in _numbers(tree).items()
               if (fits := [ast.parse(form, mode="eval").body for form, number in meant if abs(number - value) < 1e-9])}
     said = ", ".join(f"`{value:g}`" for value in dict.fromkeys(_numbers(tree)[k] for k in places))
     for letters in itertools.islice(itertools.product(*places.values()), MOST if places else 0):
         mended = replaced(tree, dict(zip(places, letters, strict=True)))
-        yield Attempt("a number of the table kept", f"{said}: so it was in the table, and so it is for no other share "
-                      "of picture. Put letters for the numbers.", mended)
+        yield Attempt("a number of the table kept", f"{said}: so it was where it was worked out by hand, and so it is "
+                      "for no other numbers. Put letters in their place.", mended)
 
 
 def _numbers(tree: ast.FunctionDef) -> dict[int, float]:

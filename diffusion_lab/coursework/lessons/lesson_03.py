@@ -10,11 +10,9 @@ from ...exact import Exact
 from ...mixing import add_noise, eps_of, predicted_x0, target_of
 from ...noising import noise
 from ...objectives import Objective
-from ...sampling import ddim_step
 from ...schedules import cosine
-from ...toy import Toy
 from ..checks.exercises import Code, Diagnoses, Slip
-from . import illness
+from .clocks import PATIENTS
 
 SPREAD = 0.7  # of the bell-shaped data that the loss is checked on: their perfect denoiser is one line
 
@@ -65,6 +63,13 @@ def _loss(share=lambda bars, t: bars[t][:, None], mix=None, ask=lambda net, x_t,
         return error(ask(network, x_t, x0, t) - target(x0, eps, x_t))
 
     return loss
+
+
+def _of_pictures(network, x0, eps, t, alpha_bars):
+    """The mistake in the picture, where that in the noise was asked for."""
+    a = alpha_bars[t][:, None]
+    x_t = add_noise(x0, a, eps)
+    return (predicted_x0(x_t, network(x_t, t), a) - x0).square().mean()
 
 
 def _by_torch(network, x0, eps, t, alpha_bars):
@@ -127,6 +132,11 @@ LOSS = Code(
              "index too many?", _loss(error=lambda d: d[0].square().mean())),
         Slip("added up over the pixels", "The mean is taken over the pictures, but the pixels of one are added up: "
              "look at what the mean is taken of.", _loss(error=lambda d: d.square().sum(dim=1).mean())),
+        Slip("added up over the pictures", "The mean of each picture is added to a sum, and the sum is never divided "
+             "by how many pictures there are: look at what comes after the loop.",
+             _loss(error=lambda d: d.square().mean(dim=1).sum())),
+        Slip("the pictures are compared", "You turn the guess into a picture and compare pictures: the network says "
+             "the noise, and so the noise is compared. Look at what you subtract.", _of_pictures),
         Slip("distances that are not squared", "The mistakes are counted as they are, so the best guess is no mean, "
              "but a median: look for the square.", _loss(error=lambda d: d.abs().mean())),
         Slip("mistakes that cancel", "Too much here and too little there add up to nothing: square each mistake before "
@@ -202,35 +212,6 @@ TARGETS = Code(
 
 
 # --- the broken clocks -------------------------------------------------------------------------------------------
-
-CLOCKS: dict[str, Callable[[int, int, int], int]] = {  # what the network is told at step k of n, in place of t
-    "right": lambda t, k, n: t,
-    "stands still in the middle": lambda t, k, n: 500,
-    "stands still at zero": lambda t, k, n: 0,
-    "150 ahead": lambda t, k, n: min(t + 150, 999),
-    "runs backwards": lambda t, k, n: 999 - t,
-    "counts steps": lambda t, k, n: n - 1 - k,
-}
-FAULTS = {  # each fault in words
-    "150 ahead": "the network is told t + 150: it believes that there is more noise than there is",
-    "counts steps": "the network is told 39, 38, ..., 0, the number of the step, where t falls from 999 to 0",
-    "runs backwards": "the network is told 999 - t: little noise at the start, much at the end",
-    "stands still at zero": "the network is told t = 0 all the way: nearly no noise",
-    "stands still in the middle": "the network is told t = 500 all the way: half picture, half noise",
-}
-PATIENTS = {1: "150 ahead", 2: "stands still at zero", 3: "counts steps", 4: "stands still in the middle",
-            5: "runs backwards"}
-
-
-def by_clock(number: int, toy: Toy, prompt: str = "moons", points: int = 400, n: int = 40) -> Tensor:
-    """Points (points, 2) that a healthy network draws in n steps of DDIM by the clock of patient `number` (0: a right
-    one), always from the same static. Raises LabError for another number."""
-    told = CLOCKS[illness({0: "right"} | PATIENTS, number)]
-    x, condition = noise(toy.shape, list(range(points))), toy.condition([prompt] * points)
-    for k, (t, alpha_bar, alpha_bar_next) in enumerate(toy.schedule.times(toy.schedule.timesteps(n))):
-        x = ddim_step(x, toy.predict_noise(x, told(t, k, n), condition), alpha_bar, alpha_bar_next)
-    return x
-
 
 CLOCK = Diagnoses(
     truth=PATIENTS,

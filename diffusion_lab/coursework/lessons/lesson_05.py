@@ -41,6 +41,9 @@ WEIGHTS = Value(
         TWO: "This is the second convolution alone: there is a first one, and the rest.",
         ONE + REST: "The second convolution is missing: the block has two.",
         TWO + REST: "The first convolution is missing: the block has two.",
+        2 * TWO + REST: "This is the second convolution twice: fewer maps come into the first one.",
+        (9 * 24 + 1) * 16 + TWO + REST: "In the first convolution the maps that come in and those that go out have "
+                                        "changed places: look at which of them has the bias.",
         ONE + TWO - 2 * 24: "These are the two convolutions, and both without their biases: look at the 1 in the "
                             "formula, and at the block's other parts.",
     },
@@ -64,7 +67,7 @@ def _awake(block: nn.Module, seed: int) -> nn.Module:
 
 def _blocks() -> list[tuple]:
     cases = []
-    for before, after, seed in ((16, 8, 1), (8, 8, 2)):
+    for before, after, seed in ((8, 8, 2), (16, 8, 1)):
         scale, shift = noise((after, 1, 1), [seed + 10, seed + 20]), noise((after, 1, 1), [seed + 30, seed + 40])
         cases.append((noise((before, 5, 5), [seed, seed + 1]), scale, shift,
                       _awake(ResidualBlock(before, after, 6), seed)))
@@ -144,6 +147,9 @@ BLOCK = Code(
              "missing.", _block(first=lambda x, b: b.conv1(b.norm1(x)))),
         Slip("not bent in the second round", "Between scale, shift and the second convolution something is missing: "
              "how did the first round do it?", _block(second=lambda h, b: b.conv2(h))),
+        Slip("relu for silu", "Your curve has a corner at 0 and presses all negative numbers to 0: the network has "
+             "learned with `silu`, which is round there.",
+             _block(first=lambda x, b: b.conv1(F.relu(b.norm1(x))), second=lambda h, b: b.conv2(F.relu(h)))),
         Slip("bent twice", "A silu too many in the second round: look for two of them, one inside the other.",
              _block(second=lambda h, b: b.conv2(silu(silu(h))))),
         Slip("bent at the end", "The sum is bent once more, and what came in does not pass as it was: look at the last "

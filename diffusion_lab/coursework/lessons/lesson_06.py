@@ -42,6 +42,7 @@ FORMULA = Code(
     source=(guide,),
     also_right=(_by_lerp, _by_the_paper),
     cases=_guesses,
+    table={"eps_uncond": 0.40, "eps_cond": 0.60},
     right="This one line is in every text-to-image model. At 0 nobody listens to the prompt, at 1 it is heard once.",
     hints=(
         "Think of the pixel by hand: you began at one of the two guesses, and went along the difference to the other "

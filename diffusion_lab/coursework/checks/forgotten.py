@@ -1,0 +1,78 @@
+"""Slips of what is forgotten or too much: a root, a part, a factor, a one, and the old value of a name used twice."""
+
+import ast
+import copy
+from collections.abc import Iterator
+
+from .trees import Attempt, exchanged, replaced, said
+
+PRODUCT = ast.Mult | ast.Div
+
+
+def _rooted(side: str, kind: type):
+    """a * b as a**0.5 * b, or as a * b**0.5; the same of a / b."""
+    def site(node):
+        factor = getattr(node, side) if isinstance(node, ast.BinOp) and isinstance(node.op, kind) else None
+        power = isinstance(getattr(factor, "op", None), ast.Pow)
+        if factor is None or power or isinstance(factor, ast.Constant | ast.Call):
+            return None
+        sides = {"left": node.left, "right": node.right} | {side: ast.BinOp(factor, ast.Pow(), ast.Constant(0.5))}
+        return ast.BinOp(sides["left"], node.op, sides["right"])
+    return site
+
+
+def _one_off(node):
+    """a - 1 as a, and a + 1 as a."""
+    shifted = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+    return node.left if shifted and getattr(node.right, "value", None) == 1 else None
+
+
+def forgotten(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A root that one factor lacks, and a count that is one off."""
+    for site in (_rooted("left", ast.Mult), _rooted("right", ast.Mult), _rooted("right", ast.Div)):
+        for mended, before in exchanged(tree, site):
+            yield Attempt("a root is forgotten", f"{said(before)}: pictures and noise are scaled by roots of shares. "
+                          "Does one of the two still lack its own?", mended)
+    for mended, before in exchanged(tree, _one_off):
+        yield Attempt("one too many or too few", f"{said(before)}: is it that one, or the one beside it?", mended)
+
+
+def too_much(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A factor or a term that is not in the formula."""
+    for k, node in enumerate(ast.walk(tree)):
+        if not isinstance(node, ast.BinOp) or isinstance(node.op, ast.Pow):
+            continue
+        inner = node.left if isinstance(node.left, ast.BinOp) and isinstance(node.left.op, PRODUCT) else None
+        kept = [node.left, *([inner.left] if inner and isinstance(node.op, PRODUCT) else [])]
+        for part in kept if isinstance(node.op, ast.Div | ast.Sub) else [*kept, node.right]:
+            yield Attempt("something is too much", f"{said(node)} is right without a part of it: which one does the "
+                          "formula not have?", replaced(tree, {k: part}))
+
+
+def used_twice(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A name that gets a new value while its old one is still needed further down."""
+    for k, line in enumerate(tree.body):
+        target = line.targets[0] if isinstance(line, ast.Assign) else None
+        if not isinstance(target, ast.Name):
+            continue
+        later = [n for n, node in enumerate(ast.walk(tree)) if isinstance(node, ast.Name) and node.id == target.id
+                 and isinstance(node.ctx, ast.Load) and node.lineno > line.end_lineno]
+        for places in dict.fromkeys([*((n,) for n in later), tuple(later)]):
+            mended = replaced(tree, {n: ast.Name("_old", ast.Load()) for n in places})
+            mended.body.insert(k, ast.Assign([ast.Name("_old", ast.Store())], ast.Name(target.id, ast.Load())))
+            yield Attempt("a name is used twice", f"`{target.id}` has a new value since {said(line)}, and a line "
+                          "further down still needs the old one: give the new value another name.", mended)
+
+
+def never_used(tree: ast.FunctionDef, reference: ast.FunctionDef) -> Iterator[Attempt]:
+    """A part of an argument that the right answer calls, `block.bypass`, and that no line calls."""
+    given = {argument.arg for argument in reference.args.args}
+    ours, theirs = ({ast.unparse(node.func): node.func for node in ast.walk(one) if isinstance(node, ast.Call)
+                     and isinstance(node.func, ast.Attribute) and getattr(node.func.value, "id", "") in given}
+                    for one in (reference, tree))
+    for name in ours.keys() - theirs.keys():
+        for k, node in enumerate(ast.walk(tree)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in given:
+                called = ast.Call(copy.deepcopy(ours[name]), [copy.deepcopy(node)], [])
+                yield Attempt("a part is never used", f"`{name}` is never used: what belongs into its brackets?",
+                              replaced(tree, {k: called}))
