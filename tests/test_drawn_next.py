@@ -15,7 +15,7 @@ from diffusion_lab.coursework.lessons import find
 
 TEXTS = Path(__file__).parents[1] / "lessons/text"
 CELLS = {  # for each exercise words of the cells that are needed; the last one draws with the answer
-    "02.posterior": ("import numpy", "far_a =", "posterior_mean(row"),
+    "02.posterior": ("import numpy", "a, b = torch.tensor", "posterior_mean(row"),
     "02.reverse": ("import numpy", "def walk", "walk(reverse_step, noise(model.shape, seed=1)"),
     "03.loss": ("import Learning", "rounds = probes", "def valley", "lowest, off ="),
     "03.targets": ("import Learning", "for convert in"),
@@ -41,12 +41,13 @@ class Drawing:
 
     def __call__(self, answer) -> tuple[np.ndarray, str]:
         """The first picture, (H, W, 3) from 0 to 1, and all that is said of it."""
-        seen = []
-        def kept(image, *words, **how):
-            seen.append(figures.strip(image, *words, **how) if how else figures.Figure(small(image), *words))
+        seen, made = [], figures.Figure.__init__
+        def kept(figure, image, *words, **how):
+            made(figure, small(image) if hasattr(image, "savefig") else image, *words, **how)
+            seen.append(figure)
 
-        self.names |= {self.call: answer, "strip": kept, "Figure": kept}
-        with mock.patch("diffusion_lab.figures.plots.Figure", kept):
+        self.names |= {self.call: answer}
+        with mock.patch.object(figures.Figure, "__init__", kept):
             exec(self.drawn, self.names)
         (drawn,) = seen
         return np.asarray(drawn.image.convert("RGB"), dtype=np.float32) / 255, f"{drawn.alt} {drawn.caption}"
