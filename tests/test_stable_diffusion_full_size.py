@@ -1,4 +1,5 @@
-"""The full-size v1.5: its parameters in every run, and two real steps of it in less than 4 GiB when there is time."""
+"""The full-size v1.5: its parameters in every run, and when there is time two real steps of it in less than 4 GiB, and
+where a word is looked at in its sixteen layers."""
 
 import os
 import subprocess
@@ -18,6 +19,7 @@ import itertools, resource, sys, time, torch
 import sd_full_size
 from diffusion_lab.places import Habits
 from diffusion_lab.stable_diffusion import StableDiffusion
+from diffusion_lab.stable_diffusion.attention import heat
 from diffusion_lab.stable_diffusion.loading.devices import fast_bfloat16
 size = 64 if fast_bfloat16("cpu") else 16  # without the hardware for it, 512 pixels would take an hour
 sd = StableDiffusion(sd_full_size.pipeline(torch.bfloat16, size=size), Habits("full size"))
@@ -25,6 +27,11 @@ began = time.monotonic()
 steps = list(itertools.islice(sd.steps("a photo of an astronaut riding a horse on mars", n=50), 2))
 assert all(torch.isfinite(step.x0).all() and step.x0.shape == (1, 4, size, size) for step in steps)
 assert not torch.equal(steps[0].eps, steps[0].eps_uncond) and steps[0].eps.std() > 0
+prompt = "a photo of an astronaut riding a horse on mars"
+maps = heat(sd, prompt, "horse", n=1, guidance_scale=1)
+sides = sorted(one.shape[1] for one in maps.values())
+assert sides == sorted([size] * 5 + [size // 2] * 5 + [size // 4] * 5 + [size // 8]), sides
+assert all(torch.isfinite(one).all() and 0 <= one.min() and one.max() <= 1 for one in maps.values())
 print(8 * size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, time.monotonic() - began)
 """
 

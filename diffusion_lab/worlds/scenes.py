@@ -43,7 +43,7 @@ __all__ = [
     "RIDE_COLOURS", "SIDES", "SIZE", "SIZES", "SUBJECTS", "SUBJECT_COLOURS", "Figure", "Scene", "Window", "Windows",
     "caption", "choose",
     "choose_window", "describe", "draw", "draw_as", "known_words", "labels", "pick", "sample", "sample_with_masks",
-    "windows",
+    "sample_with_parts", "windows",
 ]  # fmt: skip
 
 
@@ -91,16 +91,32 @@ def _check(n: int, seed: int, split: str) -> None:
 def sample_with_masks(n: int, seed: int, split: str = "all", start: int = 0):
     """Like `sample`, from picture number `start` on, and with the foreground masks uint8 (n, 128, 128) after the
     images."""
+    images, masks, _, captions, scenes = _drawn(n, seed, split, start)
+    return images, masks, captions, _labels(scenes)
+
+
+def sample_with_parts(n: int, seed: int, split: str = "all", start: int = 0):
+    """Like `sample_with_masks`, but for each pixel the number in PARTS of what is drawn there, uint8 (n, 128, 128):
+    `parts == PARTS.index("ride")` is the true mask of what is ridden."""
+    images, _, parts, captions, scenes = _drawn(n, seed, split, start)
+    return images, parts, captions, _labels(scenes)
+
+
+def _drawn(n: int, seed: int, split: str, start: int):
     _check(n, seed, split)
-    images, masks = np.empty((n, SIZE, SIZE, 3), np.uint8), np.empty((n, SIZE, SIZE), np.uint8)
-    captions, scenes = [], []
+    images, captions, scenes = np.empty((n, SIZE, SIZE, 3), np.uint8), [], []
+    masks, parts = np.empty((2, n, SIZE, SIZE), np.uint8)
     for k in range(n):
         rng = np.random.default_rng([seed, start + k])
         scene = choose(rng, split)
         captions.append(caption(scene, rng))
-        images[k], masks[k], _ = draw(scene, rng)
+        images[k], masks[k], parts[k] = draw(scene, rng)
         scenes.append(scene)
-    return images, masks, captions, {name: np.array([getattr(s, name) for s in scenes]) for name in FIELDS}
+    return images, masks, parts, captions, scenes
+
+
+def _labels(scenes: list[Scene]) -> dict[str, np.ndarray]:
+    return {name: np.array([getattr(s, name) for s in scenes]) for name in FIELDS}
 
 
 def windows(n: int, seed: int, split: str = "all", start: int = 0, width: int = SIZE) -> Windows:

@@ -4,17 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...editing import keep
+from ...evaluation.masks import overlap
 from ...guidance import guided
 from ...mixing import add_noise
 from ...noising import noise
 from ...protocol import Rule
 from ...sampling import ancestral, denoise, dpmpp_2m
 from ...stable_diffusion import StableDiffusion
+from ...stable_diffusion.attention import finest, looking
 from ...worlds import scenes
 from . import GUIDANCE, N
 
@@ -71,35 +72,15 @@ def seam(images: np.ndarray, at: int = 128, around: int = 16) -> float:
     return float(jumps[at - 1] / near.mean())
 
 
-class _Watching(AttnProcessor):
-    """Plain attention that keeps its cross-attention, the mean over heads (B, h, w, tokens)."""
-
-    def __init__(self, seen: list):
-        super().__init__()
-        self.seen = seen
-
-    def __call__(self, attn, hidden_states, encoder_hidden_states=None, *args, **kwargs):
-        if encoder_hidden_states is not None:
-            q, k = (attn.head_to_batch_dim(x) for x in (attn.to_q(hidden_states), attn.to_k(encoder_hidden_states)))
-            heat = attn.get_attention_scores(q, k).unflatten(0, (len(hidden_states), -1)).mean(1)
-            side = int(heat.shape[1] ** 0.5)
-            self.seen.append(heat.unflatten(1, (side, side)))
-        return super().__call__(attn, hidden_states, encoder_hidden_states, *args, **kwargs)
-
-
 @torch.no_grad()
 def attention(sd: StableDiffusion, x0: Tensor, prompts: list[str], seed: int) -> Tensor:
     """Where each token of the prompts (B) looks in pictures x0 (B, 4, 16, 16): the mean over heads, noise levels and
     the layers of the finest cross-attention there is, (B, 16, 16, tokens)."""
-    unet, seen, condition = sd.pipeline.unet, [], sd.condition(prompts)
-    before, eps = unet.attn_processors, noise(x0.shape[1:], list(range(seed, seed + len(x0))))
-    unet.set_attn_processor({name: _Watching(seen) if "attn2" in name else AttnProcessor() for name in before})
-    for t in TIMES:
-        sd.predict_noise(add_noise(x0, sd.schedule.alpha_bar(t), eps), t, condition)
-    unet.set_attn_processor(before)
-    finest = max(heat.shape[1] for heat in seen)
-    heat = torch.stack([heat for heat in seen if heat.shape[1] == finest]).mean(0)  # (B, h, w, tokens)
-    return F.interpolate(heat.permute(0, 3, 1, 2), (16, 16), mode="bilinear").permute(0, 2, 3, 1)
+    condition, eps = sd.condition(prompts), noise(x0.shape[1:], list(range(seed, seed + len(x0))))
+    with looking(sd) as looks:
+        for t in TIMES:
+            sd.predict_noise(add_noise(x0, sd.schedule.alpha_bar(t), eps), t, condition)
+    return F.interpolate(finest(looks).permute(0, 3, 1, 2), (16, 16), mode="bilinear").permute(0, 2, 3, 1)
 
 
 def looked(sd: StableDiffusion, n: int, seed: int = 7003) -> dict[str, float]:
@@ -118,11 +99,3 @@ def looked(sd: StableDiffusion, n: int, seed: int = 7003) -> dict[str, float]:
                 if name in scores:
                     scores[name].append(overlap(heat[j, 1 + words.index(word)], where == number))
     return {name: float(np.mean(values)) for name, values in scores.items() if values}
-
-
-def overlap(heat: Tensor, true: Tensor) -> float:
-    """Intersection over union of a mask (H, W) and the hottest pixels of a map (H, W), as many as the mask has."""
-    hot = torch.zeros(heat.numel(), dtype=torch.bool)
-    hot[heat.flatten().topk(int(true.sum())).indices] = True
-    both = (hot & true.flatten()).sum()
-    return float(both / (hot | true.flatten()).sum())
