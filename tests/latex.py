@@ -5,6 +5,7 @@ squared lengths |...|^2, and names with bars, hats and indices. A letter with it
 Under \\sum_{i=1}^{N} a name with the index i stands for the i-th value of the list given for it.
 """
 
+import math
 import re
 
 import torch
@@ -110,8 +111,9 @@ class _Reader:
             inside = self.argument()
             return lambda v: inside(v) ** 0.5
         if token in FUNCTIONS:
+            base = math.log(float(self.index().strip("{}"))) if self.take("_") else 1.0  # \\log_{10}
             inside = self.argument()
-            return lambda v: FUNCTIONS[token](torch.as_tensor(inside(v), dtype=torch.float64))
+            return lambda v: FUNCTIONS[token](torch.as_tensor(inside(v), dtype=torch.float64)) / base
         if token in (r"\sum", r"\prod"):
             return self.series(token)
         return self.name(token)

@@ -87,7 +87,7 @@ def test_a_shown_solution_runs_where_it_is_pasted_and_is_right(name):
     exec(compile(ast.Module(imports, []), "<lesson>", "exec"), known)
     exec(unescape(shown), known)
     assert judge_code(find(name), known[called]).box.mood == "right"
-    assert not re.search(r"->|: (Tensor|float)|@|fmt|LabError|\"\"\"", unescape(shown))
+    assert not re.search(r"->|: (Tensor|float)|^@|fmt|LabError|\"\"\"", unescape(shown), re.M)
 
 
 @pytest.mark.parametrize("lesson", QUIZZES)

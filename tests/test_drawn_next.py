@@ -1,4 +1,4 @@
-"""A wrong function draws another picture next, in lessons 02 to 06: what a check names can be seen."""
+"""A wrong function draws another picture next, in lessons 02 to 07: what a check names can be seen."""
 
 import io
 from pathlib import Path
@@ -22,6 +22,8 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "04.ddim": ("import Player", "times = schedule", "def my_sampler", "for n in (4, 20)"),
     "05.block": ("A, B = Toy.load", "def built_of"),
     "06.formula": ("import Toy", "import torch", "def drawn_with", "course_guide"),
+    "07.error": ("import StableDiffusion", "import photos, scenes", "import ruled", "*ruled(pictures"),
+    "07.attention": ("import StableDiffusion", "def drawn_by", "mine = drawn_by(attend)"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }
 SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground

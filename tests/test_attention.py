@@ -1,0 +1,185 @@
+"""Where the words of a prompt act: read without changing anything, put back whatever happens, counted truly."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from diffusion_lab import StableDiffusion, Trajectory, noise
+from diffusion_lab.coursework.lessons.lesson_07 import counted, decibels
+from diffusion_lab.errors import LabError
+from diffusion_lab.evaluation import masks, psnr
+from diffusion_lab.recipes import attention as recipe
+from diffusion_lab.stable_diffusion.attention import (
+    attend,
+    attending,
+    difference,
+    finest,
+    heat,
+    looking,
+    token_places,
+    without,
+)
+from diffusion_lab.worlds import scenes
+
+PROMPT = "an astronaut riding a horse on mars"
+
+
+@pytest.fixture(scope="module")
+def sd():
+    return StableDiffusion.load("tiny-sd", device="cpu")
+
+
+def drawn(sd) -> torch.Tensor:
+    return Trajectory.of(sd.steps(PROMPT, n=2, seed=0)).x0
+
+
+def test_attention_is_a_softmax_over_the_tokens():
+    q, k, v = (noise((n, 4), s)[0] for n, s in ((5, 1), (3, 2), (3, 3)))
+    by_hand = torch.stack([(k @ one / 2).exp() / (k @ one / 2).exp().sum() for one in q]) @ v
+    torch.testing.assert_close(attend(q, k, v), by_hand)
+    torch.testing.assert_close(attend(q[None], k[None], v[None])[0], by_hand)
+    torch.testing.assert_close(attend(q, k, torch.eye(3)).sum(1), torch.ones(5))
+
+
+def test_looking_changes_no_bit_and_sees_every_layer_at_every_call(sd):
+    before = drawn(sd)
+    with looking(sd) as looks:
+        assert torch.equal(drawn(sd), before)
+    assert torch.equal(drawn(sd), before)
+    assert len(looks) == 5 and {len(calls) for calls in looks.values()} == {2}
+    assert sorted(calls[0].shape for calls in looks.values()) == [(2, 8, 8, 24)] * 3 + [(2, 16, 16, 24)] * 2
+    for calls in looks.values():
+        torch.testing.assert_close(calls[0].sum(-1), torch.ones(calls[0].shape[:3]))
+    assert finest(looks).shape == (2, 16, 16, 24)
+
+
+@pytest.mark.parametrize("listen", [looking, lambda sd: attending(sd, attend)])
+def test_the_processors_are_back_in_their_places_also_by_an_error(sd, listen):
+    unet, before = sd.pipeline.unet, dict(sd.pipeline.unet.attn_processors)
+    hooks = len(unet._forward_pre_hooks)
+    with pytest.raises(RuntimeError, match="torn"), listen(sd):
+        assert unet.attn_processors != before
+        raise RuntimeError("torn")
+    assert unet.attn_processors == before and len(unet._forward_pre_hooks) == hooks
+
+
+def test_what_is_looked_at_is_what_the_layers_compute_with(sd):
+    """A layer's output made of its heat: mixing the values by it, with one head, is what the layer hands on."""
+    seen = {}
+
+    def kept(q, k, v):
+        seen.setdefault(q.shape[1], []).append(attend(q, k, torch.eye(k.shape[1]).expand(len(k), -1, -1)))
+        return attend(q, k, v)
+
+    x, rows = noise(sd.shape, seed=3), sd.condition([PROMPT])
+    with looking(sd) as looks:
+        plain = sd.predict_noise(x, 500, rows)
+    with attending(sd, kept):
+        own = sd.predict_noise(x, 500, rows)
+    torch.testing.assert_close(own, plain, atol=2e-5, rtol=1e-4)
+    for places in (64, 256):
+        listened = [calls[0] for calls in looks.values() if calls[0][0, ..., 0].numel() == places]
+        for one, heads in zip(listened, seen[places], strict=True):
+            torch.testing.assert_close(one.flatten(1, 2)[0], heads.mean(0), atol=1e-5, rtol=1e-4)
+    with attending(sd, lambda q, k, v: 0 * attend(q, k, v)):
+        assert (sd.predict_noise(x, 500, rows) - plain).abs().max() > 0.01
+
+
+def test_a_picture_of_another_size_is_looked_at_in_its_own_form(sd):
+    with looking(sd) as looks:
+        sd.predict_noise(noise((4, 16, 32), seed=0), 500, sd.condition([PROMPT]))
+    assert {calls[0].shape[1:3] for calls in looks.values()} == {(8, 16), (16, 32)}
+
+
+def test_heat_of_a_word_is_its_column_of_the_guided_pictures(sd):
+    maps = heat(sd, PROMPT, "horse", n=2)
+    with looking(sd) as looks:
+        drawn(sd)
+    assert set(maps) == set(looks)
+    for layer, calls in looks.items():
+        assert torch.equal(maps[layer], torch.stack([call[1, ..., 5] for call in calls]))
+
+
+def test_words_are_found_by_their_tokens(sd):
+    assert token_places(sd, PROMPT, "horse") == [5] and token_places(sd, PROMPT, "horse on") == [5, 6]
+    assert token_places(sd, "a cat and a dog", "a") == [1, 4]
+    assert without(PROMPT, "horse") == "an astronaut riding a on mars"
+    for call in (lambda: token_places(sd, PROMPT, "cat"), lambda: without(PROMPT, "cat")):
+        with pytest.raises(LabError, match="a word of the prompt was expected, .*'cat' came"):
+            call()
+    with pytest.raises(LabError, match="a Stable Diffusion was expected"), looking(object()):
+        pass
+    with looking(sd) as looks:
+        pass
+    with pytest.raises(LabError, match="none came"):
+        finest(looks)
+
+
+def test_a_difference_is_that_of_two_guesses(sd):
+    x, other = noise(sd.shape, [0, 1]), [without(PROMPT, "mars")] * 2
+    found = difference(sd, x, 500, [PROMPT] * 2, other)
+    pair = [sd.predict_noise(x, 500, sd.condition(words)) for words in ([PROMPT] * 2, other)]
+    assert found.shape == (2, 16, 16) and torch.equal(found, (pair[0] - pair[1]).abs().mean(1))
+    assert not difference(sd, x, 500, [PROMPT] * 2, [PROMPT] * 2).any()
+
+
+def test_chance_is_what_random_heat_gives():
+    true, generator = torch.zeros(32, 32, dtype=torch.bool), torch.Generator().manual_seed(0)
+    true[4:14, 6:26] = True
+    maps = torch.rand(400, 32, 32, generator=generator)
+    point, cover = masks.by_chance(true)
+    assert sum(masks.pointed(one, true) for one in maps) / 400 == pytest.approx(point, abs=0.05)
+    assert sum(masks.overlap(one, true) for one in maps) / 400 == pytest.approx(cover, abs=0.01)
+    assert masks.pointed(true.float(), true) and not masks.pointed(-true.float(), true)
+
+
+def test_parts_are_what_was_drawn():
+    images, parts, captions, labels = scenes.sample_with_parts(6, 9)
+    again, mask, said, _ = scenes.sample_with_masks(6, 9)
+    assert (images == again).all() and captions == said and parts.shape == (6, 128, 128)
+    figure = (parts > 0) & (parts < scenes.PARTS.index("light"))
+    assert ((mask > 127) == figure).mean() > 0.98 and (parts == scenes.PARTS.index("subject")).any((1, 2)).all()
+    for one, ride in zip(parts, labels["ride"], strict=True):
+        assert (one == scenes.PARTS.index("ride")).any() == (ride != "standing")
+
+
+def test_a_prompt_loses_the_rows_that_are_taken_away(sd):
+    assert recipe.rows_left(sd, PROMPT, ()) == list(range(24))
+    assert recipe.rows_left(sd, PROMPT, ("mars", "after")) == list(range(7))
+    scene = scenes.Scene("astronaut", "horse", "mars", "white", "brown")
+    assert recipe.plain_prompt(scene) == PROMPT
+    assert torch.equal(recipe.drawn_without(sd, PROMPT, (), [3], n=1), recipe.drawn_without(sd, PROMPT, (), [3], n=1))
+
+
+def test_what_was_counted_is_what_a_few_windows_say(sd):
+    """The record against the command's own functions on six of its windows; and what the lesson says of it."""
+    record, few = counted(), recipe.scores(sd, 6)
+    assert record["n"] == 240 and tuple(record["t"]) == recipe.TIMES
+    for part, row in record["maps"].items():
+        assert row["n"] >= 200 and abs(row["attention"][1] - few[part]["attention"][1]) < 0.15
+        assert row["attention"][1] > row["one for all"][1] > row["chance"][1] - 0.01
+        assert row["attention"][0] > row["difference"][0]
+    gone = record["removed"]
+    assert gone["place"]["place"] == 1 and gone["place and after"]["place"] < 0.25 and gone["ride"]["ride"] < 0.05
+
+
+def test_decibels_are_those_of_the_package():
+    images, *_ = scenes.sample(2, 4)
+    x, y = torch.from_numpy(images).double() / 255
+    assert float(decibels(x, y)) == pytest.approx(psnr(images[0], images[1]), abs=1e-4)
+
+
+def test_the_lesson_says_what_was_counted():
+    book = json.loads(next(Path(__file__).parents[1].glob("lessons/07_*.ipynb")).read_text("utf-8"))
+    outputs = [output for cell in book["cells"] for output in cell.get("outputs", [])]
+    pages = "".join("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
+    record = counted()
+    (said,) = re.findall(r"Counted in (\d+) scenes", pages)
+    assert int(said) == record["n"]
+    for part, row in record["maps"].items():
+        attention = " and ".join(f"{100 * value:.0f}" for value in row["attention"])
+        assert re.search(rf"{part}: chance [^;]*attention {attention}[;.]", pages), part
+    assert f"what comes after {100 * record['removed']['place and after']['place']:.0f} %" in pages
