@@ -23,7 +23,7 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "05.block": ("A, B = Toy.load", "def built_of"),
     "06.formula": ("import Toy", "import torch", "def drawn_with", "course_guide"),
     "07.error": ("import StableDiffusion", "import photos, scenes", "import ruled", "*ruled(pictures"),
-    "07.attention": ("import StableDiffusion", "def drawn_by", "mine = drawn_by(attend)"),
+    "07.attention": ("import StableDiffusion", "import photos, scenes", "def drawn_by", "mine = drawn_by(attend)"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }
 SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground
