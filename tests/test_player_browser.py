@@ -210,6 +210,11 @@ def test_a_riddle_shows_its_latents_as_they_are_shown_after_it(visit):
     before, large = pixels(tab, "x_t"), canvas(tab, HERO)
     assert seen == [None, "x_t"] and before.shape == (16, 16, 3)
     assert tab.inner_text(".dl-hero .dl-label") == "what it sees, decoded"
+    for width in (1280, 700):  # the small one is small
+        tab.set_viewport_size({"width": width, "height": 800})
+        browser.painted(tab)
+        sides = [panel.bounding_box()["width"] for panel in tab.locator(".dl-panel canvas").all() if panel.is_visible()]
+        assert sides[1] <= sides[0] / 2
     decoded = _decoding(made.latents(9)).decode(made.latents(9)[3].x_t)[0].numpy()
     assert np.abs(large - decoded).mean() < 12
     browser.press(tab, " ")
