@@ -23,6 +23,17 @@ EVERY = 0.1  # seconds from a change to the drawing: what comes meanwhile is pas
 SLOW = 0.3  # seconds of drawing from which on the next one is announced
 SAID = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin:0.35em 0;min-height:1.45em"
 
+LOOK = """<style>.dl-controls .noUi-target, .dl-controls .noUi-target * { touch-action: pan-y !important; }
+.dl-controls .noUi-handle::before { content: ""; display: block; position: absolute; inset: -15px; width: auto;
+  height: auto; background: none; } /* what a finger meets: 44 pixels */
+.dl-controls :is(.noUi-handle, input, select, button):focus-visible { outline: 3px solid #005f95; outline-offset: 2px; }
+.dl-controls input { min-width: 0; }
+@media (pointer: coarse) { .dl-controls :is(.widget-inline-hbox, input, select, button) { min-height: 44px; }
+  .dl-controls .widget-inline-hbox { height: auto; align-items: center; } }
+@media (forced-colors: active) { .dl-controls .noUi-target { border: 1px solid CanvasText; }
+  .dl-controls .noUi-handle { border: 3px solid ButtonText; background: ButtonFace; }
+  .dl-controls :focus-visible { outline-color: Highlight !important; } }</style>"""
+
 
 def live(draw: Callable, *, still=None, **controls) -> None:
     """Show a control for each argument of `draw`, and what it draws for their values, now and at every change.
@@ -78,17 +89,18 @@ def _control(name: str, given, draw: Callable):
                        f"{given!r} came")
     widget.description = widget.description or name.replace("_", " ")
     widget.style.description_width = "initial"
-    widget.layout.width = "min(100%, 32em)"
+    widget.layout.width = "min(100% - 4px, 32em)"  # it has a margin of 2 pixels
     return widget
 
 
 def _panel(widgets: dict) -> dict:
     """The controls as a running notebook shows them, and the words that stand in their place anywhere else."""
-    from ipywidgets import VBox
+    from ipywidgets import HTML, VBox
 
+    look = HTML(LOOK, layout={"display": "none"})  # a running notebook's alone: none keeps it
     names = ", ".join(w.description for w in widgets.values())
     words = f"Run this cell in a notebook to move the controls ({names}): the picture follows them."
-    return in_place_of(VBox(list(widgets.values())), words)
+    return in_place_of(VBox([look, *widgets.values()]).add_class("dl-controls"), words)
 
 
 def in_place_of(widget, words: str, html: str = "") -> dict:

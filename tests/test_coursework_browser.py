@@ -138,6 +138,10 @@ def test_a_live_control_answers_with_its_last_value_and_the_way_out_works(engine
         handle.wait_for()
         until(lambda: handle.get_attribute("aria-label"), "level")  # as its slider is called
         handle.focus()
+        meets = """(e) => { const {width, height} = getComputedStyle(e, "::before"), own = getComputedStyle(e);
+          return [parseFloat(width), parseFloat(height), own.touchAction, own.outlineWidth]; }"""
+        wide, high, *rest = handle.evaluate(meets)
+        assert min(wide, high) >= 44 and rest == ["pan-y", "3px"]  # a finger meets it, a swipe scrolls, focus is seen
         for _ in range(102):  # faster than it can draw
             tab.keyboard.press("ArrowRight")
         tab.wait_for_function(says, arg="asked 102")

@@ -563,7 +563,13 @@ def test_compare_shows_each_at_its_own_real_step(visit):
         browser.press(tab, key)
         _, one, difference, two, _ = shown()
         assert np.abs(difference - (127.5 + (one - two) / 2)).max() <= 1 and (np.ptp(difference) > 1) == differ
-    assert tab.locator(".dl-word-bars").text_content() == "bars: how much the guess changed: A filled, B hollow"
+    words, told = tab.locator(".dl-word-bars"), "bars: how much the guess changed: A filled, B hollow"
+    assert words.text_content() == told
+    for width, ends in ((390, ": A filled, B hollow"), (290, "bars: A filled, B hollow"), (1280, told)):
+        tab.set_viewport_size({"width": width, "height": 800})
+        browser.until(words.text_content, lambda said, ends=ends: said.endswith(ends), 20)
+        box, room = words.bounding_box(), tab.locator(".dl-band").bounding_box()
+        assert box["x"] >= room["x"] and box["x"] + box["width"] <= room["x"] + room["width"]  # none is cut
     assert not tab.locator("[data-do=control]").is_visible()
 
 

@@ -61,8 +61,12 @@ function drawBand(root, state) {
 
 // What the bars mean, below them; returns the height of this line: letters grow where a slide is shrunk.
 function drawWords(drawing, paths, width, height) {
-  const means = paths[1] && width < 520 ? "guess changed" : "bars: how much the guess changed";
-  const words = svg(drawing, "text", { class: "dl-word-bars", x: PAD }, paths[1] ? means + ": A filled, B hollow" : means);
+  const which = paths[1] ? ": A filled, B hollow" : "";
+  const words = svg(drawing, "text", { class: "dl-word-bars", x: PAD });
+  for (const means of ["bars: how much the guess changed", "bars: guess changed", "guess changed", "bars"]) {
+    words.textContent = means + which;
+    if (words.getComputedTextLength() <= width - 2 * PAD) break;
+  }
   const letters = parseFloat(getComputedStyle(words).fontSize);
   words.setAttribute("y", height - 0.25 * letters);
   return Math.ceil(1.2 * letters);
