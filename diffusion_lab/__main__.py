@@ -18,6 +18,8 @@ COMMANDS = {
     "doctor": "what this machine can do, and what is missing",
     "noise": "the forward process of your own picture, as one HTML file",
     "draw": "a picture from a prompt",
+    "edit": "a picture of your own redrawn, or a part of it",
+    "outpaint": "a picture of your own that goes on beyond its edge",
     "train": "train a model of the course from scratch",
     "evaluate": "measure a model",
     "progress": "what you have done in the lessons, and a certificate of it",
@@ -95,7 +97,7 @@ def _run(name, rest):
     import argparse
     import importlib
 
-    home = {"setup": "environment", "train": "recipe", "evaluate": "recipe"}.get(name, name)
+    home = {"setup": "environment", "train": "recipe", "evaluate": "recipe", "outpaint": "edit"}.get(name, name)
     module = importlib.import_module(f"diffusion_lab.commands.{home}")
     parser = argparse.ArgumentParser(prog="python -m diffusion_lab " + name, description=COMMANDS[name])
     module.add_arguments(parser)

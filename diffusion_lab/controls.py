@@ -88,7 +88,8 @@ def _control(name: str, given, draw: Callable):
         raise LabError(f"{name}: a text, a number, (low, high), (low, high, step) or a list was expected; "
                        f"{given!r} came")
     widget.description = widget.description or name.replace("_", " ")
-    widget.style.description_width = "initial"
+    if hasattr(widget, "style"):
+        widget.style.description_width = "initial"
     widget.layout.width = "min(100% - 4px, 32em)"  # it has a margin of 2 pixels
     return widget
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -11,9 +12,12 @@ from .errors import LabError
 from .mixing import add_noise
 from .noising import noise
 from .pixels import as_mask, as_rgb
-from .protocol import Move, Rule, as_move, check_rule, check_samples
-from .recipe import as_strength
+from .protocol import Model, Move, Rule, as_move, check_rule, check_samples
+from .recipe import as_strength, as_whole
 from .schedules import Schedule, as_schedule
+
+FEATHER = 8  # pixels of what was drawn, over which it comes in: one place of a Stable Diffusion latent
+MOST = 4096  # columns that a picture is made wider by
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +45,126 @@ class Edit:
             raise LabError(f"a mask of the picture's size, {height} x {width} (height x width), was expected; "
                            f"{' x '.join(map(str, self.mask.shape))} came; draw it on the picture itself")
 
+    @classmethod
+    def wider(cls, image: Image.Image, by: int) -> "Edit":
+        """An edit that goes on with a picture beyond its right edge, by so many columns of pixels; beyond its left one
+        where `by` is negative. Until they are drawn, the new columns mirror the old ones."""
+        by = as_whole(by, "by, a number of columns,", "try 96", -MOST, MOST)
+        pixels, sides = np.asarray(as_rgb(image)), (max(0, -by), max(0, by))
+        mask = np.pad(np.zeros(pixels.shape[:2]), ((0, 0), sides), constant_values=1)
+        return cls(np.pad(pixels, ((0, 0), sides, (0, 0)), mode="symmetric"), mask)
+
+    def window(self, shape: Sequence[int]) -> tuple[int, int, int, int]:
+        """The part of the picture that a model of samples `shape` (C, h, w) sees: left, top, right, bottom in pixels.
+
+        It is the largest of these proportions, in the middle, or as near to it as takes in all that is to be drawn.
+        Raises LabError where that reaches further than one window.
+        """
+        (width, height), (h, w) = self.image.size, shape[-2:]
+        scale = min(width / w, height / h)
+        marked = torch.zeros(height, width) if self.mask is None else self.mask
+        left, right = _span(marked.amax(0), max(1, round(scale * w)))
+        top, bottom = _span(marked.amax(1), max(1, round(scale * h)))
+        return left, top, right, bottom
+
+    def within(self, shape: Sequence[int]) -> "Edit":
+        """The edit of that part alone."""
+        left, top, right, bottom = box = self.window(shape)
+        mask = None if self.mask is None else self.mask[top:bottom, left:right]
+        return Edit(self.image.crop(box), mask, self.strength)
+
     def on(self, shape: Sequence[int]) -> Tensor:
         """The mask (1, 1, h, w) on the grid of samples of `shape` (C, h, w): each place has the mean of what lies
         under it."""
         return torch.nn.functional.interpolate(self.mask[None, None], tuple(shape[-2:]), mode="area")
+
+    def paste(self, drawn: Image.Image, feather: int | None = None) -> Image.Image:
+        """The picture with what was drawn in its place; all that is kept stays as it was, to the grey level.
+
+        picture = share drawn + (1 - share) image, with the share of `feathered`: 0 where the mask is 0, and from there
+        inwards it grows. Arguments: `drawn`, what a model made of this edit, brought to the size of its window;
+        `feather`, over how many of its pixels it comes in (8, and fewer of a tiny one). Without a mask it is `drawn`.
+        """
+        drawn = as_rgb(drawn)
+        if self.mask is None:
+            return drawn
+        left, top, right, bottom = box = self.window((3, drawn.height, drawn.width))
+        feather = min(FEATHER, drawn.width // 16) if feather is None else feather
+        wide = round(as_whole(feather, "a feather in pixels", "try 8", 0) * (right - left) / drawn.width)
+        share = feathered(self.mask, wide)[top:bottom, left:right, None].numpy()
+        new = np.asarray(drawn.resize((right - left, bottom - top), Image.Resampling.LANCZOS), dtype=np.float64)
+        old = np.asarray(self.image.crop(box), dtype=np.float64)
+        picture = self.image.copy()
+        picture.paste(Image.fromarray((share * new + (1 - share) * old).round().astype(np.uint8)), box)
+        return picture
+
+
+def _span(marked: Tensor, size: int) -> tuple[int, int]:
+    """Where a window of a `size` lies along a side: over all that is marked (n,), and as near to the middle."""
+    first, places = (len(marked) - size) // 2, marked.nonzero().flatten().tolist()
+    if places and places[-1] + 1 - places[0] > size:
+        raise LabError(f"a mask that one window of the model takes in, at most {size} pixels along a side, was "
+                       f"expected; one of {places[-1] + 1 - places[0]} came; paint less, or cut the picture first")
+    if places:
+        first = min(max(first, places[-1] + 1 - size), places[0])
+    return first, first + size
+
+
+def feathered(mask: Tensor, feather: int) -> Tensor:
+    """A mask (H, W) that comes in over `feather` pixels: the mean of it and of its 1, 2, ... `feather` erosions, each
+    of which takes away one more ring of pixels. Nowhere is it more than the mask, and where that is 0 it is 0."""
+    ring, total = mask[None], mask.double()
+    for _ in range(feather):
+        ring = -torch.nn.functional.max_pool2d(-ring, 3, stride=1, padding=1)
+        total += ring[0]
+    return total / (feather + 1)
+
+
+def seam(picture: Image.Image, mask) -> float:
+    """How much a border shows: the mean step, in grey levels of 255, between two neighbouring pixels of which one was
+    drawn anew (mask above 0) and the other kept; compare it with that of a picture that nobody has edited.
+
+    Raises LabError for a mask of another size, and where it has no border.
+    """
+    pixels = torch.tensor(np.asarray(as_rgb(picture)), dtype=torch.float64)       # (H, W, 3)
+    new = Edit(picture, mask).mask > 0                                            # (H, W)
+    steps = [pixels.diff(dim=d).abs().mean(2)[new[1:] != new[:-1] if d == 0 else new[:, 1:] != new[:, :-1]]
+             for d in (0, 1)]  # fmt: skip
+    if not (steps := torch.cat(steps)).numel():
+        raise LabError("a mask with a border was expected; one that is all alike came; paint a part of the picture")
+    return float(steps.mean())
+
+
+def image_to_image(model: Model, prompt: str, image: Image.Image, strength: float = 0.6, *, seed: int = 0,
+                   sampler=None) -> Image.Image:  # fmt: skip
+    """A picture redrawn as a prompt says, from a `strength` above 0 (hardly a change) to 1 (from static): `begin`.
+
+    Arguments: `model`, any of the protocol; `image`, of which its window is taken; `seed`; `sampler`, one of the
+    model's own. For all else say `model.steps(prompt, edit=Edit(...))`. Returns a picture of the model's own size.
+    """
+    return _drawn(model, prompt, Edit(image, strength=strength), seed, sampler)
+
+
+def inpaint(model: Model, prompt: str, image: Image.Image, mask, *, seed: int = 0, sampler=None) -> Image.Image:
+    """A picture of which only what the mask marks is drawn anew, as a prompt says: `keep`, then `Edit.paste`.
+
+    Arguments: `mask` as for Edit; the others as for `image_to_image`. Returns a picture of the size of `image`."""
+    edit = Edit(image, mask)
+    return edit.paste(_drawn(model, prompt, edit, seed, sampler))
+
+
+def outpaint(model: Model, prompt: str, image: Image.Image, by: int, *, seed: int = 0, sampler=None) -> Image.Image:
+    """A picture that goes on beyond its right edge by so many columns (its left one where `by` is negative).
+
+    The model sees the last part of the picture and the new columns in one window, and draws these: `Edit.wider`.
+    Raises LabError where the new columns are more than one window."""
+    edit = Edit.wider(image, by)
+    return edit.paste(_drawn(model, prompt, edit, seed, sampler))
+
+
+def _drawn(model: Model, prompt: str, edit: Edit, seed: int, sampler) -> Image.Image:
+    *_, last = model.steps(prompt, seed=as_whole(seed, "a seed", "try 0", 0), sampler=sampler, edit=edit)
+    return model.picture(last.x0)[0]
 
 
 def check_edit(edit: Edit) -> None:
@@ -86,20 +206,26 @@ def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.
     to the noise that is left there by the same eps, and clean in the last step (Lugmayr et al., "RePaint: Inpainting
     using Denoising Diffusion Probabilistic Models", 2022, equation 8 with one noise for all steps).
 
-    x_next = mask proposal + (1 - mask) (sqrt(alpha_bar_next) known + sqrt(1 - alpha_bar_next) eps)
-    Arguments: `rule`, which makes the proposal; `known` (1 or B, ...) the clean picture; `mask` in [0, 1], its height
-    and width those of known; `eps` (B, ...) the noise that the path began with; `final`, the schedule's own, at which
-    the last step ends. The Move's extras hold the "proposal" (B, ...). Raises LabError for a mask of another size.
+    Each move ends as `masked_step` says. Arguments: `rule`, which makes the proposal; `known` (1 or B, ...) clean;
+    `mask` in [0, 1], its height and width those of known; `eps` (B, ...) the noise that the path began with; `final`,
+    the schedule's own, at which the last step ends. The Move's extras hold the "proposal" (B, ...). Raises LabError
+    for a mask of another size.
     """
     check_rule(rule)
     known, mask = _one_each(known, eps), _fitting(as_mask(mask), known).to(known)
 
     def keeping(x_t: Tensor, guess: Tensor, alpha_bar: float, alpha_bar_next: float) -> Move:
         proposal, extras = as_move(rule(x_t, guess, alpha_bar, alpha_bar_next), x_t)
-        kept = known if alpha_bar_next >= final else add_noise(known, alpha_bar_next, eps)
-        return Move(blend(proposal, kept, mask), {**extras, "proposal": proposal})
+        left = 1.0 if alpha_bar_next >= final else alpha_bar_next
+        return Move(masked_step(proposal, known, mask, eps, left), {**extras, "proposal": proposal})
 
     return keeping
+
+
+def masked_step(proposal: Tensor, known: Tensor, mask: Tensor, eps: Tensor, alpha_bar_next: float) -> Tensor:
+    """A step's proposal (B, ...) with what is known put back beside the mask, at the noise that is left after the step:
+    mask proposal + (1 - mask) (sqrt(alpha_bar_next) known + sqrt(1 - alpha_bar_next) eps); clean where that is 1."""
+    return blend(proposal, add_noise(known, alpha_bar_next, eps), mask)
 
 
 def blend(proposal: Tensor, kept: Tensor, mask: Tensor) -> Tensor:

@@ -38,6 +38,8 @@ PICTURE = "x0 = alpha_bar**0.5 * x_t - (1 - alpha_bar)**0.5 * v\n    "
 DUST = "eps = (1 - alpha_bar)**0.5 * x_t + alpha_bar**0.5 * v\n    "
 SQUARED = "return ((network(x_t, t) - eps)**2).mean()"
 MIXED = "a = alpha_bars[t][:, None]\n    x_t = a**0.5 * x0 + (1 - a)**0.5 * eps\n    "
+S = "def seam_at(pixels, column):\n    "
+M = "def masked_step(proposal, known, mask, eps, alpha_bar_next):\n    "
 EACH = "for t, a, b in schedule.times(timesteps):\n        "
 
 
@@ -64,6 +66,12 @@ def written(code: str, **names):
 
 
 @pytest.mark.parametrize(("name", "code", "slip", "words"), [
+    ("09.seam", S + "return (pixels[:, column] - pixels[:, column - 1]).abs().mean", "a method that is not called",
+     "`()`"),
+    ("09.masked", M + "kept = alpha_bar_next**0.5 * known + (1 - alpha_bar_next)**0.5 * eps\n    "
+     "return mask * proposal + 1 - mask * kept", "brackets are missing", "the difference"),
+    ("09.masked", M + "kept = add_noise(known, eps, alpha_bar_next)\n    return mask * proposal + (1 - mask) * kept",
+     "two arguments changed places", "`add_noise(known, eps, alpha_bar_next)`"),
     *(("03.loss", G + MIXED + rest, "cut off from the network", word) for rest, word in (
         ("return ((network(x_t, t).detach() - eps)**2).mean()", "`network(x_t, t).detach()`"),
         ("return torch.tensor(((network(x_t, t) - eps)**2).mean())", "torch.tensor("),
@@ -303,6 +311,7 @@ def told(name: str, code: str):
     names |= {"noise": noise} if " noise(" in code or "(noise" in code else {}
     names |= {"silu": torch.nn.functional.silu} if name == "05.block" else {}
     names |= {"math": math} if "math.sqrt(x0)" in code else {}
+    names |= {"add_noise": add_noise} if "add_noise(known" in code else {}
     if name[:2] != "08" and "math." not in code:
         names["torch"] = torch
     return written(code, **names)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -49,7 +50,7 @@ def one_sentence(told: str) -> None:
 def test_without_a_command_it_names_them_all():
     code, out, err = run()
     assert (code, err) == (0, "")
-    for name in ("lab", "doctor", "noise", "draw", "train", "evaluate", "setup"):
+    for name in ("lab", "doctor", "noise", "draw", "edit", "outpaint", "train", "evaluate", "setup"):
         assert f"\n  {name} " in out
 
 
@@ -304,7 +305,7 @@ def test_train_and_evaluate_ask_the_recipes(capsys):
         assert code == 2 and advised == recipe.names(words[0]) and words[1] not in advised
         one_sentence(err)
     assert recipe.names() == ["icons", "photos", "photos-no-skips", "points", "tiny-sd"]
-    assert recipe.names("evaluate") == ["icons", "photos", "tiny-sd"]
+    assert recipe.names("evaluate") == ["attention", "editing", "icons", "photos", "tiny-sd"]
 
 
 def test_unknown_command(capsys):
@@ -511,3 +512,42 @@ def test_a_closed_output_is_written_to_in_vain(tmp_path):
     command = f"{sys.executable} -m diffusion_lab progress >&- 2>&-"
     env = {**os.environ, "DIFFUSION_LAB_PROGRESS": str(tmp_path)}
     assert subprocess.run(command, shell=True, cwd=ROOT, env=env).returncode == 0
+
+
+def test_edit_keeps_what_the_mask_keeps_and_outpaint_goes_on(tmp_path, capsys):
+    image = icons.sample(1, 99)[0][0]
+    photo, mask, out = (tmp_path / name for name in ("photo.png", "mask.png", "new.png"))
+    Image.fromarray(image).save(photo)
+    white = Image.new("L", (16, 16))
+    white.paste(255, (0, 0, 8, 16))
+    white.save(mask)
+    how = ["--prompt", "blue star", "--model", "icons", "--steps", 4, "--seed", 3, "--force", "--out", out]
+    code, told, err = here(capsys, "edit", photo, "--mask", mask, *how)
+    assert (code, err) == (0, "") and "50% of it drawn anew: 'blue star', by icons, seed 3" in told
+    new = np.asarray(Image.open(out))
+    assert np.array_equal(new[:, 8:], image[:, 8:]) and not np.array_equal(new, image)
+    assert here(capsys, "edit", photo, "--strength", 0.5, *how)[0] == 0
+    assert not np.array_equal(np.asarray(Image.open(out))[:, 8:], image[:, 8:])
+    for by in (6, -6):
+        assert here(capsys, "outpaint", photo, f"--by={by}", *how)[0] == 0
+        wide = np.asarray(Image.open(out))
+        assert wide.shape == (16, 22, 3) and np.array_equal(wide[:, -16:] if by < 0 else wide[:, :16], image)
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["edit", "{photo}", "--mask", "{small}"], "a mask of the picture's size"),
+    (["edit", "{photo}", "--mask", "{seen}"], "see-through in places"),
+    (["edit", "{photo}", "--mask", "nowhere.png"], "a picture was expected; nowhere.png"),
+    (["edit", "{photo}", "--strength", "2"], "strength"), (["edit", "nowhere.png"], "there is no file"),
+    (["outpaint", "{photo}", "--by", "17"], "one window"), (["outpaint", "{photo}", "--by", "9999"], "columns"),
+])  # fmt: skip
+def test_edit_of_what_cannot_be_edited(words, told, tmp_path, capsys):
+    names = {name: tmp_path / f"{name}.png" for name in ("photo", "small", "seen")}
+    Image.new("RGB", (16, 16)).save(names["photo"])
+    Image.new("L", (8, 8)).save(names["small"])
+    Image.new("RGBA", (16, 16), (255, 255, 255, 0)).save(names["seen"])
+    out = tmp_path / "new.png"
+    words = [word.format(**names) for word in words]
+    code, _, err = here(capsys, *words, "--prompt", "star", "--model", "icons", "--out", out)
+    assert code == 2 and told in err and not out.exists(), err
+    one_sentence(err)

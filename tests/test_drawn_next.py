@@ -24,6 +24,8 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "06.formula": ("import Toy", "import torch", "def drawn_with", "course_guide"),
     "07.error": ("import StableDiffusion", "import photos, scenes", "import ruled", "*ruled(pictures"),
     "07.attention": ("import StableDiffusion", "import photos, scenes", "def drawn_by", "mine = drawn_by(attend)"),
+    "09.masked": ("import Painter", "def boarded", "def painted_with", "mine, course, other ="),
+    "09.seam": ("import Painter", "def boarded", "snowy =", "parade, joints", "profile(pixels"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }
 SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground

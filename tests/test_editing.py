@@ -5,10 +5,22 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from diffusion_lab import Exact, Player, Toy, Trajectory, as_pictures, denoise, guided, noise
-from diffusion_lab.editing import Edit, begin, keep, steps_of
+from diffusion_lab.editing import (
+    Edit,
+    begin,
+    feathered,
+    image_to_image,
+    inpaint,
+    keep,
+    outpaint,
+    seam,
+    steps_of,
+)
 from diffusion_lab.errors import LabError
 from diffusion_lab.mixing import add_noise
 from diffusion_lab.protocol import Move
@@ -184,3 +196,115 @@ def test_bad_input_is_one_sentence(call):
 def test_an_edited_picture_is_a_picture(model):
     (picture,) = as_pictures(Trajectory.of(model.steps("", n=3, edit=Edit(OTHERS[1], LEFT, 0.6))).x0)
     assert np.array_equal(np.asarray(picture)[:, SIZE // 2 :], OTHERS[1][:, SIZE // 2 :])
+
+
+# --- a picture of any size -------------------------------------------------------------------------------------------
+
+SIZES, SOFT = st.integers(1, 40), st.sampled_from([0.0, 0.0, 0.3, 1.0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(width=SIZES, height=SIZES, drawn=st.tuples(SIZES, SIZES), feather=st.integers(0, 5), data=st.data())
+def test_what_is_kept_is_kept_to_the_grey_level_whatever_the_size_and_the_mask(width, height, drawn, feather, data):
+    dice = np.random.default_rng(data.draw(st.integers(0, 99)))
+    image = dice.integers(0, 256, (height, width, 3), np.uint8)
+    mask = np.zeros((height, width))
+    w, h = data.draw(st.integers(1, width)), data.draw(st.integers(1, height))
+    x, y = data.draw(st.integers(0, width - w)), data.draw(st.integers(0, height - h))
+    mask[y : y + h, x : x + w] = dice.choice([data.draw(SOFT), 1.0], (h, w))
+    edit, new = Edit(image, mask), Image.fromarray(dice.integers(0, 256, (drawn[1], drawn[0], 3), np.uint8))
+    try:
+        left, top, right, bottom = edit.window((3, *drawn[::-1]))
+    except LabError as error:
+        scale = min(width / drawn[0], height / drawn[1])
+        wide, high = (np.ptp(np.flatnonzero(mask.any(axis))) + 1 for axis in (0, 1))
+        assert wide > max(1, round(scale * drawn[0])) or high > max(1, round(scale * drawn[1]))
+        assert "\n" not in str(error) and "one window" in str(error)
+        return
+    assert 0 <= left < right <= width and 0 <= top < bottom <= height
+    assert right - left == width or bottom - top == height
+    assert not mask[: top].any() and not mask[bottom:].any() and not mask[:, :left].any() and not mask[:, right:].any()
+    pasted = np.asarray(edit.paste(new, feather))
+    assert pasted.shape == image.shape and np.array_equal(pasted[mask == 0], image[mask == 0])
+    if feather == 0:
+        fits = np.asarray(new.resize((right - left, bottom - top), Image.Resampling.LANCZOS))
+        there = np.pad(fits, ((top, height - bottom), (left, width - right), (0, 0)))
+        assert np.array_equal(pasted[mask == 1], there[mask == 1])
+
+
+def test_a_window_lies_in_the_middle_and_moves_only_as_far_as_the_mask_asks():
+    def left(first, last):
+        mask = np.zeros((10, 40))
+        mask[3:5, first:last] = 1
+        return Edit(np.zeros((10, 40, 3), np.uint8), mask).window((4, 8, 8))[::2]
+
+    assert left(18, 22) == (15, 25) and left(15, 25) == (15, 25) and left(22, 30) == (20, 30)
+    assert left(2, 9) == (2, 12) and left(39, 40) == (30, 40)
+    assert Edit(np.zeros((10, 40, 3), np.uint8)).window((4, 8, 8)) == (15, 0, 25, 10)
+    with pytest.raises(LabError, match="at most 10 pixels .*; one of 11 came"):
+        left(0, 11)
+
+
+def test_a_feather_grows_inwards_ring_by_ring():
+    mask = torch.zeros(7, 9)
+    mask[1:6, 2:] = 1
+    rows = feathered(mask, 2) * 3
+    assert rows[3].tolist() == pytest.approx([0, 0, 1, 2, 3, 3, 3, 3, 3])  # no rim at the picture's own edge
+    assert rows[1].tolist() == pytest.approx([0, 0] + [1] * 7)
+    assert torch.equal(feathered(mask, 0), mask.double())
+    assert torch.equal(feathered(torch.full((3, 3), 0.5), 4), torch.full((3, 3), 0.5).double())
+
+
+def test_the_seam_is_the_mean_step_across_the_border():
+    picture = np.zeros((4, 4, 3), np.uint8)
+    picture[:, 2:] = 10
+    picture[1, 1] = 4
+    right, corner = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    right[:, 2:], corner[1, 1] = True, True
+    assert seam(picture, right) == (10 + 6 + 10 + 10) / 4 and seam(picture, corner) == (4 + 4 + 4 + 6) / 4
+    with pytest.raises(LabError, match="with a border"):
+        seam(picture, np.ones((4, 4)))
+
+
+def test_beyond_the_edge_the_picture_is_mirrored_until_it_is_drawn():
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    right, left = Edit.wider(image, 2), Edit.wider(image, -3)
+    assert np.array_equal(np.asarray(right.image), np.concatenate([image, image[:, :1:-1]], axis=1))
+    assert np.array_equal(np.asarray(left.image), np.concatenate([image[:, 2::-1], image], axis=1))
+    assert right.mask.tolist() == [[0] * 4 + [1] * 2] * 2 and left.mask.tolist() == [[1] * 3 + [0] * 4] * 2
+    assert np.array_equal(np.asarray(Edit.wider(image, 0).image), image)
+    for none in (1.5, "96", 10**6):
+        with pytest.raises(LabError, match="a number of columns"):
+            Edit.wider(image, none)
+
+
+def test_three_words_for_three_edits(model):
+    image = Image.fromarray(OTHERS[7])
+    whole = image_to_image(model, "circle", image, 0.5, seed=3)
+    path = Trajectory.of(model.steps("circle", seed=3, edit=Edit(image, strength=0.5)))
+    assert np.array_equal(whole, model.picture(path.x0)[0])
+    part = inpaint(model, "circle", image, LEFT, seed=3, sampler="ddpm")
+    path = Trajectory.of(model.steps("circle", seed=3, sampler="ddpm", edit=Edit(image, LEFT)))
+    assert np.array_equal(part, Edit(image, LEFT).paste(model.picture(path.x0)[0]))
+    assert not np.array_equal(part, image)
+    assert np.array_equal(np.asarray(part)[:, SIZE // 2 :], OTHERS[7][:, SIZE // 2 :])
+    for by in (5, -5):
+        wide = np.asarray(outpaint(model, "circle", image, by, seed=1))
+        assert wide.shape == (SIZE, SIZE + 5, 3)
+        assert np.array_equal(wide[:, -SIZE:] if by < 0 else wide[:, :SIZE], OTHERS[7])
+        assert not np.array_equal(wide, np.asarray(Edit.wider(image, by).image))
+    with pytest.raises(LabError, match="one window"):
+        outpaint(model, "circle", image, SIZE + 1)
+
+
+def test_a_part_of_a_large_picture_is_drawn_where_it_was_marked(model):
+    large = np.kron(np.concatenate([OTHERS[1], OTHERS[2], OTHERS[3]], axis=1), np.ones((3, 3, 1), np.uint8))
+    mask = np.zeros(large.shape[:2], bool)
+    mask[10:30, -40:-2] = True
+    new = np.asarray(inpaint(model, "circle", large, mask, seed=2))
+    changed = (new != large).any(axis=2)
+    assert changed[mask].mean() > 0.5 and not changed[~mask].any()
+    nothing = inpaint(model, "circle", large, np.zeros_like(mask), seed=2)
+    assert np.array_equal(nothing, large)
+    with pytest.raises(LabError, match="one window"):
+        inpaint(model, "circle", large, np.ones_like(mask))

@@ -8,7 +8,7 @@ from browser import address, browser, page, press
 
 from diffusion_lab import LabError, sketch
 from diffusion_lab.controls import VIEW
-from diffusion_lab.sketch import DOT, JITTER, REACH, Sketch
+from diffusion_lab.sketch import DOT, JITTER, REACH, Painter, Sketch
 
 CLOUD = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
 
@@ -21,7 +21,7 @@ def test_nothing_drawn_is_the_cloud_that_was_given():
 
 def test_lines_become_points_as_many_as_they_are_long():
     pad = Sketch(CLOUD)
-    pad.pad.strokes = [[-1, 1, 1, 1], [0, -1, 0, -0.5]]  # two long and one fourth of that, and a dot
+    pad.pad.value = [{"line": [-1, 1, 1, 1]}, {"line": [0, -1, 0, -0.5]}]  # two long and one fourth of that, and a dot
     cloud = pad.points(4000)
     assert pad.drawn and cloud.shape == (4000, 2) and np.array_equal(cloud, pad.points(4000))
     upper = cloud[:, 1] > 0.5
@@ -32,12 +32,12 @@ def test_lines_become_points_as_many_as_they_are_long():
     assert not np.array_equal(cloud, pad.points(4000, seed=1))
     with pytest.raises(LabError, match="a seed is a whole number"):
         pad.points(9, seed="one")
-    pad.pad.strokes = [[0, 1, 0, 1 - DOT], [1, -1]]
+    pad.pad.value = [{"line": [0, 1, 0, 1 - DOT]}, {"line": [1, -1]}]
     assert abs((pad.points(4000)[:, 1] < 0).mean() - 0.5) < 0.03  # a dot counts as a line of this length
-    pad.pad.strokes = [[0.5, 9.0]]
+    pad.pad.value = [{"line": [0.5, 9.0]}]
     dot = pad.points(500)
     assert abs(dot.mean(axis=0) - (0.5, REACH)).max() < 0.01 and dot.std() < 1
-    pad.pad.strokes = [[]]
+    pad.pad.value = [{"line": []}]
     assert not pad.drawn
 
 
@@ -49,15 +49,16 @@ def test_what_is_no_cloud_is_told(given):
 
 def test_a_page_without_a_kernel_says_what_to_do(monkeypatch):
     shown = []
-    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data))
     Sketch(CLOUD)._ipython_display_()
     assert shown[0][VIEW]["model_id"] and "Run this cell" in shown[0]["text/html"]
-    assert "The cloud that is learned: the course" in shown[0]["text/html"]
+    assert "The cloud that is learned: the course" in shown[1].data
     assert shown[0]["text/html"].startswith('<p class="dl-moved"')  # by which a deck knows that a pad would stand here
 
 
 PAGE = """<!doctype html><meta charset="utf-8"><div id="pad"></div><script>{script}
-const state = {{strokes: [], reach: {reach}, colours: {{signal: "#0072B2", noise: "#D55E00"}}}}, outside = [];
+const state = {{value: [], box: [-{reach}, {reach}, {reach}, -{reach}], picture: "", brush: 0,
+                colours: {{signal: "#0072B2", noise: "#D55E00"}}}}, outside = [];
 let saved = 0;
 document.body.addEventListener("keydown", (event) => outside.push(event.key));
 const model = {{get: (name) => state[name], set: (name, value) => (state[name] = value), save_changes: () => saved++}};
@@ -72,7 +73,7 @@ def test_the_pad_takes_lines_by_mouse_and_by_keys(tmp_path):
     with browser() as engine, page(engine, 600, 600) as tab:
         tab.goto(address(place))
         pad, said = tab.locator("canvas"), tab.locator("span[role=status]")
-        strokes = lambda: tab.evaluate("state.strokes")  # noqa: E731
+        strokes = lambda: tab.evaluate("state.value.map((stroke) => stroke.line)")  # noqa: E731
         box, ink = pad.bounding_box(), lambda x, y: pad.evaluate(
             "(e, [x, y]) => [...e.getContext('2d').getImageData(x, y, 1, 1).data]", [760 * x, 760 * y])
 
@@ -94,7 +95,7 @@ def test_the_pad_takes_lines_by_mouse_and_by_keys(tmp_path):
         press(tab, *["ArrowRight"] * 2, "Enter")
         assert tab.evaluate("outside") == ["Enter"] and len(strokes()) == 3
         drawn = Sketch(CLOUD)
-        drawn.pad.strokes = strokes()
+        drawn.pad.value = tab.evaluate("state.value")
         assert drawn.drawn and drawn.points(200).shape == (200, 2)
         three = strokes()
         tab.get_by_text("Undo").click()
@@ -106,3 +107,35 @@ def test_the_pad_takes_lines_by_mouse_and_by_keys(tmp_path):
         press(tab, " ")
         assert strokes() == [] and tab.evaluate("outside") == ["Enter", " "]  # a pad that is gone hears no keys
         assert not tab.errors and not tab.refused
+
+
+GREY = np.full((40, 60, 3), 90, np.uint8)
+
+
+def test_what_is_painted_is_a_mask_and_the_eraser_takes_away():
+    pad = Painter(GREY, "A grey field, empty.", [{"line": [10, 20, 50, 20], "width": 8}])
+    assert pad.mask.shape == (40, 60) and pad.mask[17:24, 12:48].all() and not pad.mask[:14].any()
+    assert abs(pad.mask.sum() - (40 * 8 + np.pi * 16)) < 60
+    pad.pad.value = [*pad.pad.value, {"line": [30, 20], "width": 20, "erase": True}]
+    assert not pad.mask[:, 26:34].any() and pad.mask[20, 12] and pad.mask[20, 48]
+    pixels = np.asarray(pad.painted())
+    assert (pixels[~pad.mask] == 90).all() and pixels[pad.mask].std() > 30
+    assert "A grey field, empty." in pad.still().alt and "%" in pad.still().caption
+    pad.pad.value = []
+    assert not pad.mask.any()
+
+
+def test_the_last_picture_of_a_pad_stays_in_the_page(monkeypatch):
+    shown, handle = [], type("Handle", (), {"update": lambda self, html: shown.append(html)})()
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data) or handle)
+    pad = Painter(GREY, "A grey field, empty.")
+    pad._ipython_display_()
+    assert shown[0][VIEW]["model_id"] and "covers 0 % of it" in shown[1].data
+    pad.pad.value = [{"line": [30, 20], "width": 30}]
+    assert "covers 30 % of it" in shown[-1].data and "dl-pad-still" in shown[-1].data
+
+
+@pytest.mark.parametrize("strokes", [[{"width": 3}], [{"line": [1, 2, 3]}], [{"line": "here"}]])
+def test_strokes_that_are_none_are_told(strokes):
+    with pytest.raises(LabError, match="two numbers a point"):
+        Painter(GREY, "A grey field, empty.", strokes)

@@ -93,6 +93,7 @@ def sample(model: Model, recipe: Recipe, sampler: str | Sampler | None = None, e
     rule = chosen.rule(chosen, model.schedule, sources)
     if edit is not None:
         check_edit(edit)
+        edit = edit.within(model.shape) if len(model.shape) == 3 else edit
         recipe, known = replace(recipe, strength=edit.strength), model.encode(edit.image)
         x, timesteps = begin_with(known, model.schedule, timesteps, edit.strength, eps)
         rule = rule if edit.mask is None else keep(rule, known, edit.on(model.shape), eps, model.schedule.final)

@@ -23,7 +23,7 @@ from .loading.load import load
 from .presets import PRESETS, compile_network
 from .prompts import token_ids
 from .schedulers import Scribe, eps_from, fresh, schedule_of, told
-from .walk import Walk, cut, set_timesteps
+from .walk import Walk, set_timesteps
 
 
 class StableDiffusion:
@@ -112,7 +112,7 @@ class StableDiffusion:
         sources = generators(recipe.seed)
         walk = Walk(scheduler, randn(self.shape, sources).to(condition), sources)
         if edit is not None:
-            edit = cut(edit, pictures.picture_size(self.pipeline))
+            edit = edit.within(self.shape)
             walk.edit(self.encode(edit.image), None if edit.mask is None else edit.on(self.shape), edit.strength)
         scribe = walk.scribe()
         check_interval(recipe.guidance_interval, scribe.ts)

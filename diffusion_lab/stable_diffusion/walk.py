@@ -3,12 +3,10 @@
 import inspect
 from collections.abc import Mapping
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..editing import Edit, blend, steps_of
+from ..editing import blend, steps_of
 from ..errors import LabError
 from ..recipe import as_whole
 from .schedulers import Scribe, scribe
@@ -71,11 +69,3 @@ def set_timesteps(scheduler, n: int, device: torch.device) -> None:
         scheduler.set_timesteps(n, device=device)
     except ValueError as error:
         raise LabError(f"{type(scheduler).__name__} takes other numbers of steps; {n} came ({error})") from None
-
-
-def cut(edit: Edit, size: tuple[int, int]) -> Edit:
-    """The edit of the part of a picture that a model draws: picture and mask cut to its `size` (width, height)."""
-    mask = edit.mask
-    if mask is not None:
-        mask = np.asarray(ImageOps.fit(Image.fromarray(mask.numpy()), size, Image.Resampling.BOX)).clip(0, 1)
-    return Edit(ImageOps.fit(edit.image, size, Image.Resampling.LANCZOS), mask, edit.strength)

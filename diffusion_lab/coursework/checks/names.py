@@ -131,7 +131,8 @@ def _column(node):
     if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load)):
         return None
     at = ast.Name("t", ast.Load()) if ast.unparse(node).endswith("[:, None]") else node.slice
-    return ast.parse(f"{node.value.id}[{ast.unparse(at)}][:, None]", mode="eval").body
+    looked_up = ast.Subscript(ast.Name(node.value.id, ast.Load()), at, ast.Load())
+    return ast.Subscript(looked_up, ast.Tuple([ast.Slice(), ast.Constant(None)], ast.Load()), ast.Load())
 
 
 def _uncalled(node):
