@@ -238,7 +238,8 @@ def test_what_a_command_says_has_no_room():
 
 
 @pytest.mark.parametrize("words", [
-    ("evaluate", "icons", "--pictures", 0), ("train", "points", "--steps", 0), ("train", "points", "--seconds", "nan"),
+    ("evaluate", "attention", "--n", 1), ("evaluate", "icons", "--pictures", 0), ("train", "points", "--steps", 0),
+    ("train", "points", "--seconds", "nan"),
     ("train", "points", "--out", "file"), ("train", "points", "--out", "file/new"),
     ("train", "points", "--out", ""), ("train", "points", "--out", "a\0b"), ("train", "points", "--out", "x" * 300),
     *(("train", "tiny-sd", "--drawn", "90", *wrong) for wrong in (
