@@ -220,7 +220,7 @@ FOUR = Diagnoses(
     right="All four are found. Whoever looks only at the rider sees one: what is kept must be looked at, too.",
     hints=(
         "First find the one that has no new rider at all.",
-        "Now the lower row, beside the rider: in one of the three others shapes have moved.",
+        "Now the differences, beside the rider: in one of the three others whole shapes have moved.",
         "Of the two that are left, one has blotches in the snow and in the sky.",
     ),
 )
