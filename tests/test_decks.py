@@ -413,6 +413,10 @@ def test_a_quiz_asks_one_question_at_a_time(engine, small):
         questions.nth(1).locator("summary").first.click()
         painted(tab)
         assert tab.evaluate(MEASURE)["tall"] <= 1 and place(tab) == 4
+        assert tab.locator(".help").is_visible()
+        tab.set_viewport_size({"width": 390, "height": 844})  # a phone has no keys
+        painted(tab)
+        assert not tab.locator(".help").is_visible()
 
 
 @pytest.mark.browser

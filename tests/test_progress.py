@@ -50,6 +50,7 @@ def test_the_table_says_what_is_done_what_comes_next_and_where_one_stopped(notes
     assert stood.place == "You stopped at 04.ddim (not right yet). Next: 04 · Sampling, step by step."
     html = stood._repr_html_()
     assert '<a href="01_from_image_to_noise.ipynb">01 · From image to noise</a>' in html and "3 of 3 ✓" in html
+    assert re.findall("<th [^>]*>(.*?)</th>", html) == ["lesson", "question", "exercises"]  # none is empty
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"passed": true}', '{"passed": 1, "tries": "x", '

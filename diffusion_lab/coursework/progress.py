@@ -19,7 +19,8 @@ from ..places import learners
 from .lessons import exercises, module, numbers, title
 
 NOTE = re.compile(r"\d\d\.\w+")  # the name of an exercise; a cloud's "01.root (conflicted copy)" is none
-CELL = "text-align:left;padding:4px 16px 4px 0;font-size:max(16px, var(--least, 16px));vertical-align:top"
+CELL = ("text-align:left;padding:4px 16px 4px 0;font-size:max(16px, var(--least, 16px));vertical-align:top;"
+        "word-break:normal;overflow-wrap:normal")  # words stay whole
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class Progress:
             f'<tr><td style="{CELL}">{self._link(number)}</td><td style="{CELL}">{escape(_about(number))}</td>'
             f'<td style="{CELL};white-space:nowrap">{self.said(number)}</td></tr>' for number in self.rows
         )  # fmt: skip
-        head = "".join(f'<th scope="col" style="{CELL}">{word}</th>' for word in ("lesson", "", "exercises"))
-        return (f'<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        head = "".join(f'<th scope="col" style="{CELL}">{word}</th>' for word in ("lesson", "question", "exercises"))
+        return (f'<table style="table-layout:auto"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
                 f'<p style="font-size:max(16px, var(--least, 16px))">{escape(self.place)}</p>')
 
     def _link(self, number: str) -> str:
