@@ -1,5 +1,5 @@
 """The full-size v1.5: its parameters in every run, and when there is time two real steps of it in less than 4 GiB, and
-where a word is looked at in its sixteen layers."""
+where a word is looked at in its sixteen layers and what an edit keeps."""
 
 import os
 import subprocess
@@ -17,6 +17,8 @@ COUNTS = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480}
 TWO_STEPS = """
 import itertools, resource, sys, time, torch
 import sd_full_size
+from PIL import Image
+from diffusion_lab.editing import Edit
 from diffusion_lab.places import Habits
 from diffusion_lab.stable_diffusion import StableDiffusion
 from diffusion_lab.stable_diffusion.attention import heat
@@ -32,6 +34,12 @@ maps = heat(sd, prompt, "horse", n=1, guidance_scale=1)
 sides = sorted(one.shape[1] for one in maps.values())
 assert sides == sorted([size] * 5 + [size // 2] * 5 + [size // 4] * 5 + [size // 8]), sides
 assert all(torch.isfinite(one).all() and 0 <= one.min() and one.max() <= 1 for one in maps.values())
+red, left = Image.new("RGB", (8 * size, 8 * size), "red"), torch.zeros(8 * size, 8 * size)
+left[:, : 4 * size] = 1
+*_, step = sd.steps(prompt, n=2, edit=Edit(red, left, 0.5), guidance_scale=1, sampler="ddim")
+kept = sd.encode(red)
+assert torch.equal(step.x0[..., size // 2:], kept[..., size // 2:])
+assert torch.isfinite(step.x0).all() and not torch.equal(step.x0, kept)
 print(8 * size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, time.monotonic() - began)
 """
 
