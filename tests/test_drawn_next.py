@@ -15,7 +15,7 @@ from diffusion_lab.coursework.lessons import find
 
 TEXTS = Path(__file__).parents[1] / "lessons/text"
 CELLS = {  # for each exercise words of the cells that are needed; the last one draws with the answer
-    "02.posterior": ("import numpy", "a, b = torch.tensor", "posterior_mean(row"),
+    "02.posterior": ("import numpy", "far_a =", "a, b = torch.tensor", "posterior_mean(row"),
     "02.reverse": ("import numpy", "def walk", "walk(reverse_step, noise(model.shape, seed=1)"),
     "03.loss": ("import Learning", "rounds = probes", "def valley", "lowest, off ="),
     "03.targets": ("import Learning", "for convert in"),
