@@ -153,7 +153,7 @@ def test_the_drawing_is_as_wide_as_channels_and_as_high_as_pixels(network):
 def test_the_shapes_of_tiny_sd_are_read_without_loading_it():
     way = stored_blocks(WEIGHTS / "tiny_sd")
     assert [(b.name, b.channels, b.height, b.skip) for b in way] == [
-        ("picture", 4, 16, None), ("conv_in", 64, 16, None), ("down_blocks.0", 64, 16, 0),
+        ("latent", 4, 16, None), ("conv_in", 64, 16, None), ("down_blocks.0", 64, 16, 0),
         ("down_blocks.1", 128, 8, None), ("mid_block", 128, 8, None), ("up_blocks.0", 128, 8, None),
         ("up_blocks.1", 64, 16, 0), ("conv_out", 4, 16, None)]  # fmt: skip
     stored = load_file(WEIGHTS / "tiny_sd/unet/diffusion_pytorch_model.safetensors")
@@ -179,10 +179,10 @@ def test_the_wrong_counts_of_a_block_are_those_that_their_sentences_speak_of():
     block = ResidualBlock(16, 24, 32)
     one, two = weights(block.conv1), weights(block.conv2)
     rest = weights(block) - one - two
-    narrow = (3 * 16 + 1) * 24 + (3 * 24 + 1) * 24
+    narrow, swapped = (3 * 16 + 1) * 24 + (3 * 24 + 1) * 24, weights(torch.nn.Conv2d(24, 16, 3))
     assert COUNTED.truth == weights(block) and rest == 2072
     assert set(COUNTED.wrong) == {one + two, one + two + rest - 48, 2 * one + rest, narrow + rest, 2 * one, one, two,
-                                  one + rest, two + rest, one + two - 48}
+                                  one + rest, two + rest, one + two - 48, 2 * two + rest, swapped + two + rest}
     assert {5208, 5552, 7280, 8640} < set(COUNTED.wrong)
 
 

@@ -120,7 +120,7 @@ def _stored(config: dict, shapes: dict[str, list[int]]) -> Iterator[Block]:
         return Block(name, kind, shapes[out][0], size, size, sum(torch.Size(s).numel() for s in own), skip)
 
     size, down = config["sample_size"], len(config["block_out_channels"])
-    yield Block("picture", "picture", config["in_channels"], size, size)
+    yield Block("latent", "picture", config["in_channels"], size, size)
     yield block("conv_in")
     for level in range(down):
         yield block(f"down_blocks.{level}", skip=level if level < down - 1 else None)

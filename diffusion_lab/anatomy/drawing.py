@@ -10,7 +10,8 @@ from ..recipe import as_text
 from .blocks import Block
 
 WIDE, TEXT = 1240, 28  # of the drawing; at its full width a letter is 28 pixels high
-TALLEST, BETWEEN = 180, 96  # the height of the uppermost level, and the room between two levels
+DEEP = 8  # between a name and the number below it: an underscore hangs deep
+TALLEST, BETWEEN = 180, 104  # the height of the uppermost level, and the room between two levels
 COLOURS = {"picture": PALETTE["reference"], "convolution": "#56B4E9", "block": PALETTE["signal"],
            "attention": PALETTE["pull"]}
 STYLE = """<style>.dl-net{position:relative;max-width:100%}.dl-net img{width:100%;display:block;background:#fff}
@@ -59,7 +60,7 @@ def draw(blocks: Sequence[Block], alt: str = "", caption: str = "") -> Drawing:
     words = [f"{b.name}: {b.channels} maps of {b.height} x {b.width}" for b in blocks]
     shapes = "".join(_skips(blocks, boxes)) + "".join(_arrows(boxes)) + "".join(
         _drawn(block, box) for block, box in zip(blocks, boxes, strict=True))
-    high = max(top + height for _, top, _, height in boxes) + 2 * TEXT + 16
+    high = max(top + height for _, top, _, height in boxes) + 2 * TEXT + DEEP + 16
     svg = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {high:.0f}" width="{WIDE}" '
            f'height="{high:.0f}" font-family="system-ui,DejaVu Sans,sans-serif" font-size="{TEXT}">'
            f'<rect width="100%" height="100%" fill="#ffffff"/>{shapes}</svg>')
@@ -90,9 +91,9 @@ def _boxes(blocks: Sequence[Block]) -> list[tuple[float, float, float, float]]:
 
 def _drawn(block: Block, box: tuple[float, float, float, float]) -> str:
     left, top, width, height = box
-    x = left + width / 2
+    x, name = left + width / 2, block.name.replace("_blocks", "")
     under = "".join(f'<text x="{x:.1f}" y="{top + height + line:.1f}" text-anchor="middle" fill="#222222">{said}'
-                    "</text>" for said, line in ((block.name.replace("_blocks", ""), TEXT), (block.channels, 2 * TEXT)))
+                    "</text>" for said, line in ((name, TEXT), (block.channels, 2 * TEXT + DEEP)))
     return (f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" rx="3" '
             f'fill="{COLOURS[block.kind]}"/>{under}')
 
