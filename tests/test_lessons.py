@@ -96,6 +96,45 @@ def test_a_lesson_calls_its_plots_by_name(text):
     assert [line for source in cells for line in source.splitlines() if by_hand.search(line)] == []
 
 
+def on_slides(cells: list) -> list[list]:
+    """The cells of each slide and subslide that are on it, without the speaker's notes."""
+    slides = [[]]
+    for cell in cells:
+        kind = cell.metadata["slideshow"]["slide_type"]
+        slides += [[]] if kind in ("slide", "subslide") else []
+        slides[-1] += [cell] if kind not in ("notes", "skip") else []
+    return slides
+
+
+def unasked(slides: list[list]) -> list[str]:
+    """Slides that ask for a guess and have no place for one, or show something below it, where the answer would be."""
+    found = []
+    for slide in slides:
+        words = " ".join(cell.source for cell in slide if cell.cell_type == "markdown")
+        asks = [k for k, cell in enumerate(slide) if cell.cell_type == "code" and "compare(" in cell.source]
+        if (re.search("guess first", words, re.I) and not asks) or (asks and asks[-1] != len(slide) - 1):
+            found.append(words[:60])
+    return found
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+def test_a_slide_that_asks_for_a_guess_has_a_place_for_it_and_shows_no_answer_below(text):
+    cells = build.cells_from(text).cells
+    assert unasked(on_slides(cells)) == []
+    guesses = [cell for cell in cells if cell.cell_type == "code" and "compare(" in cell.source]
+    assert [c.source[:40] for c in guesses if c.metadata["slideshow"]["slide_type"] == "skip"] == []
+
+
+def test_a_question_without_a_place_and_one_over_its_answer_are_found():
+    def cell(source, kind="-", of=nbformat.v4.new_code_cell):
+        return of(source, metadata={"slideshow": {"slide_type": kind}})
+
+    asks = cell("# A guess first\n\nHow many?", "slide", nbformat.v4.new_markdown_cell)
+    guess, shown, skipped = cell("compare(..., 3)"), cell("lines(...)"), cell("compare(..., 3)", "skip")
+    assert unasked(on_slides([asks, guess])) == unasked(on_slides([asks, shown, guess])) == []
+    assert all(unasked(on_slides([asks, *wrong])) for wrong in ([], [shown], [guess, shown], [skipped, shown]))
+
+
 def test_how_many_of_72_must_obey_stands_in_one_place():
     text, judged = (LESSONS / "text/06_text_guidance.md").read_text(encoding="utf-8"), lesson_06.verdict
     words = [judged((obey / 72, 0.0, 0.0), (1.0, 1.0, 1.0), (0.5, 0.0, 0.0)) for obey in (69, 70)]

@@ -216,8 +216,8 @@ TARGETS = Code(
 CLOCK = Diagnoses(
     truth=PATIENTS,
     signs={
-        "150 ahead": "A cloud of dust in the size of the moons, but without them: the network guards against noise "
-                     "that is not there, takes too little out, and no step ever becomes sharp.",
+        "150 ahead": "A cloud of dust in the size of the moons, but without them: the network believes in "
+                     "a little more noise than there is, so each step takes too little of it out, and dust stays.",
         "stands still at zero": "Some points sit on the moons' edges, others are thrown far out: where the network "
                                 "believes that there is no noise, it hardly pulls from far away.",
         "counts steps": "Two thin wires along the moons, most points at their outer ends: from 39 to 0 all is nearly "
@@ -230,7 +230,8 @@ CLOCK = Diagnoses(
     right="All five. The network is the same healthy one each time: a denoiser is only as good as its clock.",
     hints=(
         "What does the network do when it is told that there is much noise? It guesses the mean of nearly everything. "
-        "And when it is told that there is none? It leaves each point nearly where it is.",
+        "And when it is told that there is none? It leaves each point nearly where it is. Told of a little too much at "
+        "every step, it still finds the middle of things, but each step takes too little noise out.",
         "The last steps decide where each point ends. Which clocks still say \"much noise\" there? Their clouds miss "
         "the moons: dust, a bar, or a shape that is too small.",
         "Two of the five say \"nearly no noise\" from the first step on. One of them has at least 39 different times "

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ...evaluation.icons import NAMES
 from ...figures import PALETTE, Figure, axes
 from ...guidance import guide
 from ...noising import noise
@@ -116,7 +117,7 @@ FOUR = Diagnoses(
     hints=(
         "Look at the first column, w = 0. Who has heard of the blue star there? The right formula has not.",
         "Then the second column, w = 1. Who draws no blue star there?",
-        "Of those who draw a blue star in the first column, one draws the same in all three.",
+        "Of those who draw a blue star in the first column, one draws the same in all four columns.",
     ),
 )
 
@@ -183,6 +184,15 @@ def verdict(numbers: tuple, plain: tuple, once: tuple) -> str:
     if obeyed < ENOUGH or obeyed <= once[0]:
         return "weak"
     return "alike" if distance > plain[2] / 2 else "cured"
+
+
+def colour_of(pictures: Tensor, judge: Callable) -> str:
+    """The colour that the reading network `judge` finds in two thirds or more of the pictures (B, 3, H, W); "mixed"
+    where there is none."""
+    names = NAMES["colour"]
+    read = [names[k] for k in judge(pictures.clamp(-1, 1))[:, : len(names)].argmax(dim=1).tolist()]
+    colour = max(names, key=read.count)
+    return colour if 3 * read.count(colour) >= 2 * len(read) else "mixed"
 
 
 def away_from(word: str, colour: str) -> str:
