@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from .errors import LabError
+from .recipe import shortened
 
 TO_RGB = torch.cat([torch.eye(3), torch.zeros(1, 3)])  # (C + 1, 3): samples of pixels are their own preview
 LARGEST = 1024  # pixels along a side; a player shows no more of them
@@ -78,9 +79,12 @@ def as_rgb(image) -> Image.Image:
 def opened(file, name: str, most: int = MOST) -> Iterator[Image.Image]:
     """The one door for foreign pictures: the picture in a file (a path, or an open one), by what its bytes are.
 
-    Raises LabError, with its `name`, where it is of no kind in KINDS (PostScript, which is run to be seen, is none) or
-    has more than `most` pixels, which is asked before one of them is read: a few kilobytes can claim gigabytes.
+    Raises LabError where no file is there (a pipe would be waited for), and, with its `name`, where it is of no kind in
+    KINDS (PostScript, which is run to be seen, is none) or has more than `most` pixels, which is asked before one of
+    them is read: a few kilobytes can claim gigabytes.
     """
+    if isinstance(file, str | os.PathLike) and not os.path.isfile(file):
+        raise LabError(f"a picture was expected; {no_file(file)}; give the path of a picture file")
     with warnings.catch_warnings(), readable(name):
         warnings.simplefilter("ignore")  # a picture that can be read needs no warning, one that cannot has its error
         Image.init()
@@ -93,6 +97,14 @@ def opened(file, name: str, most: int = MOST) -> Iterator[Image.Image]:
                 size = f"{image.width} x {image.height}"
                 raise LabError(TOO_LARGE.format(most=most / 1e6, name=name, size=size))
             yield image
+
+
+def no_file(path: str | os.PathLike) -> str:
+    """What is there instead of a file, as an error message tells it."""
+    name = shortened(str(path))
+    if "://" in name:
+        return f"{name} is an address"
+    return f"{name} is a folder" if os.path.isdir(path) else f"there is no file {name}"
 
 
 def as_mask(mask) -> Tensor:

@@ -527,6 +527,9 @@ def test_edit_keeps_what_the_mask_keeps_and_outpaint_goes_on(tmp_path, capsys):
     assert (code, err) == (0, "") and "50% of it drawn anew: 'blue star', by icons, seed 3" in told
     new = np.asarray(Image.open(out))
     assert np.array_equal(new[:, 8:], image[:, 8:]) and not np.array_equal(new, image)
+    small = out.with_suffix(".webp")
+    assert here(capsys, "edit", photo, "--mask", mask, *how[:-1], small)[0] == 0
+    assert np.array_equal(np.asarray(Image.open(small)), new)
     assert here(capsys, "edit", photo, "--strength", 0.5, *how)[0] == 0
     assert not np.array_equal(np.asarray(Image.open(out))[:, 8:], image[:, 8:])
     for by in (6, -6):
@@ -538,7 +541,10 @@ def test_edit_keeps_what_the_mask_keeps_and_outpaint_goes_on(tmp_path, capsys):
 @pytest.mark.parametrize(("words", "told"), [
     (["edit", "{photo}", "--mask", "{small}"], "a mask of the picture's size"),
     (["edit", "{photo}", "--mask", "{seen}"], "see-through in places"),
-    (["edit", "{photo}", "--mask", "nowhere.png"], "a picture was expected; nowhere.png"),
+    (["edit", "{photo}", "--mask", "nowhere.png"], "there is no file 'nowhere.png'"),
+    (["edit", "{photo}", "--mask", "{pipe}"], "there is no file"), (["edit", "{photo}", "--mask", "."], "is a folder"),
+    (["edit", "{photo}", "--mask", "{photo}", "--out", "new.jpg"], "ends in .png or .webp"),
+    (["outpaint", "{photo}", "--by", "5", "--out", "new.jpg"], "ends in .png or .webp"),
     (["edit", "{photo}", "--strength", "2"], "strength"), (["edit", "nowhere.png"], "there is no file"),
     (["outpaint", "{photo}", "--by", "17"], "one window"), (["outpaint", "{photo}", "--by", "9999"], "columns"),
 ])  # fmt: skip
@@ -547,8 +553,10 @@ def test_edit_of_what_cannot_be_edited(words, told, tmp_path, capsys):
     Image.new("RGB", (16, 16)).save(names["photo"])
     Image.new("L", (8, 8)).save(names["small"])
     Image.new("RGBA", (16, 16), (255, 255, 255, 0)).save(names["seen"])
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.png")
     out = tmp_path / "new.png"
-    words = [word.format(**names) for word in words]
-    code, _, err = here(capsys, *words, "--prompt", "star", "--model", "icons", "--out", out)
+    words = [word.format(**names, pipe=tmp_path / "pipe.png") for word in words]
+    code, _, err = here(capsys, words[0], "--out", out, *words[1:], "--prompt", "star", "--model", "icons")
     assert code == 2 and told in err and not out.exists(), err
     one_sentence(err)

@@ -9,6 +9,8 @@ from diffusion_lab.recipe import shortened
 
 from .draw import PICTURES, open_model
 
+EXACT = (".png", ".webp")  # the files that keep what is kept to the grey level; JPEG would change it
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The command line of both."""
@@ -30,20 +32,22 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="how many steps a whole path has (the model's own choice)")
     parser.add_argument("--guidance-scale", type=float, help="how strongly the prompt pulls (the model's own choice)")
     parser.add_argument("--sampler", help="how it steps, such as ddim (the model's own choice)")
-    parser.add_argument("--out", type=Path, default=Path("edited.png"), help="the file to write (edited.png)")
+    parser.add_argument("--out", type=Path, default=Path("edited.png"),
+                        help="the file to write (edited.png); only without a mask may it be a .jpg")
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     parser.set_defaults(outwards=outwards)
 
 
 def run(args: Namespace) -> None:
     """Write the edited picture."""
-    with new_file(args.out, PICTURES, args.force) as part:
+    part_of_it = args.outwards or args.mask is not None
+    with new_file(args.out, EXACT if part_of_it else PICTURES, args.force) as part:
         edit = wanted(args)
         model = open_model(args.model, args.device)
         *_, last = model.steps(args.prompt, n=args.steps, guidance_scale=args.guidance_scale, seed=args.seed,
                                sampler=args.sampler, edit=edit)  # fmt: skip
         picture = edit.paste(model.picture(last.x0)[0])
-        picture.save(part)
+        picture.save(part, lossless=part_of_it)  # of .webp
     what = "redrawn" if edit.mask is None else f"{float((edit.mask > 0).float().mean()):.0%} of it drawn anew"
     print(f"{args.out}: {Path(args.photo).name}, {picture.width} x {picture.height}, {what}: {shortened(args.prompt)}, "
           f"by {model.name}, seed {args.seed}")

@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 
 from ..errors import LabError
 from ..files import expanded
-from ..pixels import as_rgb, opened
-from ..recipe import as_whole, shortened
+from ..pixels import as_rgb, no_file, opened
+from ..recipe import as_whole
 from . import check_sample
 
 FILES = {"astronaut": "astronaut.png", "cat": "chelsea.png", "rocket": "rocket.jpg"}
@@ -74,9 +74,6 @@ def _path(picture: str | os.PathLike) -> Path:
         return Path(shipped.origin).parent / "data" / FILES[picture]
     path = expanded(picture)
     if not os.path.isfile(path):  # pathlib's raises for a name that is too long
-        name = shortened(str(picture))
-        came = f"{name} is an address" if "://" in name else (
-            f"{name} is a folder" if os.path.isdir(path) else f"there is no file {name}")
-        raise LabError(f"a picture was expected; {came}; "
-                       f"give the path of a picture file, or one of {', '.join(FILES)}")  # fmt: skip
+        came = no_file(path if os.path.isdir(path) else picture)
+        raise LabError(f"a picture was expected; {came}; give the path of a picture file, or one of {', '.join(FILES)}")
     return path
