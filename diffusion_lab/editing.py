@@ -12,8 +12,8 @@ from .errors import LabError
 from .mixing import add_noise
 from .noising import noise
 from .pixels import as_mask, as_rgb
-from .protocol import Model, Move, Rule, as_move, check_rule, check_samples
-from .recipe import as_strength, as_whole
+from .protocol import Model, Move, Rule, as_move, check_model, check_rule, check_samples
+from .recipe import as_strength, as_text, as_whole
 from .schedules import Schedule, as_schedule
 
 FEATHER = 8  # pixels of what was drawn, over which it comes in: one place of a Stable Diffusion latent
@@ -43,7 +43,7 @@ class Edit:
         width, height = self.image.size
         if tuple(self.mask.shape) != (height, width):
             raise LabError(f"a mask of the picture's size, {height} x {width} (height x width), was expected; "
-                           f"{' x '.join(map(str, self.mask.shape))} came; draw it on the picture itself")
+                           f"{' x '.join(map(str, self.mask.shape)) or 'one number'} came; draw it on the picture")
 
     @classmethod
     def wider(cls, image: Image.Image, by: int) -> "Edit":
@@ -75,8 +75,8 @@ class Edit:
 
     def on(self, shape: Sequence[int]) -> Tensor:
         """The mask (1, 1, h, w) on the grid of samples of `shape` (C, h, w): each place has the mean of what lies
-        under it."""
-        return torch.nn.functional.interpolate(self.mask[None, None], tuple(shape[-2:]), mode="area")
+        under it. Raises LabError without a mask."""
+        return torch.nn.functional.interpolate(_marked(self)[None, None], tuple(shape[-2:]), mode="area")
 
     def paste(self, drawn: Image.Image, feather: int | None = None) -> Image.Image:
         """The picture with what was drawn in its place; all that is kept stays as it was, to the grey level.
@@ -113,9 +113,11 @@ def _span(marked: Tensor, size: int) -> tuple[int, int]:
 def feathered(mask: Tensor, feather: int) -> Tensor:
     """A mask (H, W) that comes in over `feather` pixels: the mean of it and of its 1, 2, ... `feather` erosions, each
     of which takes away one more ring of pixels. Nowhere is it more than the mask, and where that is 0 it is 0."""
-    ring, total = mask[None], mask.double()
-    for _ in range(feather):
-        ring = -torch.nn.functional.max_pool2d(-ring, 3, stride=1, padding=1)
+    feather, ring, total = as_whole(feather, "a feather in pixels", "try 8", 0), mask[None], mask.double()
+    for k in range(feather):
+        before, ring = ring, -torch.nn.functional.max_pool2d(-ring, 3, stride=1, padding=1)
+        if torch.equal(ring, before):  # there is no more to take away
+            return (total + (feather - k) * ring[0].double()) / (feather + 1)
         total += ring[0]
     return total / (feather + 1)
 
@@ -124,10 +126,10 @@ def seam(picture: Image.Image, mask) -> float:
     """How much a border shows: the mean step, in grey levels of 255, between two neighbouring pixels of which one was
     drawn anew (mask above 0) and the other kept; compare it with that of a picture that nobody has edited.
 
-    Raises LabError for a mask of another size, and where it has no border.
+    Raises LabError for no mask, for one of another size, and where it has no border.
     """
     pixels = torch.tensor(np.asarray(as_rgb(picture)), dtype=torch.float64)       # (H, W, 3)
-    new = Edit(picture, mask).mask > 0                                            # (H, W)
+    new = _marked(Edit(picture, mask)) > 0                                            # (H, W)
     steps = [pixels.diff(dim=d).abs().mean(2)[new[1:] != new[:-1] if d == 0 else new[:, 1:] != new[:, :-1]]
              for d in (0, 1)]  # fmt: skip
     if not (steps := torch.cat(steps)).numel():
@@ -149,7 +151,7 @@ def inpaint(model: Model, prompt: str, image: Image.Image, mask, *, seed: int = 
     """A picture of which only what the mask marks is drawn anew, as a prompt says: `keep`, then `Edit.paste`.
 
     Arguments: `mask` as for Edit; the others as for `image_to_image`. Returns a picture of the size of `image`."""
-    edit = Edit(image, mask)
+    _marked(edit := Edit(image, mask))
     return edit.paste(_drawn(model, prompt, edit, seed, sampler))
 
 
@@ -163,8 +165,16 @@ def outpaint(model: Model, prompt: str, image: Image.Image, by: int, *, seed: in
 
 
 def _drawn(model: Model, prompt: str, edit: Edit, seed: int, sampler) -> Image.Image:
-    *_, last = model.steps(prompt, seed=as_whole(seed, "a seed", "try 0", 0), sampler=sampler, edit=edit)
+    check_model(model)
+    one = {"prompt": as_text(prompt, "a prompt"), "seed": as_whole(seed, "a seed", "try 0", 0)}
+    *_, last = model.steps(**one, sampler=sampler, edit=edit)
     return model.picture(last.x0)[0]
+
+
+def _marked(edit: Edit) -> Tensor:
+    if edit.mask is None:
+        raise LabError("a mask of what is to be drawn anew was expected; none came; paint one on the picture")
+    return edit.mask
 
 
 def check_edit(edit: Edit) -> None:
@@ -235,6 +245,8 @@ def blend(proposal: Tensor, kept: Tensor, mask: Tensor) -> Tensor:
 
 def _one_each(x0: Tensor, eps: Tensor) -> Tensor:
     """One picture for all, or one for each noise, as one for each."""
+    for one in (x0, eps):
+        check_samples(one, advice="take a picture from model.encode(image), and noise(shape, seed)")
     if x0.shape[1:] != eps.shape[1:] or len(x0) not in (1, len(eps)):
         raise LabError(f"one picture, or one for each of {len(eps)} seeds, of shape {tuple(eps.shape[1:])} was "
                        f"expected; {tuple(x0.shape)} came; take it from model.encode(image)")

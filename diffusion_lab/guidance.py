@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from .errors import LabError
-from .protocol import Guess, Model, Predict, one_each
-from .recipe import as_asked, as_interval, as_scale, as_text, shortened, told
+from .protocol import Guess, Model, Predict, check_model, one_each
+from .recipe import as_asked, as_interval, as_scale, as_text, told
 
 
 def guide(eps_uncond: Tensor, eps_cond: Tensor, guidance_scale: float) -> Tensor:
@@ -46,8 +46,7 @@ def guided(model: Model, prompt: str | Sequence[str], negative_prompt: str = "",
     own if left out); `guidance_interval` (low, high) in t, beyond which w is 1 (everywhere the same if left out). With
     w = 1 the model is asked once and there is no eps_uncond.
     """
-    if not (hasattr(model, "condition") and hasattr(model, "predict_noise")):
-        raise LabError(f"a model was expected; {shortened(model)} came; load one, as Toy.load('icons') does")
+    check_model(model)
     scale = as_scale(model.guidance_scale if guidance_scale is None else guidance_scale)
     interval = None if guidance_interval is None else as_interval(guidance_interval)
     away = as_text(negative_prompt, "a negative prompt")

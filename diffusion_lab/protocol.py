@@ -85,6 +85,12 @@ def one_each(condition: Tensor, B: int, shape: Sequence[int | None] | None = Non
     return condition.expand(B, *condition.shape[1:])
 
 
+def check_model(model) -> None:
+    """Raises LabError for what cannot guess noise for a prompt, a model's class among it."""
+    if isinstance(model, type) or not (hasattr(model, "condition") and hasattr(model, "predict_noise")):
+        raise LabError(f"a model was expected; {shortened(model)} came; load one, as Toy.load('icons') does")
+
+
 def check_predict(predict: Callable) -> None:
     """Raises LabError for what cannot be called as predict(x_t, t)."""
     _check_call(predict, "predict", "x_t, t", "make one of a model with guided(model, prompt)")

@@ -186,6 +186,12 @@ def test_a_mask_may_be_a_picture_truths_or_shares():
         Image.new("RGBA", (SIZE, SIZE), (255, 255, 255, 0)), LEFT / 0.5, LEFT * float("nan"))),
     lambda: Edit(Image.new("RGB", (0, 5))), lambda: Edit(np.zeros((0, 5, 3), np.uint8)),
     lambda: Edit(PICTURES[0], strength=10**400), lambda: Edit(PICTURES[0], strength=np.True_),
+    lambda: inpaint(Toy.load("icons"), "star", PICTURES[0], None), lambda: seam(PICTURES[0], None),
+    lambda: Edit(PICTURES[0]).on((3, 4, 4)), lambda: image_to_image("icons", "star", PICTURES[0]),
+    lambda: image_to_image(Toy.load("icons"), ["star", "heart"], PICTURES[0]), lambda: feathered(torch.ones(3, 3), -1),
+    lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4).int(), 0.5 * torch.ones(4, 4), torch.zeros(1, 3, 4, 4)),
+    lambda: keep(ddim_step, np.zeros((1, 3, 4, 4)), torch.ones(4, 4), torch.zeros(1, 3, 4, 4)),
+    lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4), torch.ones(4, 4), None), lambda: Edit(PICTURES[0], np.array(1.0)),
 ])  # fmt: skip
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=".*came;|draws points") as caught:
@@ -248,6 +254,7 @@ def test_a_window_lies_in_the_middle_and_moves_only_as_far_as_the_mask_asks():
 def test_a_feather_grows_inwards_ring_by_ring():
     mask = torch.zeros(7, 9)
     mask[1:6, 2:] = 1
+    assert torch.allclose(feathered(mask, 10**9) * (10**9 + 1), feathered(mask, 9) * 10)  # no ring is left to take away
     rows = feathered(mask, 2) * 3
     assert rows[3].tolist() == pytest.approx([0, 0, 1, 2, 3, 3, 3, 3, 3])  # no rim at the picture's own edge
     assert rows[1].tolist() == pytest.approx([0, 0] + [1] * 7)
