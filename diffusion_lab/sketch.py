@@ -18,7 +18,7 @@ from .errors import LabError
 from .figures import PALETTE, Figure, axes
 from .figures.figure import embedded
 from .pixels import as_array, as_rgb
-from .recipe import as_text, as_whole
+from .recipe import as_positive, as_text, as_whole
 
 REACH = 1.5  # half the width of the pad for points, in the plane's units
 JITTER = 0.04  # how thick a line of points is
@@ -67,9 +67,10 @@ class Sketch(_OnPad):
 
     def __init__(self, otherwise):
         cloud = as_array(otherwise, "points")
-        if cloud.ndim != 2 or cloud.shape[1] != 2 or not len(cloud) or not np.isfinite(cloud).all():
-            raise LabError(f"points (N, 2) to give where nothing is drawn were expected; {cloud.shape} came; try "
-                           "worlds.points.sample(2000, 0)[0]")
+        fits = cloud.dtype.kind in "fiu" and cloud.ndim == 2 and cloud.shape[1] == 2 and len(cloud)
+        if not (fits and (np.abs(cloud) <= np.finfo(np.float32).max).all()):
+            raise LabError("finite points (N, 2) to give where nothing is drawn were expected; "
+                           f"{cloud.dtype} {cloud.shape} came; try worlds.points.sample(2000, 0)[0]")
         self.otherwise, self.pad = cloud.astype(np.float32), _Pad()
 
     @property
@@ -82,7 +83,7 @@ class Sketch(_OnPad):
         nothing is drawn (its first n)."""
         n, lines = as_whole(n, "the number of points", "try 2000"), _lines(self.pad.value)
         if not lines:
-            return self.otherwise[:n]
+            return self.otherwise[:n].copy()
         lines = [np.clip(line if len(line) > 1 else line.repeat(2, axis=0), -REACH, REACH) for line in lines]
         ends = np.concatenate([np.stack([line[:-1], line[1:]], axis=1) for line in lines])        # (K, 2, 2)
         length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)                                  # (K,)
@@ -115,17 +116,18 @@ class Painter(_OnPad):
     def __init__(self, picture, alt: str, strokes: Sequence[dict] = ()):
         self.picture, self.alt = as_rgb(picture), as_text(alt, "alt text")
         width, height = self.picture.size
-        self.pad = _Pad(value=[dict(stroke) for stroke in strokes], box=[0, 0, width, height],
-                        picture=embedded(self.picture), brush=round(BRUSH * height), description=alt)
-        _lines(self.pad.value)  # raises for strokes that are none
+        painted = [{"line": line.ravel().tolist(), "width": wide, "erase": erase}
+                   for line, wide, erase in _painted(strokes)]  # fmt: skip
+        self.pad = _Pad(value=painted, box=[0, 0, width, height], picture=embedded(self.picture),
+                        brush=max(1, round(BRUSH * height)), description=alt)
 
     @property
     def mask(self) -> np.ndarray:
         """What is painted now: bool (H, W), True to be drawn anew."""
         mask = np.zeros(self.picture.size[::-1], bool)
-        for stroke, line in zip(self.pad.value, _lines(self.pad.value, drop=False), strict=True):
+        for line, wide, erase in _painted(self.pad.value):
             for a, b in zip(line, line[1:] if len(line) > 1 else line, strict=False):
-                _paint(mask, a, b, float(stroke.get("width", 1)) / 2, not stroke.get("erase"))
+                _paint(mask, a, b, wide / 2, not erase)
         return mask
 
     def painted(self) -> Image.Image:
@@ -152,11 +154,19 @@ def _paint(mask: np.ndarray, a: np.ndarray, b: np.ndarray, reach: float, new: bo
     part[np.hypot(x - a[0] - along * dx, y - a[1] - along * dy) <= reach] = new
 
 
+def _painted(strokes: Sequence[dict]) -> list[tuple[np.ndarray, float, bool]]:
+    """The strokes on a picture: their lines (K, 2), how wide they are, and whether they take away."""
+    return [(line, as_positive(stroke.get("width"), "a stroke's width", "try 20 pixels"), bool(stroke.get("erase")))
+            for line, stroke in zip(_lines(strokes, drop=False), strokes, strict=True)]  # fmt: skip
+
+
 def _lines(strokes: Sequence[dict], drop: bool = True) -> list[np.ndarray]:
     """The strokes as lines (K, 2), without those that have no point."""
     try:
         lines = [np.asarray(stroke["line"], dtype=np.float64).reshape(-1, 2) for stroke in strokes]
-    except (KeyError, TypeError, ValueError):
+        if not all(np.isfinite(line).all() for line in lines):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise LabError('strokes {"line": [x, y, x, y, ...], "width": ...} were expected; others came; '
                        "give two numbers a point") from None
     return [line for line in lines if len(line) or not drop]

@@ -17,6 +17,8 @@ def test_nothing_drawn_is_the_cloud_that_was_given():
     pad = Sketch(CLOUD)
     assert not pad.drawn and np.allclose(pad.points(2), CLOUD[:2]) and pad.points().dtype == np.float32
     assert "the course's" in pad.still().caption
+    pad.points()[:] = 9  # a learner's own copy
+    assert np.allclose(pad.points(2), CLOUD[:2])
 
 
 def test_lines_become_points_as_many_as_they_are_long():
@@ -41,7 +43,8 @@ def test_lines_become_points_as_many_as_they_are_long():
     assert not pad.drawn
 
 
-@pytest.mark.parametrize("given", [np.zeros((3, 3)), np.zeros((0, 2)), [[np.nan, 0.0]]])
+@pytest.mark.parametrize("given", [np.zeros((3, 3)), np.zeros((0, 2)), [[np.nan, 0.0]], [["a", "b"]], [[None, 1]],
+                                   [[1e300, 1]], CLOUD * 1j])
 def test_what_is_no_cloud_is_told(given):
     with pytest.raises(LabError, match="points"):
         Sketch(given)
@@ -112,6 +115,10 @@ def test_the_pad_takes_lines_by_mouse_and_by_keys(tmp_path):
 GREY = np.full((40, 60, 3), 90, np.uint8)
 
 
+def test_the_brush_of_a_tiny_picture_paints():
+    assert Painter(GREY[:1, :1], "A grey dot.").pad.brush == 1
+
+
 def test_what_is_painted_is_a_mask_and_the_eraser_takes_away():
     pad = Painter(GREY, "A grey field, empty.", [{"line": [10, 20, 50, 20], "width": 8}])
     assert pad.mask.shape == (40, 60) and pad.mask[17:24, 12:48].all() and not pad.mask[:14].any()
@@ -135,7 +142,11 @@ def test_the_last_picture_of_a_pad_stays_in_the_page(monkeypatch):
     assert "covers 30 % of it" in shown[-1].data and "dl-pad-still" in shown[-1].data
 
 
-@pytest.mark.parametrize("strokes", [[{"width": 3}], [{"line": [1, 2, 3]}], [{"line": "here"}]])
+@pytest.mark.parametrize("strokes", [
+    [{"width": 3}], [{"line": [1, 2, 3]}], [{"line": "here"}], None, 5, "text", [5], {"line": [1, 2]},
+    [{"line": [np.nan, 2]}], [{"line": [10**400, 1]}], *([{"line": [1, 2], "width": width}]
+     for width in (None, [3], np.nan, np.inf, -5, 0, 10**400, "8", True)),
+])
 def test_strokes_that_are_none_are_told(strokes):
-    with pytest.raises(LabError, match="two numbers a point"):
+    with pytest.raises(LabError, match="two numbers a point|a stroke's width is a number above 0"):
         Painter(GREY, "A grey field, empty.", strokes)
