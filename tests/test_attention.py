@@ -2,6 +2,7 @@
 
 import json
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,10 @@ def test_words_are_found_by_their_tokens(sd):
             call()
     with pytest.raises(LabError, match="a Stable Diffusion was expected"), looking(object()):
         pass
+    with pytest.raises(LabError, match="a Stable Diffusion was expected"):
+        token_places(object(), PROMPT, "horse")
+    with pytest.raises(LabError, match="a prompt is text"):
+        without(None, "horse")
     with looking(sd) as looks:
         pass
     with pytest.raises(LabError, match="none came"):
@@ -134,6 +139,13 @@ def test_chance_is_what_random_heat_gives():
     assert sum(masks.pointed(one, true) for one in maps) / 400 == pytest.approx(point, abs=0.05)
     assert sum(masks.overlap(one, true) for one in maps) / 400 == pytest.approx(cover, abs=0.01)
     assert masks.pointed(true.float(), true) and not masks.pointed(-true.float(), true)
+    for one, mask in ((maps[0], true.byte() * 255), (maps[0], true.float()), (maps[0], true & False), (maps[0], None),
+                      (maps[0, :16], true), (maps[0] * torch.nan, true), (maps[0].numpy(), true)):  # fmt: skip
+        for score in (masks.pointed, masks.overlap):
+            with pytest.raises(LabError, match="was expected; .* came; "):
+                score(one, mask)
+    with pytest.raises(LabError, match="a mask of truth values"):
+        masks.by_chance(true.byte() * 255)
 
 
 def test_parts_are_what_was_drawn():
@@ -142,6 +154,12 @@ def test_parts_are_what_was_drawn():
     assert (images == again).all() and captions == said and parts.shape == (6, 128, 128)
     figure = (parts > 0) & (parts < scenes.PARTS.index("light"))
     assert ((mask > 127) == figure).mean() > 0.98 and (parts == scenes.PARTS.index("subject")).any((1, 2)).all()
+    for start in (-1, 1.5, None, "x", True):
+        with pytest.raises(LabError, match="a whole number"):
+            scenes.sample_with_parts(1, 0, start=start)
+        with pytest.raises(LabError, match="a whole number"):
+            scenes.windows(1, 0, start=start)
+    assert (scenes.sample_with_parts(torch.tensor(1), torch.tensor(9))[1] == parts[:1]).all()
     for one, ride in zip(parts, labels["ride"], strict=True):
         assert (one == scenes.PARTS.index("ride")).any() == (ride != "standing")
 
@@ -183,3 +201,9 @@ def test_the_lesson_says_what_was_counted():
         attention = " and ".join(f"{100 * value:.0f}" for value in row["attention"])
         assert re.search(rf"{part}: chance [^;]*attention {attention}[;.]", pages), part
     assert f"what comes after {100 * record['removed']['place and after']['place']:.0f} %" in pages
+
+
+def test_where_the_table_goes_is_asked_before_it_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "scores", lambda *_: pytest.fail("it was counted"))
+    with pytest.raises(LabError, match="something that is no file is there"):
+        recipe.evaluate(Namespace(n=2, drawn=2, out=tmp_path))

@@ -33,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--guidance-scale", type=float, help="how strongly the prompt pulls (the model's own choice)")
     parser.add_argument("--sampler", help="how it steps, such as ddim (the model's own choice)")
     parser.add_argument("--out", type=Path, default=Path("edited.png"),
-                        help="the file to write (edited.png); only without a mask may it be a .jpg")
+                        help="the file to write (edited.png)" + ("" if outwards else "; without a mask .jpg too"))
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     parser.set_defaults(outwards=outwards)
 

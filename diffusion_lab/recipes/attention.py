@@ -1,5 +1,6 @@
 """Where the words of a prompt act in Tiny SD: maps held against true masks, and pictures without a word's row."""
 
+import contextlib
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from ..evaluation import load_reader, look, masks
-from ..files import expanded, whole
+from ..files import whole
 from ..guidance import guide
 from ..mixing import add_noise
 from ..noising import noise
@@ -146,13 +147,13 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 def evaluate(args: Namespace) -> None:
     """Print how well each kind of map shows its word's part, and what of a picture is left without a word's row."""
     n, drawn = (as_whole(value, name, "try 200", 2) for value, name in ((args.n, "--n"), (args.drawn, "--drawn")))
-    sd = StableDiffusion.load("tiny-sd")
-    record = {"n": n, "t": list(TIMES), "maps": scores(sd, n), "drawn": drawn, "removed": removed(sd, drawn)}
-    for name, row in record["maps"].items():
-        print(f"{name:8} n = {row['n']}  " + "  ".join(f"{kind} {row[kind][0]:.2f} {row[kind][1]:.2f}"
-                                                       for kind in row if kind != "n"))
-    for name, row in record["removed"].items():
-        print(f"without {name:16} " + "  ".join(f"{part} {share:.2f}" for part, share in row.items()))
-    if args.out:
-        with whole(expanded(args.out)) as part:
-            part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    with whole(args.out) if args.out else contextlib.nullcontext() as file:  # what cannot be written is told at once
+        sd = StableDiffusion.load("tiny-sd")
+        record = {"n": n, "t": list(TIMES), "maps": scores(sd, n), "drawn": drawn, "removed": removed(sd, drawn)}
+        for name, row in record["maps"].items():
+            print(f"{name:8} n = {row['n']}  " + "  ".join(f"{kind} {row[kind][0]:.2f} {row[kind][1]:.2f}"
+                                                           for kind in row if kind != "n"))
+        for name, row in record["removed"].items():
+            print(f"without {name:16} " + "  ".join(f"{part} {share:.2f}" for part, share in row.items()))
+        if file:
+            file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

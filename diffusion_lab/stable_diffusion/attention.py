@@ -93,7 +93,7 @@ def difference(sd, x_t: Tensor, t: int, prompts: list[str], others: list[str]) -
 
 def without(prompt: str, word: str) -> str:
     """A prompt with a word of it left out; raises LabError where it is not in it."""
-    words = prompt.split()
+    words = as_text(prompt, "a prompt").split()
     if word not in words:
         raise LabError(f"a word of the prompt was expected, one of {told(words)}; {word!r} came")
     return " ".join(one for one in words if one != word)
@@ -112,6 +112,7 @@ def token_places(sd, prompt: str, word: str) -> list[int]:
 
     Raises LabError where the word is not in the prompt.
     """
+    _unet(sd)
     tokenizer = sd.pipeline.tokenizer
     ids, wanted = (tokenizer(as_text(text, what)).input_ids[1:-1]
                    for text, what in ((prompt, "a prompt"), (word, "a word")))

@@ -81,11 +81,12 @@ def draw_as(window: Window, rng: np.random.Generator, width: int = SIZE) -> tupl
     return draw(scene, rng) if scene else draw_window(window, rng, width)
 
 
-def _check(n: int, seed: int, split: str) -> None:
-    as_whole(n, "n, the number of scenes,", "try 8", 0)
-    as_whole(seed, "a seed", "try 0", 0)
+def _checked(n: int, seed: int, split: str, start: int) -> tuple[int, int, int]:
+    """n, seed and start as ints; raises LabError for others, and for another split."""
     if not isinstance(split, str) or split not in COMBINATIONS:
         raise LabError(f"the scenes' split is one of {', '.join(COMBINATIONS)}; {split!r} came; choose one of these")
+    return (as_whole(n, "n, the number of scenes,", "try 8", 0), as_whole(seed, "a seed", "try 0", 0),
+            as_whole(start, "start, the number of the first one,", "try 0", 0))  # fmt: skip
 
 
 def sample_with_masks(n: int, seed: int, split: str = "all", start: int = 0):
@@ -103,7 +104,7 @@ def sample_with_parts(n: int, seed: int, split: str = "all", start: int = 0):
 
 
 def _drawn(n: int, seed: int, split: str, start: int):
-    _check(n, seed, split)
+    n, seed, start = _checked(n, seed, split, start)
     images, captions, scenes = np.empty((n, SIZE, SIZE, 3), np.uint8), [], []
     masks, parts = np.empty((2, n, SIZE, SIZE), np.uint8)
     for k in range(n):
@@ -125,7 +126,7 @@ def windows(n: int, seed: int, split: str = "all", start: int = 0, width: int = 
     Arguments: `n`, how many, 0 or more; `seed`, 0 or more; `split`, as for `sample`: each figure of a window is from
     it; `width`, 128 or more: only windows of 128 hold plain scenes. Raises LabError for another split or width.
     """
-    _check(n, seed, split)
+    n, seed, start = _checked(n, seed, split, start)
     width = as_whole(width, "a window's width", "128, 192 and 256 are usual", SIZE)
     images = np.empty((n, SIZE, width, 3), np.uint8)
     masks, parts = np.empty((2, n, SIZE, width), np.uint8)
