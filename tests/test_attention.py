@@ -117,6 +117,8 @@ def test_words_are_found_by_their_tokens(sd):
         token_places(object(), PROMPT, "horse")
     with pytest.raises(LabError, match="a prompt is text"):
         without(None, "horse")
+    with pytest.raises(LabError, match="a seed is a whole number"):
+        heat(sd, PROMPT, "horse", n=1, seed=[1, 2])
     with looking(sd) as looks:
         pass
     with pytest.raises(LabError, match="none came"):

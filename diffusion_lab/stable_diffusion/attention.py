@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import LabError
-from ..recipe import as_text, told
+from ..recipe import as_text, as_whole, told
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -76,7 +76,7 @@ def heat(sd, prompt: str, word: str, *, n: int | None = None, seed: int = 0,
     maps by their form, not by their size: most of the attention goes to tokens that are no word (the start).
     Raises LabError where the word is not in the prompt.
     """
-    tokens = token_places(sd, prompt, word)
+    tokens, seed = token_places(sd, prompt, word), as_whole(seed, "a seed", "try 0", 0)
     with looking(sd) as looks:
         for _ in sd.steps(prompt, n=n, seed=seed, guidance_scale=guidance_scale):
             pass
