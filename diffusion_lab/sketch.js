@@ -1,6 +1,11 @@
 // The page's side of a pad: lines by mouse, finger, or keys (arrows move the pen, Space puts it down and up). Over a
 // picture the pen is a brush with a width, or an eraser, and what is painted turns to static.
 const SIZE = 380, SHARE = 1 / 60, HALO = 14;
+// What is drawn of a live pad stands beside it, where there is room.
+const BESIDE = `.jp-OutputArea:has(.dl-pad) .dl-pad-still { display: none; }
+.jp-OutputArea:has(.dl-controls .dl-pad) { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 16px; }
+.jp-OutputArea:has(.dl-controls .dl-pad) > * { flex: 1 1 400px; min-width: 0; }
+.dl-controls:has(.dl-pad) > * { width: calc(100% - 4px) !important; }`;
 
 // The static, one grey a pixel, always the same.
 const grain = () => {
@@ -25,15 +30,15 @@ function render({model, el}) {
   };
   el.classList.add("dl-pad");
   el.style.font = "18px/1.4 system-ui,sans-serif";
-  make("style", "", el).textContent = ".jp-OutputArea:has(.dl-pad) .dl-pad-still{display:none}";
+  make("style", "", el).textContent = BESIDE;
   const pad = make("canvas", `width:${SIZE}px;max-width:100%;aspect-ratio:${SIZE}/${high};background:#fff;border:2px solid #666;border-radius:6px;cursor:crosshair;touch-action:none;display:block`, el);
   Object.assign(pad, {width: 2 * SIZE, height: 2 * high, tabIndex: 0});
-  const what = picture ? `A picture to paint a mask on: ${model.get("description")} Arrow keys move the brush, Space puts it down or lifts it` : "A pad to draw a cloud on: arrow keys move the pen, Space puts it down or lifts it";
+  const what = picture ? `A picture to paint a mask on: ${model.get("alt")} Arrow keys move the brush, Space puts it down or lifts it` : "A pad to draw a cloud on: arrow keys move the pen, Space puts it down or lifts it";
   pad.setAttribute("role", "application");
   pad.setAttribute("aria-label", what);
-  const row = make("div", "display:flex;gap:.5em;align-items:center;margin:.4em 0;flex-wrap:wrap", el);
+  const row = make("div", "display:flex;gap:3px;margin:.4em 0;flex-wrap:wrap", el);
   const button = (words, does) => {
-    const made = make("button", "font:inherit;min-height:44px;padding:0 .9em", row);
+    const made = make("button", "font:inherit;min-height:44px;padding:0 5px", row);
     made.textContent = words;
     made.addEventListener("click", does);
     return made;
@@ -118,14 +123,14 @@ function render({model, el}) {
   }
   button("Undo", () => (stop(), lines.pop(), keep(), draw()));
   button(picture ? "Clear" : "Begin anew", () => (open = null, lines = [], keep(), draw()));
-  const told = make("span", "", row);
+  const foot = make("p", "margin:.2em 0", el), told = make("span", "", foot);
   told.setAttribute("role", "status");
   const tell = () => {
     const n = lines.length;
     told.textContent = picture ? `${n} ${n === 1 ? "stroke" : "strokes"}, brush ${wide} wide.`
       : n ? `${n} ${n === 1 ? "line" : "lines"}. Now run the next cell.` : "Nothing drawn yet: the course's cloud is taken.";
   };
-  make("p", "margin:.2em 0", el).textContent = `By keyboard: Tab to the ${picture ? "picture, arrows move the brush" : "pad, arrows move the pen"}, Space puts it down or lifts it.`;
+  foot.append(` By keyboard: Tab to the ${picture ? "picture, arrows move the brush" : "pad, arrows move the pen"}, Space puts it down or lifts it.`);
   image.addEventListener("load", draw);
   image.src = picture;
   draw();

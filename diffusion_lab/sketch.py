@@ -36,7 +36,8 @@ class _Pad(anywidget.AnyWidget, ValueWidget):
     colours = traitlets.Dict(PALETTE).tag(sync=True)
     picture = traitlets.Unicode("").tag(sync=True)
     brush = traitlets.Float(0).tag(sync=True)
-    description = traitlets.Unicode("").tag(sync=True)
+    alt = traitlets.Unicode("").tag(sync=True)
+    description = traitlets.Unicode("").tag(sync=True)  # its name among the controls of `live`
 
 
 class _OnPad:
@@ -119,7 +120,7 @@ class Painter(_OnPad):
         painted = [{"line": line.ravel().tolist(), "width": wide, "erase": erase}
                    for line, wide, erase in _painted(strokes)]  # fmt: skip
         self.pad = _Pad(value=painted, box=[0, 0, width, height], picture=embedded(self.picture),
-                        brush=max(1, round(BRUSH * height)), description=alt)
+                        brush=max(1, round(BRUSH * height)), alt=alt)
 
     @property
     def mask(self) -> np.ndarray:

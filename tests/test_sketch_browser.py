@@ -29,7 +29,7 @@ def engine():
 
 def shown(tab, pad, folder) -> None:
     """The page's side of a pad, with a model that keeps what it is told."""
-    names = ("value", "box", "colours", "picture", "brush", "description")
+    names = ("value", "box", "colours", "picture", "brush", "alt")
     state = json.dumps({name: getattr(pad, name) for name in names}).replace("</", "<\\/")
     script = pad._esm.replace("export default {render};", "")
     path = folder / "pad.html"
