@@ -78,10 +78,11 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
     if not isinstance(answer, Mapping) or not set(answer) <= set(exercise.truth):
         patients = ", ".join(map(str, exercise.truth))
         what = f"one with {spoken([*answer])}" if isinstance(answer, Mapping) else kind_of(answer)
-        return unusable(exercise, f"A dict with the patients {patients} was expected; {what} came.")
+        return unusable(exercise, f"A dict with the {exercise.case}s {patients} was expected; {what} came.")
     answer = {patient: answer.get(patient, ...) for patient in exercise.truth}  # whom it leaves out is still open
     if all(said is ... for said in answer.values()):
-        lines = ("Name at least one patient's illness in the place of `...` and run the cell again.",)
+        lines = (f"Name at least one {exercise.case}'s {exercise.finding} in the place of `...` and run the cell "
+                 "again.",)
         return Verdict(Box("not yet", "Not yet", lines), dict(exercise.truth), "not yet")
     lines, right, open_, unknown = [], 0, 0, False
     names = {_spelt(name): name for name in exercise.signs}

@@ -63,13 +63,15 @@ class Diagnoses:
     """Several patients, one illness each: a dict {patient: name of the bug} to give.
 
     Arguments: `truth`, the right name for each patient; `signs`, for every name what that bug does to the pictures;
-    `right`; `hints`.
+    `right`; `hints`; `case` and `finding`, what the two are called where they are no patients and illnesses.
     """
 
     truth: Mapping[str, str]
     signs: Mapping[str, str]
     right: str
     hints: tuple[str, str, str]
+    case: str = "patient"
+    finding: str = "illness"
 
     @property
     def solution(self) -> str:

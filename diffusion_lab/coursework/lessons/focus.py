@@ -1,13 +1,16 @@
 """The pictures of lesson 07: squares to scale, heat over a picture, and a word in focus with where it acts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...evaluation.masks import by_chance, overlap, pointed
 from ...figures import PALETTE, WORDS, Figure, as_image, axes, write
+from ...stable_diffusion.attention import difference, finest, looking, without
 
 WIDE = 960
 PANEL = 224  # pixels of a picture in a sheet
@@ -99,9 +102,47 @@ def focused(words: Sequence[str], k: int, panels: Sequence[Image.Image], labels:
     return sheet
 
 
-def ruled(pictures: Sequence, again: Sequence, mine: Sequence[float], course: Sequence[float]) -> tuple:
-    """Pictures, what came back of them, and under each two bars of decibels, the course's and yours; returns what a
-    Figure is made of."""
+def acting(sd, prompt: str, noisy: Mapping[int, Tensor], image: np.ndarray, true: Mapping[str, Tensor]
+           ) -> tuple[list[str], list[Image.Image], str]:
+    """Where each word of a prompt acts in a scene made noisy, {t: x_t}, a sheet for each: attention, difference, and
+    the true mask (H, W) of what it names. Returns the words, with the start token and what stands after the prompt, the
+    sheets, and what the words with a mask came to."""
+    words, sheets, told = ["(start)", *prompt.split(), "(after)"], [], []
+    with looking(sd) as looks:                                   # listens, and changes nothing
+        for t, x_t in noisy.items():
+            sd.predict_noise(x_t, t, sd.condition([prompt]))
+    heat = finest(looks)[0]                                      # (h, w, tokens)
+    for k, word in enumerate(words):
+        found = [heat[..., k] if k < len(words) - 1 else heat[..., k:].sum(dim=-1)]
+        if 0 < k < len(words) - 1:
+            less = [without(prompt, word)]
+            found.append(torch.stack([difference(sd, x_t, t, [prompt], less)[0] for t, x_t in noisy.items()]).mean(0))
+        lines = _read(found, true.get(word))
+        pictures = [glow(image, one) for one in found] + [masked(image, None)] * (2 - len(found))
+        pictures = [masked(image, torch.ones(image.shape[:2])), *pictures, masked(image, true.get(word))]
+        sheets.append(focused(words, k, pictures, [("the scene", ""), *lines]))
+        told += [f"{word}: " + ", ".join(map(" ".join, lines))] * (word in true)
+    return words, sheets, "; ".join(told)
+
+
+def _read(found: Sequence[Tensor], true: Tensor | None) -> list[tuple[str, str]]:
+    """Two lines of words for attention, difference and true mask."""
+    lines = []
+    for name, one in zip(("attention", "difference"), found, strict=False):
+        if true is None:
+            lines.append((name, ""))
+            continue
+        large = F.interpolate(one[None, None], true.shape, mode="bicubic")[0, 0]
+        lines.append((name, f"{'on' if pointed(large, true) else 'beside'} it, {100 * overlap(large, true):.0f} %"))
+    lines += [("difference", "cannot be left out")] * (2 - len(lines))
+    chance = "it names no thing" if true is None else f"by chance {100 * by_chance(true)[1]:.0f} %"
+    return [*lines, ("true mask", chance)]
+
+
+def ruled(pictures: Sequence, again: Sequence, mine: Sequence[float], course: Sequence[float],
+          whose: str = "yours") -> tuple:
+    """Pictures, what came back of them, and under each two bars of decibels, the course's and those of `whose`;
+    returns what a Figure is made of."""
     figure, panel = axes(9.6, 3.9)
     for k, (one, two) in enumerate(zip(pictures, again, strict=True)):
         for picture, y in ((one, 78), (two, 40)):
@@ -118,8 +159,8 @@ def ruled(pictures: Sequence, again: Sequence, mine: Sequence[float], course: Se
     off = max(abs(a - b) for a, b in zip(mine, course, strict=True))
     told = ", ".join(f"{value:.0f}" for value in course)
     return (figure, "Five pictures, under each what the VAE gave back of it, and two bars, the course's decibels and "
-            f"yours: {told} by the course's ruler. The scenes are hardly changed, the photographs are mush.",
-            f"Grey the course's ruler, green yours: largest difference {off:.2f} dB. Decibels: {told}.")
+            f"{whose}: {told} by the course's ruler. The scenes are hardly changed, the photographs are mush.",
+            f"Grey the course's ruler, green {whose}: largest difference {off:.2f} dB. Decibels: {told}.")
 
 
 def scoreboard(record: dict) -> Figure:

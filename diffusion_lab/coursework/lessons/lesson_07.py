@@ -82,6 +82,12 @@ ERROR = Code(
              lambda x, y: -20 * torch.log10(_error(x, y))),
         Slip("differences without a square", "The differences themselves are averaged, without their signs: each of "
              "them is to be squared.", lambda x, y: -10 * torch.log10((y - x).abs().mean())),
+        Slip("twice for squared", "The differences are doubled where they are to be squared: `* 2` is not `** 2`.",
+             lambda x, y: -10 * torch.log10((2 * (y - x)).mean())),
+        Slip("the logarithm before the mean", "Each square goes into the logarithm alone: take their mean first, then "
+             "one logarithm of it.", lambda x, y: (-10 * torch.log10((y - x) ** 2)).mean()),
+        Slip("the mean over one side", "The sum is divided by `len`, which counts one side of the table only: all "
+             "values are to be counted.", lambda x, y: -10 * torch.log10(((y - x) ** 2).sum() / len(x))),
         Slip("the mean before the square", "Too bright and too dark cancel: square each difference first, then take "
              "the mean.", lambda x, y: -10 * torch.log10((y - x).mean() ** 2)),
         Slip("a sum for the mean", "A larger picture gets a larger error: the squares are added up where their mean is "
@@ -122,6 +128,10 @@ SCALE = Value(
         2.343: "That is the root of the spread. What do you multiply 5.49 by to get 1?",
         4.49: "That is what is to be taken off, if it were a difference. A factor multiplies.",
         1.0: "Multiplied by 1, latents stay what they are, 5.49 times too large.",
+        1.82: "The digits are right, and the point is one place off: 5.49 times 1.82 is 10.",
+        18.2: "The digits are right, and the point is two places off: 5.49 times 18.2 is 100.",
+        182.0: "The digits are right, and the point is three places off: 5.49 times 182 is 1,000.",
+        0.0182: "The digits are right, and the point is one place off: 5.49 times 0.0182 is 0.1.",
         0.549: "That is a tenth of the spread. What do you multiply 5.49 by to get 1?",
     },
     hints=(
@@ -175,6 +185,14 @@ ATTENTION = Code(
              "they have to be divided by?", _mixing(lambda q, k, v: q @ k.T)),
         Slip("multiplied by the root", "The scores grow with d where they should not: multiplied, or divided?",
              _mixing(lambda q, k, v: q @ k.T * k.shape[1] ** 0.5)),
+        Slip("the root after the softmax", "The shares are divided, and no longer add up to 1: divide the scores, "
+             "before the softmax.", lambda q, k, v: (q @ k.T).softmax(dim=1) / k.shape[1] ** 0.5 @ v),
+        Slip("the root of the tokens", "You divide by the root of how many tokens there are: d is how many numbers a "
+             "question has.", _mixing(lambda q, k, v: q @ k.T / len(k) ** 0.5)),
+        Slip("the root of the places", "You divide by the root of how many places ask: d is how many numbers a "
+             "question has.", _mixing(lambda q, k, v: q @ k.T / len(q) ** 0.5)),
+        Slip("a d of its own", "Your d is always 64: read it from `q`, as its second size.",
+             _mixing(lambda q, k, v: q @ k.T / 64**0.5)),
         Slip("shares along the wrong side", "Your shares add up to 1 over the places, not over the tokens: look at "
              "`dim`.", _mixing(shares=lambda s: s.softmax(dim=0))),
         Slip("shares over everything", "Your shares add up to 1 over the whole table; each place has shares of its "
@@ -204,8 +222,17 @@ ATTENTION = Code(
 
 TOKENS = {1: "city", 2: "start", 3: "cat", 4: "skateboard"}  # in another order than the text names them
 
+
+def in_its_order(heat: Tensor, prompt: str) -> list[Tensor]:
+    """The maps of the exercise, by their numbers, of the heat (h, w, tokens) of a prompt with one token for a word."""
+    tokens = ["start", *prompt.split()]
+    return [heat[..., tokens.index(TOKENS[k])] for k in sorted(TOKENS)]
+
+
 MAPS = Diagnoses(
     truth=TOKENS,
+    case="map",
+    finding="token",
     signs={
         "cat": "The cat's word burns on its head and its arms, and never on what it stands on.",
         "skateboard": "A flat streak at the feet: the board, and nothing else.",
@@ -224,8 +251,8 @@ MAPS = Diagnoses(
 
 REMOVED = Value(
     truth="c",
-    right="The text encoder has passed the word on: each row knows what stands before it, and the rows after *mars*, "
-          "the end token's and the filling's, tell of Mars as well.",
+    right="The rows after *mars*, the end token's and the filling's, have looked at it, and in this model they carry "
+          "the place. No law: ride and subject hang on their own rows, as the next slide counts. Why, is not known.",
     wrong={
         "a": "An empty place would be a place as well, and the U-Net has rows left that tell of one. Think of the text "
              "encoder: what does a row know?",
@@ -236,11 +263,10 @@ REMOVED = Value(
     hints=(
         "There are 24 rows: one of the start token, seven of words, one of the end token, and the filling. One of "
         "them is gone.",
-        "What lesson 08 shows of the text encoder counts here: a row is no word, it is a word that has looked at those "
-        "before it.",
-        "Which rows come after *mars*? They have all looked at it.",
+        "A row is no word: it is numbers for a word that has looked at all those to the left of it.",
+        "Which rows come after *mars*? They have all looked at it. Would they tell of it?",
     ),
-    solution="c: nothing is missing. The rows after the word have looked at it, and they tell.",
+    solution="c: nothing is missing. In this model the rows after the word carry the place as well.",
 )
 
 EXERCISES = {"error": ERROR, "scale": SCALE, "attention": ATTENTION, "maps": MAPS, "removed": REMOVED}
