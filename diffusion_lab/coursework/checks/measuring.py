@@ -39,8 +39,8 @@ def misfit(result: Any, wanted: Any) -> str:
     if isinstance(result, complex):
         return f"One number was expected; {result:.3g} came, the root of a negative number: what stands under it?"
     if not isinstance(wanted, Tensor):
-        single = isinstance(result, int | float) or (isinstance(result, Tensor) and result.numel() == 1
-                                                     and not result.is_complex())
+        single = isinstance(result, int | float | np.integer | np.floating) or (
+            isinstance(result, Tensor) and result.numel() == 1 and not result.is_complex())
         return "" if single else f"One number was expected; {kind_of(result)} came."
     if not isinstance(result, Tensor):
         comma = " A comma makes several things of one." if isinstance(result, tuple) else ""

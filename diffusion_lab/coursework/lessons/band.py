@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from ...figures import PALETTE, WORDS, as_image, axes, write
 
@@ -36,11 +38,12 @@ def boarding(picture, noised, drawn, strength: float, size: int = 256) -> Image.
     return sheet
 
 
-def profile(pixels: np.ndarray, joints: Sequence[int], measures: dict, usual: float) -> tuple:
+def profile(pixels: Tensor, joints: Sequence[int], measures: dict, usual: float, strangers: Sequence = ()) -> tuple:
     """The step from each column of a wide picture, float (H, W, 3), to the next, as each of the `measures` (by name)
-    gives it, with a mark at each joint; `usual` is what a picture shows that nobody has edited. A plot, its alt text
+    gives it, with a mark at each joint; `usual` is what a picture shows that nobody has edited, and `strangers` are
+    pictures that do not fit, pasted at the first joint: a control. A plot, its alt text
     and its caption, as Figure takes them."""
-    figure, panel = axes(10, 3)
+    figure, panel = axes(10, 2.6)
     columns = range(1, pixels.shape[1])
     for (name, measure), role, style in zip(measures.items(), ("signal", "noise"), ("-", "--"), strict=False):
         panel.plot(columns, np.clip([_of(measure, pixels, c) for c in columns], -5, 30), style, color=PALETTE[role],
@@ -54,12 +57,15 @@ def profile(pixels: np.ndarray, joints: Sequence[int], measures: dict, usual: fl
     ours, *others = measures.values()
     off = max((abs(_of(ours, pixels, c) - _of(other, pixels, c)) for other in others for c in joints), default=0)
     told = ", ".join(f"{_of(ours, pixels, c) / usual:.1f}" for c in joints)
+    sheets = [torch.tensor(np.asarray(each)).float() for each in strangers]
+    control = ", ".join(f"{_of([*measures.values()][-1], sheet, joints[0]) / usual:.1f}" for sheet in sheets)
     return (figure, f"The step from each column to the next along a wide picture, jagged, with a mark at each of "
             f"{len(joints)} joints, where it is not higher than elsewhere. At the joints, usual = 1: {told}.",
-            f"At the joints, where a real scene's mean step is 1: {told}. Yours at most {off:.2f} off there.")
+            f"At the joints, where a real scene's mean step is 1: {told}; strangers: {control}. "
+            f"Yours at most {off:.2f} off there.")
 
 
-def _of(measure, pixels: np.ndarray, column: int) -> float:
+def _of(measure, pixels: Tensor, column: int) -> float:
     """What a learner's own function says of a column; no number where it reaches beyond the picture."""
     try:
         return float(measure(pixels, column))

@@ -15,10 +15,10 @@ from ...trajectory import Step, Trajectory, arrived
 from ..checks.exercises import Code, Diagnoses, Slip, Value
 
 
-def seam_at(pixels: Tensor, column: int) -> Tensor:
+def seam_at(pixels: Tensor, column: int) -> float:
     """How much a joint shows: the mean absolute step, in grey levels, from the column before to this one; pixels are
     (H, W, 3)."""
-    return (pixels[:, column] - pixels[:, column - 1]).abs().mean()
+    return float((pixels[:, column] - pixels[:, column - 1]).abs().mean())
 
 
 # --- the masked step -------------------------------------------------------------------------------------------------
@@ -91,6 +91,12 @@ MASKED = Code(
              "share of the proposal.", _with(joined=lambda p, k, m: p + (1 - m) * k)),
         Slip("half of each", "Every place gets half of both, whatever the mask says: look at where it comes in.",
              _with(joined=lambda p, k, m: (p + k) / 2)),
+        Slip("new wherever there is some mask", "At its border the mask is between 0 and 1, and there both parts are "
+             "mixed: multiply by it, do not ask whether it is above 0.",
+             _with(joined=lambda p, k, m: torch.where(m > 0, p, k))),
+        Slip("new only where all is mask", "At its border the mask is between 0 and 1, and there both parts are mixed: "
+             "multiply by it, do not ask whether it is 1.",
+             _with(joined=lambda p, k, m: torch.where(m == 1, p, k))),
         Slip("the proposal is noised, too", "The proposal has its noise already; you give it some more: noise the "
              "known picture alone, and mix then.",
              lambda p, known, m, eps, a: add_noise(m * p + (1 - m) * known, a, eps)),
@@ -128,6 +134,14 @@ SEAM = Code(
              "step.", lambda p, c: (p[:, c] - p[:, c - 1]).square().mean().sqrt()),
         Slip("a sum for a mean", "A higher picture would have a larger seam: look at how the steps are put together.",
              lambda p, c: (p[:, c] - p[:, c - 1]).abs().sum()),
+        Slip("the colours added up", "A pixel counts its three colours three times: take the mean over them, too.",
+             lambda p, c: (p[:, c] - p[:, c - 1]).abs().sum(-1).mean()),
+        Slip("a median for a mean", "The step in the middle is not their mean: a few large ones must count, too.",
+             lambda p, c: (p[:, c] - p[:, c - 1]).abs().median()),
+        Slip("the whole picture", "You measure the steps between all columns: only the one before `column` is asked "
+             "for.", lambda p, c: p.diff(dim=1).abs().mean()),
+        Slip("shares, not grey levels", "You divide by 255: the pixels are grey levels, and the step stays in them.",
+             lambda p, c: (p[:, c] - p[:, c - 1]).abs().mean() / 255),
         Slip("the largest step alone", "One pixel decides for all: look at how the steps are put together.",
              lambda p, c: (p[:, c] - p[:, c - 1]).abs().max()),
         Slip("rows for columns", "You compare two rows: the first place in the square brackets counts rows, the second "
@@ -146,10 +160,10 @@ ORDER = Value(
     right="The figure is small and its shapes are decided late, so a weak edit is enough; the place fills the whole "
           "picture, and its large shapes are decided early. The pose comes last of all: from above 0.8.",
     wrong={
-        "a": "Look at the row of 0.2: most subjects are new there, hardly a place is. What is large is decided early "
-             "on the path, before a weak edit boards.",
-        "c": "Then a row would change all at once. Compare 0.2 with 0.6.",
-        "d": "A new prompt pulls at every step that is left; look at the row of 0.4.",
+        "a": "Look at the row of 0.2, further down: most subjects are new there, hardly a place is. What is large is "
+             "decided early on the path, before a weak edit boards.",
+        "c": "Then a row would change all at once. Compare 0.2 with 0.8, further down.",
+        "d": "A new prompt pulls at every step that is left; at 0.2, further down, most subjects are new already.",
     },
     hints=(
         "Early steps decide what is large, late steps what is small. Where does a weak edit board?",
@@ -170,11 +184,11 @@ STRENGTH = Value(
                       "little is left of it. How late can you board?",
     },
     hints=(
-        "Look at the rows above: at which strength is the last of the places new?",
-        "Between 0.4 and 0.8.",
-        "Try 0.6, then a little less.",
+        "Above, 0.2 leaves most of the places old, and 0.8 is too strong: yours lies between.",
+        "At 0.3 all subjects are new. The places come later.",
+        "Try 0.7, then 0.1 less, as long as enough places are new.",
     ),
-    solution="0.6; 0.5 does nearly as well.",
+    solution="0.6: 8 subjects and 8 places. 0.5 has 8 and 6.",
 )
 
 
@@ -212,7 +226,8 @@ FOUR = Diagnoses(
     truth=PATIENTS,
     signs={
         "healthy": "A new rider, and beside it hardly a difference: what the VAE changes, and no more.",
-        "inside out": "The old rider is still there, untouched, and everything else is new.",
+        "inside out": "The old rider is still there, nearly black in its difference: what differs lies around it, "
+                      "in the sun, the trees and the mountains.",
         "forgotten": "The new rider is there, but mountains and trees have moved as well: nothing held them.",
         "too noisy": "The new rider is there, the mountains stand where they stood, and over all that was kept lies a "
                      "fine dirt of noise.",
