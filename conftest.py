@@ -1,6 +1,7 @@
 """What all tests share: no network, and a notebook check that sees a display's last state."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel `python3` is this envi
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT / "tests" / "loopback"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background of a shell: what is tested hears Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config):

@@ -53,7 +53,7 @@
     const notebook = panel?.content;
     if (!notebook?.widgets || met.has(panel)) return;
     met.add(panel);
-    if (notebook.widgets.some(staged)) return present(commands);
+    if (notebook.widgets.some(staged)) return present(panel, commands);
     const first = notebook.widgets.findIndex((cell) => cell.model.type === "code");
     if (notebook.activeCellIndex === 0 && first > 0) notebook.activeCellIndex = first;
   }
@@ -112,7 +112,7 @@
   const hidden = (cell) => cell.model.getMetadata("slideshow")?.slide_type === "skip";
   let begun = false, ran = new WeakSet(); // what this kernel has run: a cell needs those above it, hidden ones too
 
-  function present(commands) {
+  function present(panel, commands) {
     if (begun) return;
     begun = true;
     panel.sessionContext.statusChanged.connect((_, status) => {
