@@ -2,6 +2,7 @@
 
 from . import anatomy as anatomy
 from . import controls as controls
+from . import distillation as distillation
 from . import editing as editing
 from . import errors as errors
 from . import exact as exact
