@@ -16,7 +16,7 @@ from .protocol import Model, Move, Rule, as_move, check_model, check_rule, check
 from .recipe import as_strength, as_text, as_whole
 from .schedules import Schedule, as_schedule
 
-FEATHER = 2  # pixels of what was drawn, over which it comes in: over more of them the old shapes shine through
+FEATHER = 4  # pixels of what was drawn, over which it comes in: fewer leave a border, more let the old shapes shine
 MOST = 4096  # columns that a picture is made wider by
 
 
@@ -83,14 +83,14 @@ class Edit:
 
         picture = share drawn + (1 - share) image, with the share of `feathered`: 0 where the mask is 0, and from there
         inwards it grows. Arguments: `drawn`, what a model made of this edit, brought to the size of its window;
-        `feather`, over how many of its pixels it comes in (2, and fewer of a tiny one). Without a mask it is `drawn`.
+        `feather`, over how many of its pixels it comes in (4, and fewer of a tiny one). Without a mask it is `drawn`.
         """
         drawn = as_rgb(drawn)
         if self.mask is None:
             return drawn
         left, top, right, bottom = box = self.window((3, drawn.height, drawn.width))
         feather = min(FEATHER, drawn.width // 16) if feather is None else feather
-        wide = round(as_whole(feather, "a feather in pixels", "try 2", 0) * (right - left) / drawn.width)
+        wide = round(as_whole(feather, "a feather in pixels", "try 4", 0) * (right - left) / drawn.width)
         share = feathered(self.mask, wide)[top:bottom, left:right, None].numpy()
         new = np.asarray(drawn.resize((right - left, bottom - top), Image.Resampling.LANCZOS), dtype=np.float64)
         old = np.asarray(self.image.crop(box), dtype=np.float64)
@@ -113,7 +113,7 @@ def _span(marked: Tensor, size: int) -> tuple[int, int]:
 def feathered(mask: Tensor, feather: int) -> Tensor:
     """A mask (H, W) that comes in over `feather` pixels: the mean of it and of its 1, 2, ... `feather` erosions, each
     of which takes away one more ring of pixels. Nowhere is it more than the mask, and where that is 0 it is 0."""
-    feather, ring, total = as_whole(feather, "a feather in pixels", "try 2", 0), mask[None], mask.double()
+    feather, ring, total = as_whole(feather, "a feather in pixels", "try 4", 0), mask[None], mask.double()
     for k in range(feather):
         before, ring = ring, -torch.nn.functional.max_pool2d(-ring, 3, stride=1, padding=1)
         if torch.equal(ring, before):  # there is no more to take away
