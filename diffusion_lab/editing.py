@@ -9,11 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from .errors import LabError
-from .mixing import add_noise
+from .mixing import add_noise, check_alike
 from .noising import noise
 from .pixels import as_mask, as_rgb
 from .protocol import Model, Move, Rule, as_move, check_model, check_rule, check_samples
-from .recipe import as_strength, as_text, as_whole
+from .recipe import STRENGTH, as_shape, as_share, as_strength, as_text, as_whole
 from .schedules import Schedule, as_schedule
 
 FEATHER = 4  # pixels of what was drawn, over which it comes in: fewer leave a border, more let the old shapes shine
@@ -58,9 +58,9 @@ class Edit:
         """The part of the picture that a model of samples `shape` (C, h, w) sees: left, top, right, bottom in pixels.
 
         It is the largest of these proportions, in the middle, or as near to it as takes in all that is to be drawn.
-        Raises LabError where that reaches further than one window.
+        Raises LabError where that reaches further than one window, and for a shape without a height and a width.
         """
-        (width, height), (h, w) = self.image.size, shape[-2:]
+        (width, height), (h, w) = self.image.size, _grid(shape)
         scale = min(width / w, height / h)
         marked = torch.zeros(height, width) if self.mask is None else self.mask
         left, right = _span(marked.amax(0), max(1, round(scale * w)))
@@ -76,7 +76,7 @@ class Edit:
     def on(self, shape: Sequence[int]) -> Tensor:
         """The mask (1, 1, h, w) on the grid of samples of `shape` (C, h, w): each place has the mean of what lies
         under it. Raises LabError without a mask."""
-        return torch.nn.functional.interpolate(_marked(self)[None, None], tuple(shape[-2:]), mode="area")
+        return torch.nn.functional.interpolate(_marked(self)[None, None], _grid(shape), mode="area")
 
     def paste(self, drawn: Image.Image, feather: int | None = None) -> Image.Image:
         """The picture with what was drawn in its place; all that is kept stays as it was, to the grey level.
@@ -99,6 +99,13 @@ class Edit:
         return picture
 
 
+def _grid(shape: Sequence[int]) -> tuple[int, ...]:
+    """Height and width of a sample of a shape (C, h, w)."""
+    if len(shape := as_shape(shape)) < 2:
+        raise LabError(f"the shape of a picture's sample, (C, h, w), was expected; {shape} came; give model.shape")
+    return shape[-2:]
+
+
 def _span(marked: Tensor, size: int) -> tuple[int, int]:
     """Where a window of a `size` lies along a side: over all that is marked (n,), and as near to the middle."""
     first, places = (len(marked) - size) // 2, marked.nonzero().flatten().tolist()
@@ -112,8 +119,12 @@ def _span(marked: Tensor, size: int) -> tuple[int, int]:
 
 def feathered(mask: Tensor, feather: int) -> Tensor:
     """A mask (H, W) that comes in over `feather` pixels: the mean of it and of its 1, 2, ... `feather` erosions, each
-    of which takes away one more ring of pixels. Nowhere is it more than the mask, and where that is 0 it is 0."""
-    feather, ring, total = as_whole(feather, "a feather in pixels", "try 4", 0), mask[None], mask.double()
+    of which takes away one more ring of pixels. Nowhere is it more than the mask, and where that is 0 it is 0. Raises
+    LabError for another mask than `Edit` takes, and for a feather that is no number of pixels."""
+    feather, mask = as_whole(feather, "a feather in pixels", "try 4", 0), as_mask(mask)
+    if mask.ndim != 2:
+        raise LabError(f"a mask (H, W) was expected; {tuple(mask.shape)} came; take that of an Edit")
+    ring, total = mask[None], mask.double()
     for k in range(feather):
         before, ring = ring, -torch.nn.functional.max_pool2d(-ring, 3, stride=1, padding=1)
         if torch.equal(ring, before):  # there is no more to take away
@@ -137,7 +148,7 @@ def seam(picture: Image.Image, mask) -> float:
     return float(steps.mean())
 
 
-def image_to_image(model: Model, prompt: str, image: Image.Image, strength: float = 0.6, *, seed: int = 0,
+def image_to_image(model: Model, prompt: str, image: Image.Image, strength: float = STRENGTH, *, seed: int = 0,
                    sampler=None) -> Image.Image:  # fmt: skip
     """A picture redrawn as a prompt says, from a `strength` above 0 (hardly a change) to 1 (from static): `begin`.
 
@@ -185,8 +196,8 @@ def check_edit(edit: Edit) -> None:
 
 
 def steps_of(n: int, strength: float) -> int:
-    """How many of n steps an edit of a `strength` in (0, 1] walks: that share, and one at least."""
-    return max(1, round(as_strength(strength) * n))
+    """How many of n steps, 1 or more, an edit of a `strength` in (0, 1] walks: that share, and one at least."""
+    return max(1, round(as_strength(strength) * as_whole(n, "the number of steps", "try 20")))
 
 
 def begin(x0: Tensor, schedule: Schedule, n: int, strength: float = 1.0,
@@ -219,10 +230,13 @@ def keep(rule: Rule, known: Tensor, mask: Tensor, eps: Tensor, final: float = 1.
     Each move ends as `masked_step` says. Arguments: `rule`, which makes the proposal; `known` (1 or B, ...) clean;
     `mask` in [0, 1], its height and width those of known; `eps` (B, ...) the noise that the path began with; `final`,
     the schedule's own, at which the last step ends. The Move's extras hold the "proposal" (B, ...). Raises LabError
-    for a mask of another size.
+    for a mask of another size, and for a `final` that is no share.
     """
     check_rule(rule)
-    known, mask = _one_each(known, eps), _fitting(as_mask(mask), known).to(known)
+    final = as_share(final, "final, the signal's share at the path's end,", "give schedule.final", some=True)
+    known, mask = _one_each(known, eps), as_mask(mask)
+    _check_fits(mask, known)
+    mask = mask.to(known)
 
     def keeping(x_t: Tensor, guess: Tensor, alpha_bar: float, alpha_bar_next: float) -> Move:
         proposal, extras = as_move(rule(x_t, guess, alpha_bar, alpha_bar_next), x_t)
@@ -239,7 +253,11 @@ def masked_step(proposal: Tensor, known: Tensor, mask: Tensor, eps: Tensor, alph
 
 
 def blend(proposal: Tensor, kept: Tensor, mask: Tensor) -> Tensor:
-    """mask proposal + (1 - mask) kept, all (B, ...), mask in [0, 1]; where it is 0 the proposal may be no number."""
+    """mask proposal + (1 - mask) kept, all (B, ...), mask in [0, 1]; where it is 0 the proposal may be no number.
+
+    Raises LabError where they do not fit: a mask may have sizes of 1, or no channels."""
+    check_alike(kept, proposal, "the proposal", "what is kept", "take both from one model")
+    _check_fits(mask, kept)
     return torch.where(mask > 0, mask * proposal + (1 - mask) * kept, kept)
 
 
@@ -253,10 +271,12 @@ def _one_each(x0: Tensor, eps: Tensor) -> Tensor:
     return x0.expand_as(eps)
 
 
-def _fitting(mask: Tensor, known: Tensor) -> Tensor:
+def _check_fits(mask: Tensor, known: Tensor) -> None:
+    """Raises LabError for a mask that cannot be laid on samples (B, ...)."""
+    if not isinstance(mask, Tensor):
+        raise LabError(f"a mask as a tensor was expected; {type(mask).__name__} came; Edit.on(model.shape) gives one")
     place = tuple(known.shape[2:] or known.shape[1:])
     sizes = zip(reversed(mask.shape), reversed(known.shape), strict=False)
     if tuple(mask.shape[-len(place):]) != place or not all(m in (1, k) for m, k in sizes) or mask.ndim > known.ndim:
         raise LabError(f"a mask of the sample's size, (..., {', '.join(map(str, place))}), was expected; "
                        f"{tuple(mask.shape)} came; bring it to the sample's grid first, as Edit.on(model.shape) does")
-    return mask

@@ -10,7 +10,7 @@ from torch import Tensor
 from .errors import LabError
 from .mixing import add_noise
 from .protocol import check_samples
-from .recipe import Recipe, as_seeds, as_whole, plain, shortened
+from .recipe import Recipe, as_seeds, as_shape, shortened
 from .schedules import Schedule, as_schedule
 from .trajectory import ForwardSteps, Step, Trajectory
 
@@ -43,13 +43,9 @@ def noise(shape: Sequence[int], seed: int | Sequence[int] = 0) -> Tensor:
 
     Raises LabError for a shape that is no list of whole numbers above 0, and for more values than a machine holds.
     """
-    shape = plain(shape)
-    if not isinstance(shape, Sequence) or isinstance(shape, str | bytes) or not len(shape):
-        raise LabError(f"the shape of one sample was expected, such as (3, 24, 24); {shortened(shape)} came; "
-                       "give model.shape")
-    shape, sources = [as_whole(size, "a size in a shape", "give model.shape") for size in shape], generators(seed)
+    shape, sources = as_shape(shape), generators(seed)
     if len(sources) * math.prod(shape) > MOST:
-        raise LabError(f"noise of at most {MOST:,} values was expected; {len(sources)} of {shortened(tuple(shape))} "
+        raise LabError(f"noise of at most {MOST:,} values was expected; {len(sources)} of {shortened(shape)} "
                        "came; give model.shape, or fewer seeds")
     return randn(shape, sources)
 

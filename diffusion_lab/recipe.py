@@ -71,9 +71,22 @@ def as_share(value, what: str, advice: str, some: bool = False) -> float:
     return share
 
 
+STRENGTH = 0.6  # of an edit of a whole picture, where no other is asked for
+
+
 def as_strength(value) -> float:
     """The share of a path that an edit walks, above 0 and up to 1."""
     return as_share(value, "a strength", "0.3 is a little, 0.8 much", some=True)
+
+
+def as_shape(value) -> tuple[int, ...]:
+    """The shape of one sample, such as (3, 24, 24), as ints; raises LabError for what is no list of whole numbers above
+    0."""
+    shape = plain(value)
+    if not isinstance(shape, Sequence) or isinstance(shape, str | bytes) or not len(shape):
+        raise LabError(f"the shape of one sample was expected, such as (3, 24, 24); {shortened(shape)} came; "
+                       "give model.shape")
+    return tuple(as_whole(size, "a size in a shape", "give model.shape") for size in shape)
 
 
 def as_eta(value) -> float:

@@ -13,6 +13,7 @@ from diffusion_lab import Exact, Player, Toy, Trajectory, as_pictures, denoise, 
 from diffusion_lab.editing import (
     Edit,
     begin,
+    blend,
     feathered,
     image_to_image,
     inpaint,
@@ -116,7 +117,8 @@ def test_a_soft_mask_blends_and_the_last_step_is_clean_at_the_schedule_s_own_end
     known, eps, x = torch.full((1, 1, 1, 3), 4.0), torch.ones(1, 1, 1, 3), torch.full((1, 1, 1, 3), 8.0)
     mask = torch.tensor([[0.0, 0.25, 1.0]])
     rule = keep(lambda x_t, eps, a, b: x_t, known, mask, eps, final=0.9)
-    assert rule(x, eps, 0.5, 0.9).x.flatten().tolist() == [4, 5, 8]
+    for end in (0.9, 0.95):
+        assert rule(x, eps, 0.5, end).x.flatten().tolist() == [4, 5, 8]
     kept = 0.6 * 4 + 0.8 * 1
     assert rule(x, eps, 0.2, 0.36).x.flatten().tolist() == pytest.approx([kept, 2 + 0.75 * kept, 8])
     broken = keep(lambda x_t, eps, a, b: x_t * float("nan"), known, mask, eps)(x, eps, 0.5, 1.0).x.flatten()
@@ -192,6 +194,15 @@ def test_a_mask_may_be_a_picture_truths_or_shares():
     lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4).int(), 0.5 * torch.ones(4, 4), torch.zeros(1, 3, 4, 4)),
     lambda: keep(ddim_step, np.zeros((1, 3, 4, 4)), torch.ones(4, 4), torch.zeros(1, 3, 4, 4)),
     lambda: keep(ddim_step, torch.zeros(1, 3, 4, 4), torch.ones(4, 4), None), lambda: Edit(PICTURES[0], np.array(1.0)),
+    *(lambda shape=shape: Edit(PICTURES[0], LEFT).window(shape)
+      for shape in ((3,), (3, 0, 4), "abc", None, (3, 4.5, 4))),
+    lambda: Edit(PICTURES[0], LEFT).on((3,)), lambda: Edit(PICTURES[0], LEFT).within(None),
+    *(lambda n=n: steps_of(n, 0.5) for n in ("3", 0, 2.5, None)), lambda: feathered(torch.ones(3), 1),
+    lambda: feathered(None, 1), lambda: blend(torch.ones(1, 3, 4, 4), torch.ones(1, 3, 4, 4), torch.ones(5, 5)),
+    lambda: blend(torch.ones(2, 3, 4, 4), torch.ones(1, 3, 4, 4), torch.ones(4, 4)),
+    lambda: blend(torch.ones(1, 3, 4, 4), torch.ones(1, 3, 4, 4), None),
+    *(lambda final=final: keep(ddim_step, torch.zeros(1, 2), torch.ones(2), torch.zeros(1, 2), final)
+      for final in ("x", None, 0, 2)),
 ])  # fmt: skip
 def test_bad_input_is_one_sentence(call):
     with pytest.raises(LabError, match=".*came;|draws points") as caught:
@@ -238,6 +249,17 @@ def test_what_is_kept_is_kept_to_the_grey_level_whatever_the_size_and_the_mask(w
         assert np.array_equal(pasted[mask == 1], there[mask == 1])
 
 
+def test_a_feather_is_as_wide_in_the_picture_as_the_model_s_pixels_are():
+    """Of a picture twice as large as what was drawn, a feather of 2 is 4 wide; a tiny one has fewer, or none."""
+    mask = np.zeros((64, 64), bool)
+    mask[:, 20:] = True
+    for size, wide, feather in ((32, 4, 2), (32, 4, None), (64, 4, None), (16, 4, None), (8, 0, None)):
+        white = Image.new("RGB", (size, size), "white")
+        row = np.asarray(Edit(np.zeros((64, 64, 3), np.uint8), mask).paste(white, feather))[32, :, 0]
+        assert row[:20].max() == 0 and (row[20 : 20 + wide] < 255).all() and (row[20 + wide :] == 255).all()
+        assert row[20] == round(255 / (wide + 1))
+
+
 def test_a_window_lies_in_the_middle_and_moves_only_as_far_as_the_mask_asks():
     def left(first, last):
         mask = np.zeros((10, 40))
@@ -258,7 +280,7 @@ def test_a_feather_grows_inwards_ring_by_ring():
     rows = feathered(mask, 2) * 3
     assert rows[3].tolist() == pytest.approx([0, 0, 1, 2, 3, 3, 3, 3, 3])  # no rim at the picture's own edge
     assert rows[1].tolist() == pytest.approx([0, 0] + [1] * 7)
-    assert torch.equal(feathered(mask, 0), mask.double())
+    assert torch.equal(feathered(mask, 0), mask.double()) and torch.equal(feathered(mask.bool(), 2) * 3, rows)
     assert torch.equal(feathered(torch.full((3, 3), 0.5), 4), torch.full((3, 3), 0.5).double())
 
 
@@ -290,6 +312,8 @@ def test_three_words_for_three_edits(model):
     whole = image_to_image(model, "circle", image, 0.5, seed=3)
     path = Trajectory.of(model.steps("circle", seed=3, edit=Edit(image, strength=0.5)))
     assert np.array_equal(whole, model.picture(path.x0)[0])
+    path = Trajectory.of(model.steps("circle", edit=Edit(image, strength=0.6)))
+    assert np.array_equal(image_to_image(model, "circle", image), model.picture(path.x0)[0])
     part = inpaint(model, "circle", image, LEFT, seed=3, sampler="ddpm")
     path = Trajectory.of(model.steps("circle", seed=3, sampler="ddpm", edit=Edit(image, LEFT)))
     assert np.array_equal(part, Edit(image, LEFT).paste(model.picture(path.x0)[0]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from diffusion_lab.files import new_file
 from diffusion_lab.places import ROLES
-from diffusion_lab.recipe import shortened
+from diffusion_lab.recipe import STRENGTH, shortened
 
 from .draw import PICTURES, open_model
 
@@ -23,8 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     else:
         parser.add_argument("--mask", help="a picture of the same size: white is drawn anew, black is kept exactly "
                             "(all of it is redrawn, in the model's own size)")
-        parser.add_argument("--strength", type=float, help="how much of the path to walk, above 0 to 1 (0.6; with a "
-                            "mask 1)")  # fmt: skip
+        parser.add_argument("--strength", type=float, help="how much of the path to walk, above 0 to 1 "
+                            f"({STRENGTH}; with a mask 1)")  # fmt: skip
     parser.add_argument("--model", default="stable-diffusion-v1-5", help=f"a folder, one of {', '.join(ROLES)}, or "
                         "an address on the hub (Stable Diffusion v1.5 on a GPU, else Tiny SD)")  # fmt: skip
     parser.add_argument("--device", help="cuda, mps or cpu (the best one here)")
@@ -64,6 +64,6 @@ def wanted(args: Namespace):
     if args.outwards:
         return Edit.wider(photo, args.by)
     if args.mask is None:
-        return Edit(photo, strength=0.6 if args.strength is None else args.strength)
+        return Edit(photo, strength=STRENGTH if args.strength is None else args.strength)
     with opened(expanded(args.mask), Path(args.mask).name) as mask:
         return Edit(photo, mask, 1.0 if args.strength is None else args.strength)

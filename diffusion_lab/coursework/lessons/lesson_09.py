@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...editing import blend, masked_step
 from ...errors import LabError
-from ...mixing import add_noise
+from ...mixing import add_noise, predicted_eps
 from ...noising import noise
 from ...sampling import ddim_step
 from ...trajectory import Step, Trajectory, arrived
@@ -250,8 +250,7 @@ def put_back(path: Trajectory, known: Tensor, mask: Tensor) -> tuple[Trajectory,
     picture (1, ...) put back in every guess, beside the mask."""
     free, pasted = [], []
     for step in path.steps[:-1]:
-        x0 = blend(step.x0, known.expand_as(step.x0), mask)
-        eps = (step.x_t - step.alpha_bar**0.5 * x0) / (1 - step.alpha_bar) ** 0.5
+        eps = predicted_eps(step.x_t, blend(step.x0, known.expand_as(step.x0), mask), step.alpha_bar)
         free.append(Step(step.x_t, step.eps, step.alpha_bar, step.t))
         pasted.append(Step(step.x_t, eps, step.alpha_bar, step.t))
     last = path.steps[-1]
