@@ -43,6 +43,9 @@ def test_attention_is_a_softmax_over_the_tokens():
     torch.testing.assert_close(attend(q, k, v), by_hand)
     torch.testing.assert_close(attend(q[None], k[None], v[None])[0], by_hand)
     torch.testing.assert_close(attend(q, k, torch.eye(3)).sum(1), torch.ones(5))
+    for wrong in ((q, k[:, :3], v), (q, k, v[:2]), (q[None], k, v), (q[0], k[0], v[0]), (None, k, v)):
+        with pytest.raises(LabError, match=r"q \(places, d\), .* came; "):
+            attend(*wrong)
 
 
 def test_looking_changes_no_bit_and_sees_every_layer_at_every_call(sd):
@@ -89,10 +92,52 @@ def test_what_is_looked_at_is_what_the_layers_compute_with(sd):
         assert (sd.predict_noise(x, 500, rows) - plain).abs().max() > 0.01
 
 
+def test_who_looks_goes_on_looking_while_another_function_attends(sd):
+    x, rows = noise(sd.shape, seed=3), sd.condition([PROMPT])
+    with looking(sd) as plain:
+        sd.predict_noise(x, 500, rows)
+    with looking(sd) as looks, attending(sd, lambda q, k, v: 0 * q):
+        none = sd.predict_noise(x, 500, rows)
+    assert looks.keys() == plain.keys() and {len(calls) for calls in looks.values()} == {1}
+    first = next(iter(plain))
+    assert torch.equal(looks[first][0], plain[first][0])  # before any layer was changed
+    with attending(sd, lambda q, k, v: 0 * q), looking(sd):
+        assert torch.equal(sd.predict_noise(x, 500, rows), none)
+    for wrong in (lambda q, k, v: q[:1], lambda q, k, v: None):
+        with pytest.raises(LabError, match="what attention returns has the shape of q"), attending(sd, wrong):
+            sd.predict_noise(x, 500, rows)
+    with pytest.raises(LabError, match="a function of q, k and v was expected; 5 came"), attending(sd, 5):
+        pass
+
+
+def test_the_finest_is_a_mean_over_calls_of_one_shape(sd):
+    calls = [torch.full((1, 4, 4, 3), value) for value in (1.0, 2.0, 6.0)]
+    coarse = [torch.full((1, 2, 2, 3), 99.0)]
+    assert torch.equal(finest({"a": coarse, "b": calls[:2], "c": calls[2:]}), torch.full((1, 4, 4, 3), 3.0))
+    with pytest.raises(LabError, match="calls of one shape were expected"):
+        finest({"a": [calls[0], calls[0].expand(2, -1, -1, -1)]})
+
+
 def test_a_picture_of_another_size_is_looked_at_in_its_own_form(sd):
     with looking(sd) as looks:
         sd.predict_noise(noise((4, 16, 32), seed=0), 500, sd.condition([PROMPT]))
     assert {calls[0].shape[1:3] for calls in looks.values()} == {(8, 16), (16, 32)}
+    with looking(sd) as looks:
+        sd.predict_noise(noise((4, 15, 17), seed=0), 500, sd.condition([PROMPT]))
+    assert {calls[0].shape[1:3] for calls in looks.values()} == {(8, 9), (15, 17)}  # a half is rounded up
+
+
+def test_what_a_mask_hides_is_not_looked_at(sd):
+    """Other pipelines mask rows: their shares are 0, and what is drawn is the layers' own."""
+    x, rows, seen = noise(sd.shape, seed=3), sd.condition([PROMPT]), torch.ones(1, 24)
+    seen[:, 9:] = 0
+    with torch.no_grad():
+        plain = sd.pipeline.unet(x, 500, rows, encoder_attention_mask=seen).sample
+        with looking(sd) as looks:
+            assert torch.equal(sd.pipeline.unet(x, 500, rows, encoder_attention_mask=seen).sample, plain)
+    for (shares,) in looks.values():
+        assert shares[..., 9:].max() < 1e-6 and shares[..., :9].min() >= 0
+        torch.testing.assert_close(shares.sum(-1), torch.ones(shares.shape[:3]))
 
 
 def test_heat_of_a_word_is_its_column_of_the_guided_pictures(sd):
@@ -102,12 +147,15 @@ def test_heat_of_a_word_is_its_column_of_the_guided_pictures(sd):
     assert set(maps) == set(looks)
     for layer, calls in looks.items():
         assert torch.equal(maps[layer], torch.stack([call[1, ..., 5] for call in calls]))
+    pieces = heat(sd, PROMPT, "horse on", n=2)  # of two tokens: their mean
+    for layer, calls in looks.items():
+        torch.testing.assert_close(pieces[layer], torch.stack([call[1, ..., 5:7].mean(-1) for call in calls]))
 
 
 def test_words_are_found_by_their_tokens(sd):
     assert token_places(sd, PROMPT, "horse") == [5] and token_places(sd, PROMPT, "horse on") == [5, 6]
     assert token_places(sd, "a cat and a dog", "a") == [1, 4]
-    assert without(PROMPT, "horse") == "an astronaut riding a on mars"
+    assert without(PROMPT, "horse") == "an astronaut riding a on mars" and without("a cat a dog", "a") == "cat dog"
     for call in (lambda: token_places(sd, PROMPT, "cat"), lambda: without(PROMPT, "cat")):
         with pytest.raises(LabError, match="a word of the prompt was expected, .*'cat' came"):
             call()
@@ -142,7 +190,8 @@ def test_chance_is_what_random_heat_gives():
     assert sum(masks.overlap(one, true) for one in maps) / 400 == pytest.approx(cover, abs=0.01)
     assert masks.pointed(true.float(), true) and not masks.pointed(-true.float(), true)
     for one, mask in ((maps[0], true.byte() * 255), (maps[0], true.float()), (maps[0], true & False), (maps[0], None),
-                      (maps[0, :16], true), (maps[0] * torch.nan, true), (maps[0].numpy(), true)):  # fmt: skip
+                      (maps[0, :16], true), (maps[0] * torch.nan, true), (maps[0].numpy(), true), (true, true),
+                      (maps[0] * 1j, true)):  # fmt: skip
         for score in (masks.pointed, masks.overlap):
             with pytest.raises(LabError, match="was expected; .* came; "):
                 score(one, mask)

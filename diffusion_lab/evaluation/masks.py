@@ -39,7 +39,8 @@ def _check(true: Tensor, heat: Tensor | None = None) -> None:
     if not (isinstance(true, Tensor) and true.dtype == torch.bool and true.any()):
         raise LabError(f"a mask of truth values with something in it was expected; {_told(true)} came; compare a "
                        "picture's parts with the number of one, or its mask with 127")  # fmt: skip
-    if heat is not None and not (isinstance(heat, Tensor) and heat.shape == true.shape and not heat.isnan().any()):
+    number = isinstance(heat, Tensor) and heat.dtype != torch.bool and not heat.is_complex()
+    if heat is not None and not (number and heat.shape == true.shape and not heat.isnan().any()):
         raise LabError(f"a map of numbers, {tuple(true.shape)} as its mask, was expected; {_told(heat)} came; bring it "
                        "to the mask's size first")  # fmt: skip
 

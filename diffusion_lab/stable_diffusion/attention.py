@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import LabError
-from ..recipe import as_text, as_whole, told
+from ..mixing import check_alike
+from ..recipe import as_text, as_whole, shortened, told
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -23,8 +24,10 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention: softmax(Q K^T / sqrt(d)) V, Vaswani et al. 2017, equation 1.
 
     Arguments: queries `q` (..., places, d), keys `k` (..., tokens, d), values `v` (..., tokens, m). Returns
-    (..., places, m): for each place a mixture of the values, weighed by how well its query fits their keys.
+    (..., places, m): for each place a mixture of the values, weighed by how well its query fits their keys. Raises
+    LabError for tables that do not fit.
     """
+    _check_asked(q, k, v)
     scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5                         # (..., places, tokens)
     return scores.softmax(dim=-1) @ v                                             # (..., places, m)
 
@@ -36,7 +39,8 @@ def looking(sd) -> Iterator[dict[str, list[Tensor]]]:
     looks[layer][call] is (B, h, w, tokens), the mean over the heads: shares in [0, 1] that add up to 1 over the
     tokens. The layers' own processors go on computing, so what is drawn is the same bit for bit, and they are back in
     their places when the block ends, also by an error. Pictures with guidance come last in the batch, after those
-    without the prompt. Raises LabError for what has no U-Net of diffusers.
+    without the prompt. With `attending` around it or in it, the shares are still those of the layer's own questions and
+    keys. Raises LabError for what has no U-Net of diffusers.
     """
     unet, looks = _unet(sd), {}
     size = list(sd.shape[1:])
@@ -61,8 +65,15 @@ def looking(sd) -> Iterator[dict[str, list[Tensor]]]:
 @contextlib.contextmanager
 def attending(sd, function: Attend) -> Iterator[None]:
     """Within this block every cross-attention of the model is computed by `function(q, k, v)`, as `attend` does it:
-    q (B heads, places, d), k and v (B heads, tokens, d)."""
-    with _instead(_unet(sd), lambda layer, own: _Attending(own, function)):
+    q (B heads, places, d), k and v (B heads, tokens, d). Raises LabError for what is no function, and where it returns
+    another shape than q's."""
+    if not callable(function):
+        raise LabError(f"a function of q, k and v was expected; {shortened(function)} came; write one as `attend` is")
+
+    def within(own: Callable) -> Callable:  # who looks goes on looking
+        return _Watching(within(own.own), own.note) if isinstance(own, _Watching) else _Attending(own, function)
+
+    with _instead(_unet(sd), lambda layer, own: within(own)):
         yield
 
 
@@ -100,11 +111,16 @@ def without(prompt: str, word: str) -> str:
 
 
 def finest(looks: dict[str, list[Tensor]]) -> Tensor:
-    """The mean over the calls and over the layers of the finest size there is, (B, h, w, tokens)."""
+    """The mean over the calls and over the layers of the finest size there is, (B, h, w, tokens). Raises LabError where
+    nothing was looked at, or calls of several shapes were."""
     if not looks:
         raise LabError("a call of the model was expected inside `with looking(sd)`; none came; draw something there")
     largest = max(calls[0].shape[1] for calls in looks.values())
-    return torch.stack([call for calls in looks.values() for call in calls if call.shape[1] == largest]).mean(0)
+    finest_ones = [call for calls in looks.values() for call in calls if call.shape[1] == largest]
+    if len(shapes := {tuple(call.shape) for call in finest_ones}) > 1:
+        raise LabError(f"calls of one shape were expected inside `with looking(sd)`; {shortened(sorted(shapes))} came; "
+                       "look at each of them in a block of its own")
+    return torch.stack(finest_ones).mean(0)
 
 
 def token_places(sd, prompt: str, word: str) -> list[int]:
@@ -145,10 +161,21 @@ class _Attending:
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, *args, **kwargs):
         if encoder_hidden_states is None:
             return self.own(attn, hidden_states, encoder_hidden_states, *args, **kwargs)
-        mixed = attn.batch_to_head_dim(self.function(*_questions(attn, hidden_states, encoder_hidden_states)))
+        asked = _questions(attn, hidden_states, encoder_hidden_states)
+        check_alike(asked[0], mixed := self.function(*asked), "what attention returns", "q", "mix the values of v")
+        mixed = attn.batch_to_head_dim(mixed)
         for layer in attn.to_out:
             mixed = layer(mixed)                                                  # (B, places, channels)
         return mixed
+
+
+def _check_asked(q: Tensor, k: Tensor, v: Tensor) -> None:
+    """Raises LabError unless these are questions, keys and values."""
+    shapes = [tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__ for one in (q, k, v)]
+    if any(isinstance(shape, str) or len(shape) < 2 for shape in shapes) or not (
+            q.shape[-1] == k.shape[-1] and k.shape[-2] == v.shape[-2] and q.shape[:-2] == k.shape[:-2] == v.shape[:-2]):
+        raise LabError("q (places, d), k (tokens, d) and v (tokens, m) were expected; "
+                       f"{', '.join(map(str, shapes))} came; print their shapes")
 
 
 def _questions(attn, hidden_states: Tensor, encoder_hidden_states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
