@@ -16,9 +16,9 @@ from PIL import Image
 from .controls import in_place_of
 from .errors import LabError
 from .figures import PALETTE, Figure, axes
-from .figures.figure import embedded
+from .figures.figure import as_alt, embedded
 from .pixels import as_array, as_rgb
-from .recipe import as_positive, as_text, as_whole
+from .recipe import as_positive, as_whole
 
 REACH = 1.5  # half the width of the pad for points, in the plane's units
 JITTER = 0.04  # how thick a line of points is
@@ -115,12 +115,12 @@ class Painter(_OnPad):
     words = "Run this cell in a notebook, and paint on the picture."
 
     def __init__(self, picture, alt: str, strokes: Sequence[dict] = ()):
-        self.picture, self.alt = as_rgb(picture), as_text(alt, "alt text")
+        self.picture, self.alt = as_rgb(picture), as_alt(alt)
         width, height = self.picture.size
         painted = [{"line": line.ravel().tolist(), "width": wide, "erase": erase}
                    for line, wide, erase in _painted(strokes)]  # fmt: skip
         self.pad = _Pad(value=painted, box=[0, 0, width, height], picture=embedded(self.picture),
-                        brush=max(1, round(BRUSH * height)), alt=alt)
+                        brush=max(1, round(BRUSH * height)), alt=self.alt)
 
     @property
     def mask(self) -> np.ndarray:
@@ -146,8 +146,9 @@ class Painter(_OnPad):
 
 def _paint(mask: np.ndarray, a: np.ndarray, b: np.ndarray, reach: float, new: bool) -> None:
     """Sets what lies nearer than `reach` to the line from a to b, places (x, y), in a mask (H, W), to `new`."""
-    left, top = np.maximum(np.floor(np.minimum(a, b) - reach), 0).astype(int)
-    right, bottom = (np.ceil(np.maximum(a, b) + reach)).astype(int)
+    size = mask.shape[::-1]
+    left, top = np.clip(np.floor(np.minimum(a, b) - reach), 0, size).astype(int)
+    right, bottom = np.clip(np.ceil(np.maximum(a, b) + reach), 0, size).astype(int)
     part = mask[top:bottom, left:right]
     y, x = np.indices(part.shape) + np.array([top, left])[:, None, None] + 0.5        # the middles of its pixels
     dx, dy = b - a

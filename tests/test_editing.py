@@ -1,6 +1,7 @@
 """Editing: what is kept is kept to the last bit, what is drawn anew is drawn as ever."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from diffusion_lab import Exact, Player, Toy, Trajectory, as_pictures, denoise, guided, noise
+from diffusion_lab.coursework.lessons.lesson_09 import PATIENTS, far, masked, put_back, verdict
 from diffusion_lab.editing import (
     Edit,
     begin,
@@ -24,10 +26,11 @@ from diffusion_lab.editing import (
 )
 from diffusion_lab.errors import LabError
 from diffusion_lab.mixing import add_noise
-from diffusion_lab.protocol import Move
+from diffusion_lab.protocol import Guess, Move
+from diffusion_lab.recipes import editing as recipe
 from diffusion_lab.sampling import SAMPLERS, ddim_step
 from diffusion_lab.schedules import linear
-from diffusion_lab.worlds import icons
+from diffusion_lab.worlds import icons, scenes
 
 SCHEDULE = linear()
 PICTURES, CAPTIONS, _ = icons.sample(60, 0)
@@ -339,3 +342,57 @@ def test_a_part_of_a_large_picture_is_drawn_where_it_was_marked(model):
     assert np.array_equal(nothing, large)
     with pytest.raises(LabError, match="one window"):
         inpaint(model, "circle", large, np.ones_like(mask))
+
+
+# --- what is counted, and what lesson 09 draws -----------------------------------------------------------------------
+
+
+def test_the_box_around_a_figure():
+    figure = np.zeros((20, 30), bool)
+    figure[8:11, 2:20] = True
+    box = recipe.box_of(figure)
+    assert np.argwhere(box)[0].tolist() == [2, 0] and np.argwhere(box)[-1].tolist() == [15, 24] and box.sum() == 14 * 25
+
+
+def test_the_table_of_edits_counts_what_is_kept_and_what_is_read(monkeypatch):
+    """Every edit draws white; the reader sees in the first of two pictures what was asked."""
+    images, masks, _, labels = scenes.sample_with_masks(2, 3)
+    asked, white = [], Image.new("RGB", (128, 128), "white")
+    sd = SimpleNamespace(steps=lambda prompt, **how: asked.append(prompt) or iter([SimpleNamespace(x0=None)]),
+                         picture=lambda x0: [white])  # fmt: skip
+    monkeypatch.setattr(recipe, "look", lambda reader, pictures: ({"subject": [asked[0].split()[1], "nobody"]}, None))
+    lines = list(recipe.replaced("subject", sd, None, images, masks, labels))
+    assert [value for _, value in lines[:2]] == ["50%", "0"] and float(lines[2][1]) > 1
+    for k, prompt in enumerate(asked):
+        assert prompt.split()[1] != labels["subject"][k] and prompt.endswith(recipe.PLACES[labels["place"][k]])
+
+
+def test_one_of_the_four_masks_is_healthy_and_the_others_are_as_sick_as_they_are_called():
+    known, eps, mask = torch.full((1, 1, 1, 2), 3.0), torch.ones(1, 1, 1, 2), torch.tensor([[[[0.0, 1.0]]]])
+    drawn = {name: masked(k, lambda x, t: Guess(torch.zeros_like(x)), SCHEDULE, known, mask, eps, 5).flatten().tolist()
+             for k, name in PATIENTS.items()}  # fmt: skip
+    *_, (_, last, _) = SCHEDULE.times(SCHEDULE.timesteps(5))
+    assert drawn["healthy"][0] == 3 != drawn["healthy"][1] and drawn["inside out"][1] == 3 != drawn["inside out"][0]
+    assert drawn["too noisy"][0] == pytest.approx(last**0.5 * 3 + (1 - last) ** 0.5) != 3
+    assert drawn["forgotten"][0] != 3 and drawn["forgotten"][1] == drawn["healthy"][1]
+    with pytest.raises(LabError, match="a patient from 1 to 4"):
+        masked(5, None, SCHEDULE, known, mask, eps, 5)
+
+
+def test_two_paths_show_the_guess_and_what_was_put_back(model):
+    edit = Edit(OTHERS[7], LEFT)
+    path, known = Trajectory.of(model.steps("circle", n=4, edit=edit)), model.encode(edit.image)
+    free, pasted = put_back(path, known, edit.on(model.shape))
+    new = torch.tensor(LEFT)
+    for step, one, two in zip(path, free, pasted, strict=True):
+        wanted = step.x0 if step.t != path[-1].t else path[-1].extras["proposal"]
+        torch.testing.assert_close(one.x0, wanted)
+        torch.testing.assert_close(two.x0[..., ~new], known[..., ~new], atol=2e-3, rtol=0)
+        torch.testing.assert_close(two.x0[..., new], one.x0[..., new], atol=2e-3, rtol=0)
+
+
+def test_a_strength_is_judged_by_what_is_new():
+    said = [verdict(*one) for one in ((7, 8, 0.6), (8, 6, 0.5), (8, 7, 0.6), (8, 8, 0.7), (8, 8, 0.5), (8, 8, 0.8))]
+    assert said == ["too weak", "places stay", "both", "both", "both", "too strong"]
+    dark, light = np.full((1, 1, 3), 10, np.uint8), np.full((1, 1, 3), 30, np.uint8)
+    assert np.array_equal(far(dark, light), far(light, dark)) and far(dark, light).max() == 120

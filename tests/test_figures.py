@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from diffusion_lab.coursework.lessons import paper
 from diffusion_lab.errors import LabError
 from diffusion_lab.figures import (
     PALETTE,
@@ -377,6 +378,38 @@ def test_a_histogram_is_highest_where_most_numbers_lie():
                        reach=2)
     left, right = (where(drawn, PALETTE[role])[:, 1].mean() / drawn.image.width for role in ("signal", "noise"))
     assert left < 0.2 and right > 0.75
+
+
+def test_plots_are_drawn_as_they_are_told(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawing, "_drawn", lambda figure: drawn.append(figure) or Image.new("RGB", (1, 1)))
+    bars({"a": torch.tensor(1.234, requires_grad=True)}, "a bar", across="error")
+    lines({"": [Line("", [0, 1], [0, 1], "signal")]}, "a line", across="t", reach=((5, 1), (None, 3)))
+    a, b = torch.tensor([2.0, 1.0]), torch.tensor([-1.0, 1.0])
+    paper.one_guess(torch.zeros(2), a, (a, b), (0.75, 0.25), 0.5)
+    bar, line, sheet = (figure.axes[0] for figure in drawn)
+    assert [text.get_text() for text in bar.texts] == [" 1.23"]
+    assert line.get_xlim() == (5, 1) and line.get_ylim()[1] == 3
+    widths = [one.get_linewidth() for one in sheet.lines if one.get_color() == PALETTE["pull"]]
+    assert widths == [14 * 0.75, 14 * 0.25]
+
+
+@pytest.mark.parametrize("call", [
+    *(lambda panels=panels: lines(panels, "a", across="t") for panels in (
+        {"": [(1, 2)]}, {"": 5}, {"": Line("a", [1], [1], "guess")}, {"": [Line("a", [1], [1], "guess", "zz")]},
+        {"": [Line("a", [1], [1], "guess", "")]}, {"": [Line("a", [1], [1], ["guess"])]})),
+    lambda: lines({"": [Line("a", [1], [1], "guess")]}, "a", across="t", reach=5),
+    *(lambda how=how: clouds({"a": [[1, 2]]}, "a", **how) for how in (
+        {"reach": (0, 1)}, {"reach": 1.5}, {"roles": None}, {"roles": "guess"}, {"under": [1, 2]})),
+    *(lambda reach=reach: histograms({"a": [1]}, "a", roles=("guess",), reach=reach) for reach in ("x", -1, 0)),
+    *(lambda number=number: bars({"a": number}, "a", across="t") for number in ("x", [1, 2], None)),
+    *(lambda rows=rows: fields(rows, "a") for rows in (5, [], [1, 2], {"a": 5}, {"a": []}, {"a": None},
+                                                       [("a", [1, 2]), ("b", [1])])),
+])  # fmt: skip
+def test_what_cannot_be_plotted_is_told_in_one_sentence(call):
+    with pytest.raises(LabError, match=" came; ") as caught:
+        call()
+    assert "\n" not in str(caught.value)
 
 
 def test_no_title_is_cut_off_where_a_plot_is_in_proportion():

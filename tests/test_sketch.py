@@ -117,6 +117,15 @@ GREY = np.full((40, 60, 3), 90, np.uint8)
 
 def test_the_brush_of_a_tiny_picture_paints():
     assert Painter(GREY[:1, :1], "A grey dot.").pad.brush == 1
+    assert Painter(GREY, "A grey field.").pad.brush == 5  # 0.12 of the 40 pixels of its height
+
+
+def test_a_brush_as_wide_as_can_be_paints_all_and_one_far_away_nothing():
+    assert Painter(GREY, "A grey field.", [{"line": [1, 1], "width": 1e300}]).mask.all()
+    assert not Painter(GREY, "A grey field.", [{"line": [-90, -90, -50, -50], "width": 9}]).mask.any()
+    for alt in ("", " "):
+        with pytest.raises(LabError, match="alt text was expected"):
+            Painter(GREY, alt)
 
 
 def test_what_is_painted_is_a_mask_and_the_eraser_takes_away():

@@ -32,6 +32,13 @@ READ, PHONE = 11, 270  # pixels: no letter of a picture gets smaller, and on a p
 CAPTION = "font:16px/1.45 system-ui,sans-serif;max-width:44em;margin-top:0.35em"
 
 
+def as_alt(alt) -> str:
+    """What is to be seen, in words; raises LabError where nothing is said."""
+    if not (alt := as_text(alt, "alt text")).strip():
+        raise LabError("alt text was expected; an empty one came; say what is to be seen in the figure")
+    return alt
+
+
 class Figure:
     """A picture with alt text and a caption that a notebook shows as an HTML <figure>.
 
@@ -43,10 +50,7 @@ class Figure:
     """
 
     def __init__(self, image, alt: str, caption: str = "", width: int | None = None):
-        alt, caption = as_text(alt, "alt text"), as_text(caption, "a caption")
-        if not alt.strip():
-            raise LabError("alt text was expected; an empty one came; say what is to be seen in the figure")
-        self.alt, self.caption = alt, caption
+        self.alt, self.caption = as_alt(alt), as_text(caption, "a caption")
         self.width = None if width is None else as_whole(width, "a figure's width", "give pixels, such as 640")
         self.image = _drawn(image) if hasattr(image, "savefig") else image if _is_web(image) else as_rgb(image)
 

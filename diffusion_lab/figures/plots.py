@@ -1,5 +1,6 @@
 """Plots that a lesson calls by name: lines, clouds, heaps, bars and rows of numbers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -7,12 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import LabError
-from ..recipe import as_whole, shortened
+from ..recipe import as_positive, as_whole, shortened
 from .curves import axes
 from .figure import PALETTE, Figure
 
 WORDS_AT = 14  # points of what stands in a plot
 GREY = "#bbbbbb"
+MARK = re.compile(r"stairs|(?=.)(-|--|-\.|:)?[.ox+sdDv^*]?")
 
 
 class Line(NamedTuple):
@@ -32,9 +34,11 @@ def lines(panels: Mapping[str, Sequence[Line]], alt: str, caption: str = "", *, 
 
     Arguments: `across` and `up`, what the two axes count; `reach`, from where to where each of them goes, None for
     what the numbers need: it may fall, since time goes from left to right. A solid line of the role "reference" is
-    broad and pale, so that what lies on it is seen.
+    broad and pale, so that what lies on it is seen. Raises LabError for what is no Line of numbers, or has no such
+    mark or role.
     """
-    drawn = {title: [_checked(line) for line in each] for title, each in _some(panels).items()}
+    drawn = {title: [_checked(line) for line in _several(each)] for title, each in _some(panels).items()}
+    reach = [_several(ends, 2) for ends in _several(reach, 2)]
     figure, plots = axes(*((10, 3.0) if len(drawn) > 1 else (9, 3.6)), columns=len(drawn), sharey=True)
     for plot, (title, each) in zip(np.ravel(plots), drawn.items(), strict=True):
         for name, x, y, role, mark in each:
@@ -59,8 +63,9 @@ def clouds(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, unde
 
     Arguments: `panels`, (N, 2) for each title; `under`, one more cloud (N, 2), grey, under each; `roles`, a role of
     PALETTE for each, or one for all; `reach`, how far a plot reaches to each side, and up and down: points beyond it
-    lie on its edge. Over what lies under them, the darker is the fuller.
+    lie on its edge. Over what lies under them, the darker is the fuller. Raises LabError for other shapes and roles.
     """
+    reach = tuple(as_positive(one, "how far a plot reaches", "try (1.7, 1.7)") for one in _several(reach, 2))
     drawn = {title: _numbers(points, None, 2) for title, points in _some(panels).items()}
     below, colours = None if under is None else _numbers(under, None, 2), _colours(roles, len(drawn))
     columns = -(-len(drawn) // as_whole(rows, "the number of rows", "try 1"))
@@ -80,7 +85,8 @@ def clouds(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, unde
 def histograms(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, roles: Sequence[str],
                reach: float) -> Figure:
     """How often each number comes, from -reach to reach: heaps side by side, (N,) numbers for each title, a role of
-    PALETTE for each, or one for all."""
+    PALETTE for each, or one for all. Raises LabError for other shapes and roles."""
+    reach = as_positive(reach, "how far a plot reaches", "try 3")
     drawn = {title: _numbers(numbers, None) for title, numbers in _some(panels).items()}
     colours = _colours(roles, len(drawn))
     figure, plots = axes(9, 3, columns=len(drawn), sharex=True)
@@ -93,8 +99,9 @@ def histograms(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, 
 
 def bars(numbers: Mapping[str, float], alt: str, caption: str = "", *, across: str, best: str = "") -> Figure:
     """A bar for each name, with its number to two digits behind it; `across`, what is counted; `best`, the name of the
-    bar that is drawn in the colour of a guess."""
-    figure, plot = axes(9, 0.5 + 0.65 * len(_some(numbers)))
+    bar that is drawn in the colour of a guess. Raises LabError for what is no number."""
+    numbers = {name: float(_numbers(number)) for name, number in _some(numbers).items()}
+    figure, plot = axes(9, 0.5 + 0.65 * len(numbers))
     plot.barh(list(numbers), list(numbers.values()), height=0.6,
               color=[PALETTE["guess" if name == best else "reference"] for name in numbers])
     for row, number in enumerate(numbers.values()):
@@ -107,9 +114,12 @@ def bars(numbers: Mapping[str, float], alt: str, caption: str = "", *, across: s
 
 def fields(rows: Mapping[str, ArrayLike] | Sequence[tuple[str, ArrayLike]], alt: str, caption: str = "") -> Figure:
     """Rows of numbers as coloured fields, (N,) for each name, all of one length: violet above zero, orange below. Pairs
-    of a name and its row do where a name comes twice."""
-    named = list(rows.items()) if isinstance(rows, Mapping) else list(rows)
-    _some(dict(named))
+    of a name and its row do where a name comes twice. Raises LabError for other rows."""
+    pairs = rows.items() if isinstance(rows, Mapping) else [_several(pair, 2) for pair in _several(rows)]
+    named = [(name, _numbers(row, None)) for name, row in pairs]
+    if not (named and len(named[0][1])):
+        raise LabError(f"a row of numbers for each name was expected; {shortened(rows)} came; "
+                       "write {\"my name\": [1, 2]}")
     values = np.stack([_numbers(row, len(named[0][1])) for _, row in named])
     figure, plot = axes(9.6, 0.6 + 0.6 * len(named))
     most, last = float(np.abs(values).max()) or 1.0, values.shape[1] - 1
@@ -119,7 +129,18 @@ def fields(rows: Mapping[str, ArrayLike] | Sequence[tuple[str, ArrayLike]], alt:
     return Figure(figure, alt, caption)
 
 
+def _several(values, n: int | None = None) -> Sequence:
+    """A list of things, of n where it is told; raises LabError for anything else."""
+    if not isinstance(values, list | tuple) or isinstance(values, Line) or len(values) != (n or len(values)):
+        raise LabError(f"a list of {n or 'what is to be drawn'} was expected; {shortened(values)} came; put it in [ ]")
+    return values
+
+
 def _checked(line: Line) -> Line:
+    if not isinstance(line, Line):
+        raise LabError(f"a Line was expected; {shortened(line)} came; write Line(name, x, y, role)")
+    if not (isinstance(line.mark, str) and MARK.fullmatch(line.mark)):
+        raise LabError(f'a mark was expected; {shortened(line.mark)} came; try "-", "--", "o", "--s" or "stairs"')
     _colour(line.role)
     x = _numbers(np.ravel(line.x), None)
     return line._replace(x=x, y=_numbers(np.ravel(line.y), len(x)))
@@ -128,7 +149,8 @@ def _checked(line: Line) -> Line:
 def _numbers(values: ArrayLike, *shape: int | None) -> np.ndarray:
     """Numbers of that shape, None for any size; raises LabError where they are none, or of another shape."""
     try:
-        found = np.asarray(values.detach() if hasattr(values, "detach") else values, dtype=float)
+        values = values.detach() if hasattr(values, "detach") else values
+        found = np.asarray("None" if values is None else values, dtype=float)  # numpy takes None for nan
     except (TypeError, ValueError):
         raise LabError(f"numbers were expected; {shortened(values)} came; give an array or a list") from None
     if len(found.shape) != len(shape) or any(b not in (None, a) for a, b in zip(found.shape, shape, strict=True)):
@@ -138,14 +160,14 @@ def _numbers(values: ArrayLike, *shape: int | None) -> np.ndarray:
 
 
 def _colour(role: str) -> str:
-    if role not in PALETTE:
-        raise LabError(f"a role was expected; {role!r} came; there are: {', '.join(PALETTE)}")
+    if not isinstance(role, str) or role not in PALETTE:
+        raise LabError(f"a role was expected; {shortened(role)} came; there are: {', '.join(PALETTE)}")
     return PALETTE[role]
 
 
 def _colours(roles: Sequence[str], n: int) -> list[str]:
     """The colours of n plots: that of one role for all, or of one for each."""
-    if len(roles) not in (1, n):
+    if len(roles := _several(roles)) not in (1, n):
         raise LabError(f"a role for each of {n} plots, or one for all, was expected; {len(roles)} came; give as many")
     return [_colour(role) for role in roles] * (n // len(roles))
 

@@ -48,7 +48,8 @@ def prompt(subject: str, ride: str, colour: str, place: str) -> str:
 
 
 def box_of(figure: np.ndarray, margin: int = 6) -> np.ndarray:
-    """The rectangle around a figure (H, W), with a margin in pixels: a mask, bool (H, W)."""
+    """The rectangle around a figure (H, W), with a margin in pixels, below and at the right of one less: a mask,
+    bool (H, W)."""
     box = np.zeros(figure.shape, bool)
     rows, columns = (np.flatnonzero(figure.any(axis)) for axis in (1, 0))
     box[max(rows[0] - margin, 0) : rows[-1] + margin, max(columns[0] - margin, 0) : columns[-1] + margin] = True
@@ -86,7 +87,7 @@ def paraded(sd, reader, images: np.ndarray, labels: dict, n: int):
         usual.append(np.mean([np.abs(np.diff(one.astype(float), axis=1)).mean() for one in real]))
         for push in range(PUSHES):
             subject = scenes.SUBJECTS[(k + 3 * push) % len(scenes.SUBJECTS)]
-            words = f"{prompt(subject, 'skateboard' if push % 2 else 'standing', 'red' if push % 2 else 'none', place)}"
+            words = prompt(subject, *(("skateboard", "red") if push % 2 else ("standing", "none")), place)
             picture = outpaint(sd, f"{words} on the right", picture, BY, seed=k + push, sampler="ddim")
             new = np.arange(picture.width) >= picture.width - BY
             joints.append(seam(picture, np.tile(new, (picture.height, 1))) / usual[-1])
