@@ -5,11 +5,13 @@ import re
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from diffusion_lab import StableDiffusion, Trajectory, noise
-from diffusion_lab.coursework.lessons.lesson_07 import counted, decibels
+from diffusion_lab import StableDiffusion, Trajectory, denoise, guided, noise
+from diffusion_lab.coursework.lessons import focus
+from diffusion_lab.coursework.lessons.lesson_07 import TOKENS, counted, decibels, in_its_order
 from diffusion_lab.errors import LabError
 from diffusion_lab.evaluation import masks, psnr
 from diffusion_lab.recipes import attention as recipe
@@ -23,7 +25,7 @@ from diffusion_lab.stable_diffusion.attention import (
     token_places,
     without,
 )
-from diffusion_lab.worlds import scenes
+from diffusion_lab.worlds import icons, scenes
 
 PROMPT = "an astronaut riding a horse on mars"
 
@@ -211,6 +213,11 @@ def test_parts_are_what_was_drawn():
         with pytest.raises(LabError, match="a whole number"):
             scenes.windows(1, 0, start=start)
     assert (scenes.sample_with_parts(torch.tensor(1), torch.tensor(9))[1] == parts[:1]).all()
+    assert (scenes.sample_with_parts(2, 9, start=4)[1] == parts[4:]).all()
+    for call in (lambda: scenes.windows(1, 0, width=10**9), lambda: scenes.windows(10**10, 0),
+                 lambda: scenes.sample(10**10, 0), lambda: icons.sample(10**10, 0)):  # fmt: skip
+        with pytest.raises(LabError, match="at most .* came; draw "):
+            call()
     for one, ride in zip(parts, labels["ride"], strict=True):
         assert (one == scenes.PARTS.index("ride")).any() == (ride != "standing")
 
@@ -220,7 +227,44 @@ def test_a_prompt_loses_the_rows_that_are_taken_away(sd):
     assert recipe.rows_left(sd, PROMPT, ("mars", "after")) == list(range(7))
     scene = scenes.Scene("astronaut", "horse", "mars", "white", "brown")
     assert recipe.plain_prompt(scene) == PROMPT
-    assert torch.equal(recipe.drawn_without(sd, PROMPT, (), [3], n=1), recipe.drawn_without(sd, PROMPT, (), [3], n=1))
+    predict = guided(sd, PROMPT, guidance_scale=sd.guidance_scale)
+    *_, last = denoise(predict, sd.schedule, noise(sd.shape, [3]), sd.schedule.timesteps(1))
+    whole = recipe.drawn_without(sd, PROMPT, (), [3], n=1)
+    torch.testing.assert_close(whole, last.x0, atol=1e-4, rtol=1e-4)
+    assert (recipe.drawn_without(sd, PROMPT, ("horse",), [3], n=1) - whole).abs().max() > 0.01
+
+
+def test_a_word_s_maps_are_read_while_its_prompt_is_whole(sd):
+    """The calls without the word are no part of its heat: there another token stands in its place."""
+    x, words = noise(sd.shape, [0, 1]), ["horse", "astronaut"]
+    apart, maps = recipe.read(sd, x, 500, [PROMPT] * 2, words)
+    with looking(sd) as looks:
+        sd.predict_noise(x, 500, sd.condition([PROMPT] * 2))
+    heats = finest(looks)
+    assert torch.equal(maps, torch.stack([heats[0, ..., 5], heats[1, ..., 2]]))
+    assert torch.equal(apart, difference(sd, x, 500, [PROMPT] * 2, [without(PROMPT, word) for word in words]))
+
+
+def test_the_windows_that_are_counted_hold_one_rider_anywhere():
+    windows = recipe.chosen(40)
+    assert {len(one.figures) for one in windows} == {1} and not any(one.plain() for one in windows)
+    assert "standing" not in {one.figures[0].ride for one in windows}
+
+
+def test_the_maps_of_the_exercise_are_those_of_its_words():
+    heat_of_all = torch.arange(24.0).expand(1, 1, 24)  # the number of each token
+    found = [int(one) for one in in_its_order(heat_of_all, "a cat riding a skateboard in the city")]
+    assert found == [8, 0, 2, 5] and list(TOKENS.values()) == ["city", "start", "cat", "skateboard"]
+
+
+def test_heat_glows_where_it_is_hot_and_is_read_with_chance_beside():
+    true, hot = torch.zeros(8, 8, dtype=torch.bool), torch.zeros(8, 8)
+    true[:4, :4] = True
+    hot[:4, :4] = 1
+    sheet = np.asarray(focus.glow(np.zeros((8, 8, 3), np.uint8), hot, 80)).astype(int).sum(2)
+    assert sheet[:30, :30].min() > 300 and sheet[50:].max() < 30
+    lines = focus._read([hot, -hot], true)
+    assert lines == [("attention", "on it, 100 %"), ("difference", "beside it, 0 %"), ("true mask", "by chance 14 %")]
 
 
 def test_what_was_counted_is_what_a_few_windows_say(sd):

@@ -24,6 +24,7 @@ from ..stable_diffusion.attention import difference, finest, looking, token_plac
 from ..worlds import scenes
 
 TIMES = (200, 400, 600)  # how noisy the pictures are in which the maps are read
+NAMED = ("subject", "ride", "place")  # the parts that have a word of their own in a prompt
 SEED = 7007
 BATCH = 16
 
@@ -64,7 +65,7 @@ def maps(sd: StableDiffusion, n: int) -> Iterator[tuple[str, Tensor, Tensor, Ten
         drawn = [scenes.draw_as(w, np.random.default_rng([SEED, k + j])) for j, w in enumerate(part)]
         x0, eps = torch.cat([sd.encode(d[0]) for d in drawn]), noise(sd.shape, list(range(k, k + len(part))))
         prompts = [scenes.describe(window) for window in part]
-        for name in ("subject", "ride", "place"):
+        for name in NAMED:
             words = [words_of(window)[name] for window in part]
             pairs = [read(sd, add_noise(x0, sd.schedule.alpha_bar(t), eps), t, prompts, words) for t in TIMES]
             both = torch.stack([torch.stack(pair).mean(0) for pair in zip(*pairs, strict=True)])      # (2, B, h, w)
@@ -80,7 +81,7 @@ def scores(sd: StableDiffusion, n: int) -> dict[str, dict]:
     windows, with "chance" beside, and the one map that is the same for all: the mean of all true masks."""
     rows = list(maps(sd, n))
     found = {}
-    for name in ("subject", "ride", "place"):
+    for name in NAMED:
         mine = [row[1:] for row in rows if row[0] == name]
         same = torch.stack([true.float() for true, *_ in mine]).mean(0)
         pairs = {"difference": [(d, true) for true, d, _ in mine], "attention": [(a, true) for true, _, a in mine],
@@ -101,7 +102,7 @@ def rows_left(sd: StableDiffusion, prompt: str, gone: tuple[str, ...]) -> list[i
 
 
 def plain_prompt(scene: scenes.Scene) -> str:
-    """What a scene shows, its colours unsaid: "an astronaut riding a horse on mars"."""
+    """What a scene with a ride shows, its colours unsaid: "an astronaut riding a horse on mars"."""
     article, where = "an" if scene.subject[0] in "aeiou" else "a", scenes.describe(scene).partition(scene.ride)[2]
     return f"{article} {scene.subject} riding a {scene.ride}{where}"
 
@@ -120,7 +121,8 @@ def drawn_without(sd: StableDiffusion, prompt: str, gone: tuple[str, ...], seeds
 
 
 def removed(sd: StableDiffusion, n: int) -> dict[str, dict[str, float]]:
-    """The shares of n pictures whose subject, ride and place a reader finds as the prompt says, by what was removed."""
+    """The shares of n pictures, two of each prompt, whose subject, ride and place a reader finds as the prompt says, by
+    what was removed."""
     rng, found, reader = np.random.default_rng(SEED), {}, load_reader()
     asked = [scenes.choose(rng, "train") for _ in range(2 * n)]
     asked = [scene for scene in asked if scene.ride != "standing"][: max(1, n // 2)]
@@ -132,8 +134,8 @@ def removed(sd: StableDiffusion, n: int) -> dict[str, dict[str, float]]:
             prompt = plain_prompt(scene)
             words = prompt.split() if parts is None else [getattr(scene, p, p) for p in parts]
             came, _ = look(reader, sd.decode(drawn_without(sd, prompt, tuple(words), [2 * k, 2 * k + 1])).numpy())
-            right += [[came[part][j] == getattr(scene, part) for part in ("subject", "ride", "place")] for j in (0, 1)]
-        found[name] = dict(zip(("subject", "ride", "place"), np.mean(right, 0).round(3).tolist(), strict=True))
+            right += [[came[part][j] == getattr(scene, part) for part in NAMED] for j in (0, 1)]
+        found[name] = dict(zip(NAMED, np.mean(right, 0).round(3).tolist(), strict=True))
     return found
 
 
@@ -147,6 +149,7 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 def evaluate(args: Namespace) -> None:
     """Print how well each kind of map shows its word's part, and what of a picture is left without a word's row."""
     n, drawn = (as_whole(value, name, "try 200", 2) for value, name in ((args.n, "--n"), (args.drawn, "--drawn")))
+    drawn -= drawn % 2  # two of each prompt
     with whole(args.out) if args.out else contextlib.nullcontext() as file:  # what cannot be written is told at once
         sd = StableDiffusion.load("tiny-sd")
         record = {"n": n, "t": list(TIMES), "maps": scores(sd, n), "drawn": drawn, "removed": removed(sd, drawn)}

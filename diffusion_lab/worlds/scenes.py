@@ -5,6 +5,7 @@ The wide world looks through windows on panoramas of the same places: scenes, em
 or far, looking either way, or two figures; at most one sun or moon.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,9 @@ class Windows:
     scenes: list[Window]
 
 
+MOST = 2**24  # columns of all pictures that are drawn at once, 640 bytes each
+
+
 def draw(scene: Scene, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws a scene with a random pose, scale, place and light: the picture uint8 (128, 128, 3), the foreground's
     share of each pixel, uint8 (128, 128), and the number in PARTS of what is there, uint8 (128, 128)."""
@@ -92,28 +96,37 @@ def _checked(n: int, seed: int, split: str, start: int) -> tuple[int, int, int]:
 def sample_with_masks(n: int, seed: int, split: str = "all", start: int = 0):
     """Like `sample`, from picture number `start` on, and with the foreground masks uint8 (n, 128, 128) after the
     images."""
-    images, masks, _, captions, scenes = _drawn(n, seed, split, start)
-    return images, masks, captions, _labels(scenes)
+    drawn = _drawn_scenes(n, seed, split, start)
+    return drawn.images, drawn.masks, drawn.captions, _labels(drawn.scenes)
 
 
 def sample_with_parts(n: int, seed: int, split: str = "all", start: int = 0):
     """Like `sample_with_masks`, but for each pixel the number in PARTS of what is drawn there, uint8 (n, 128, 128):
     `parts == PARTS.index("ride")` is the true mask of what is ridden."""
-    images, _, parts, captions, scenes = _drawn(n, seed, split, start)
-    return images, parts, captions, _labels(scenes)
+    drawn = _drawn_scenes(n, seed, split, start)
+    return drawn.images, drawn.parts, drawn.captions, _labels(drawn.scenes)
 
 
-def _drawn(n: int, seed: int, split: str, start: int):
+def _drawn_scenes(n: int, seed: int, split: str, start: int) -> Windows:
+    """Plain scenes, with what `Windows` holds of each."""
     n, seed, start = _checked(n, seed, split, start)
-    images, captions, scenes = np.empty((n, SIZE, SIZE, 3), np.uint8), [], []
-    masks, parts = np.empty((2, n, SIZE, SIZE), np.uint8)
-    for k in range(n):
-        rng = np.random.default_rng([seed, start + k])
-        scene = choose(rng, split)
-        captions.append(caption(scene, rng))
-        images[k], masks[k], parts[k] = draw(scene, rng)
-        scenes.append(scene)
-    return images, masks, parts, captions, scenes
+    return _drawn(range(start, start + n), seed, SIZE, lambda rng: choose(rng, split), draw)
+
+
+def _drawn(numbers: range, seed: int, width: int, choose: Callable, draw: Callable) -> Windows:
+    """What choose(rng) says and draw(scene, rng) draws, for each number a generator of its own."""
+    if len(numbers) * width > MOST:
+        raise LabError(f"at most {MOST // width:,} scenes of {width} columns were expected; {len(numbers):,} came; "
+                       "draw them in parts, with start=")
+    images = np.empty((len(numbers), SIZE, width, 3), np.uint8)
+    masks, parts = np.empty((2, len(numbers), SIZE, width), np.uint8)
+    captions, scenes = [], []
+    for k, number in enumerate(numbers):
+        rng = np.random.default_rng([seed, number])
+        scenes.append(choose(rng))
+        captions.append(caption(scenes[-1], rng))
+        images[k], masks[k], parts[k] = draw(scenes[-1], rng)
+    return Windows(images, masks, parts, captions, scenes)
 
 
 def _labels(scenes: list[Scene]) -> dict[str, np.ndarray]:
@@ -124,20 +137,13 @@ def windows(n: int, seed: int, split: str = "all", start: int = 0, width: int = 
     """Draws n windows of the wide world, from number `start` on; window k depends on (seed, k) and the width alone.
 
     Arguments: `n`, how many, 0 or more; `seed`, 0 or more; `split`, as for `sample`: each figure of a window is from
-    it; `width`, 128 or more: only windows of 128 hold plain scenes. Raises LabError for another split or width.
+    it; `width`, 128 or more: only windows of 128 hold plain scenes. Raises LabError for another split or width, and for
+    more than ten gigabytes of them.
     """
     n, seed, start = _checked(n, seed, split, start)
     width = as_whole(width, "a window's width", "128, 192 and 256 are usual", SIZE)
-    images = np.empty((n, SIZE, width, 3), np.uint8)
-    masks, parts = np.empty((2, n, SIZE, width), np.uint8)
-    captions, chosen = [], []
-    for k in range(n):
-        rng = np.random.default_rng([seed, start + k])
-        window = choose_window(rng, split, width)
-        captions.append(caption(window, rng))
-        images[k], masks[k], parts[k] = draw_as(window, rng, width)
-        chosen.append(window)
-    return Windows(images, masks, parts, captions, chosen)
+    return _drawn(range(start, start + n), seed, width, lambda rng: choose_window(rng, split, width),
+                  lambda window, rng: draw_as(window, rng, width))
 
 
 def labels(seen: list[Window]) -> dict[str, np.ndarray]:
