@@ -1,5 +1,6 @@
 """How the photos toy was made: a U-Net that learns patches of three photographs; and what its skip connections do."""
 
+import contextlib
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 
 from ..evaluation import psnr
-from ..files import expanded, whole
+from ..files import whole
 from ..mixing import add_noise, predicted_x0
 from ..noising import noise
 from ..pixels import as_pictures, as_samples
@@ -88,19 +89,19 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 def evaluate(args: Namespace) -> None:
     """Train with and without skip connections, from several seeds, and print the quality of their guesses in dB."""
     seeds = as_whole(args.seeds, "--seeds", "try 3")
-    data, clean, rows = patches(), unseen(), []
-    print("steps  seed  skips   " + "".join(f"t = {t:<7}" for t in TIMES))
-    for steps in (SHORT, RECIPE.steps):
-        for seed in range(seeds):
-            for skips in (True, False):
-                recipe = _toys.ToyRecipe(config(skips), lambda: data, RECIPE.batch, steps, seed)
-                toy = recipe.untrained()
-                *_, last = recipe.train(toy, steps)
-                toy.network = last.ema
-                row = {"steps": steps, "seed": seed, "skips": skips, "dB": [quality(toy, clean, t) for t in TIMES]}
-                rows.append(row | {"dB": [round(value, 2) for value in row["dB"]]})
-                print(f"{steps:5}  {seed:4}  {'with' if skips else 'without':8}"
-                      + "".join(f"{value:<11.1f}" for value in row["dB"]), flush=True)
-    if args.out:
-        with whole(expanded(args.out)) as part:
-            part.write_text(json.dumps({"t": TIMES, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    with whole(args.out) if args.out else contextlib.nullcontext() as file:  # what cannot be written is told at once
+        data, clean, rows = patches(), unseen(), []
+        print("steps  seed  skips   " + "".join(f"t = {t:<7}" for t in TIMES))
+        for steps in (SHORT, RECIPE.steps):
+            for seed in range(seeds):
+                for skips in (True, False):
+                    recipe = _toys.ToyRecipe(config(skips), lambda: data, RECIPE.batch, steps, seed)
+                    toy = recipe.untrained()
+                    *_, last = recipe.train(toy, steps)
+                    toy.network = last.ema
+                    row = {"steps": steps, "seed": seed, "skips": skips, "dB": [quality(toy, clean, t) for t in TIMES]}
+                    rows.append(row | {"dB": [round(value, 2) for value in row["dB"]]})
+                    print(f"{steps:5}  {seed:4}  {'with' if skips else 'without':8}"
+                          + "".join(f"{value:<11.1f}" for value in row["dB"]), flush=True)
+        if file:
+            file.write_text(json.dumps({"t": TIMES, "rows": rows}, indent=1) + "\n", encoding="utf-8")
