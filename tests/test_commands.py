@@ -520,17 +520,21 @@ def test_edit_keeps_what_the_mask_keeps_and_outpaint_goes_on(tmp_path, capsys):
     photo, mask, out = (tmp_path / name for name in ("photo.png", "mask.png", "new.png"))
     Image.fromarray(image).save(photo)
     white = Image.new("L", (16, 16))
-    white.paste(255, (0, 0, 8, 16))
+    white.paste(255, (0, 0, 4, 16))
     white.save(mask)
     how = ["--prompt", "blue star", "--model", "icons", "--steps", 4, "--seed", 3, "--force", "--out", out]
     code, told, err = here(capsys, "edit", photo, "--mask", mask, *how)
-    assert (code, err) == (0, "") and "50% of it drawn anew: 'blue star', by icons, seed 3" in told
+    assert (code, err) == (0, "") and "25% of it drawn anew: 'blue star', by icons, seed 3" in told
     new = np.asarray(Image.open(out))
-    assert np.array_equal(new[:, 8:], image[:, 8:]) and not np.array_equal(new, image)
+    assert np.array_equal(new[:, 4:], image[:, 4:]) and not np.array_equal(new, image)
     small = out.with_suffix(".webp")
     assert here(capsys, "edit", photo, "--mask", mask, *how[:-1], small)[0] == 0
     assert np.array_equal(np.asarray(Image.open(small)), new)
-    assert here(capsys, "edit", photo, "--strength", 0.5, *how)[0] == 0
+    drawn = []
+    for strength in ([], ["--strength", 0.6], ["--strength", 0.9]):
+        assert here(capsys, "edit", photo, *strength, *how)[0] == 0
+        drawn.append(np.asarray(Image.open(out)))
+    assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
     assert not np.array_equal(np.asarray(Image.open(out))[:, 8:], image[:, 8:])
     for by in (6, -6):
         assert here(capsys, "outpaint", photo, f"--by={by}", *how)[0] == 0
