@@ -74,6 +74,23 @@ def loss(objective: Objective, student: Callable, teacher: Predict, x_t: Tensor,
     return objective(student, x0, predicted_eps(x_t, x0, alpha_bar), times, condition)
 
 
+def matching(x0: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+    """A loss whose gradient moves a student's pictures to where pictures are likelier: from `fake`, what a network that
+    learns only from the student's own pictures makes of x0 when it is noised, to `real`, what the teacher makes of it.
+
+    d loss / d x0 = (fake - real) / mean |x0 - real|, divided by the number of values (Yin et al., "One-step Diffusion
+    with Distribution Matching Distillation", 2024, equations 7 and 8). Where a target asks for one picture, and a
+    student that is not sure answers with a blur of several, this asks for any that the teacher would draw. All are
+    (B, ...); a scalar comes back. Raises LabError where the shapes differ.
+    """
+    for guess in (real, fake):
+        check_alike(x0, guess, "a guess of the picture", "the student's picture", "guess one value for each of its own")
+    with torch.no_grad():
+        size = (x0 - real).abs().flatten(1).mean(1).view(-1, *[1] * (x0.dim() - 1))       # (B, 1, ...)
+        wanted = x0 - (fake - real) / size                                                # (B, ...)
+    return 0.5 * (x0 - wanted).square().mean()
+
+
 def reflow(teacher: Predict, schedule: Schedule, eps: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Pairs to learn a straighter flow from: the point where the teacher's path of n steps ends, and the noise that it
     began with, x0 and eps (B, ...) for an `Objective` (Liu, Gong and Liu, "Flow Straight and Fast", 2022, algorithm

@@ -18,7 +18,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 ADDRESS = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")  # an owner, or a model of theirs
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")  # of a model that a lesson trains here
 PAGE = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/]+/[^/]+?)(?:/tree/main)?/?")
-MARKS = {"config.json": "toy", "model_index.json": "stable diffusion"}  # the file that tells the kind of a folder
+ABOUT = "diffusion_lab.json"  # what a Stable Diffusion states of itself
+MARKS = {"config.json": "toy", "model_index.json": "stable diffusion", ABOUT: "stable diffusion"}
 WEIGHT_FILES = (".safetensors", ".ckpt", ".bin", ".pt", ".pth", ".gguf")
 NAMES = ("model", "diffusion_pytorch_model")  # the names of weights beside a config.json
 NETWORKS = ("text_encoder", "unet", "vae")  # the parts of a Stable Diffusion that have weights
@@ -30,7 +31,8 @@ SINGLE = ("a model in one file",
 @dataclass(frozen=True)
 class Habits:
     """How a Stable Diffusion is called, and how it draws where nothing else is said: `name`, `n` steps,
-    `guidance_scale`, `sampler` ("own": the folder's scheduler), and `to_rgb`, the linear preview of its latents.
+    `guidance_scale`, `sampler` ("own": the folder's scheduler), and `to_rgb`, the linear preview of its latents; where
+    its folder holds a U-Net alone, `rest`, the way from there to the whole model that lends it the other parts.
 
     A folder states its own in diffusion_lab.json; a model on the hub, which has no such file, has them in ROLES.
     """
@@ -40,9 +42,10 @@ class Habits:
     guidance_scale: float = 7.5
     sampler: str = "own"
     to_rgb: tuple | None = None
+    rest: str = ""
 
     def __post_init__(self):
-        for name in ("name", "sampler"):
+        for name in ("name", "sampler", "rest"):
             as_text(getattr(self, name), f"a model's {name}", "write it in quotes")
         as_whole(self.n, "n, the number of steps,", "try 20 or 50")
         as_scale(self.guidance_scale)
@@ -89,6 +92,7 @@ ROLES = {
     "photos": Role("photos", "photos"),
     "photos-no-skips": Role("photos without skips", "photos_no_skips"),
     "tiny-sd": Role("Tiny SD", "tiny_sd"),
+    "tiny-sd-turbo": Role("Tiny SD turbo", "tiny_sd_turbo"),
     "stable-diffusion-v1-5": Role(
         "Stable Diffusion v1.5",
         homes=("stable-diffusion-v1-5/stable-diffusion-v1-5", "benjamin-paine/stable-diffusion-v1-5"),

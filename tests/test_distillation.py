@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diffusion_lab import ddim_step, denoise, guided
-from diffusion_lab.distillation import jumps, loss, reflow, target, x0_between
+from diffusion_lab.distillation import jumps, loss, matching, reflow, target, x0_between
 from diffusion_lab.errors import LabError
 from diffusion_lab.mixing import predicted_eps
 from diffusion_lab.objectives import Objective
@@ -110,13 +110,22 @@ def test_reflow_pairs_are_the_ends_of_the_teacher_s_path():
     assert torch.equal(x0, last.x0) and again is eps and not torch.allclose(x0, eps)
 
 
+def test_matching_pushes_from_what_is_likely_for_the_student_to_what_is_likely_for_the_teacher():
+    x0, real, fake = noise(2).requires_grad_(), noise(2) + torch.tensor([[1.0], [-2.0]]), noise(2) + 0.5
+    matching(x0, real, fake).backward()
+    wanted = torch.tensor([[-0.5 / 1], [2.5 / 2]], dtype=torch.float64).expand(2, 3) / 6
+    assert torch.allclose(x0.grad, wanted)
+    assert matching(x0, real, real).item() == 0
+
+
 X = noise(3)
 
 
 @pytest.mark.parametrize("call", [
     lambda: jumps(cosine(), 0), lambda: jumps(cosine(), 4, 0), lambda: jumps(cosine(), 501), lambda: jumps("sine", 4),
     lambda: x0_between(X, X, 0.5, 0.5), lambda: x0_between(X, X, 0.5, 0.1), lambda: x0_between(X, X, None, 0.1),
-    lambda: x0_between(X, X[:1], 0.1, 0.5), lambda: target(lambda x, t: x[:1], X, jumps(cosine(), 2)[0]),
+    lambda: x0_between(X, X[:1], 0.1, 0.5), lambda: matching(X, X, X[:1]), lambda: matching(X, X[:1], X),
+    lambda: target(lambda x, t: x[:1], X, jumps(cosine(), 2)[0]),
 ])  # fmt: skip
 def test_what_cannot_be_distilled_is_one_sentence(call):
     with pytest.raises(LabError, match="came; ") as told:

@@ -163,7 +163,7 @@ class StableDiffusion:
         chosen = PRESETS[preset]
         if chosen.guidance_scale is not None and self.guidance_scale != chosen.guidance_scale:
             raise LabError(f"{preset} needs a model that was taught to draw in few steps; {self.name} came; "
-                           "load StableDiffusion.load('sd-turbo')")  # fmt: skip
+                           "load StableDiffusion.load('sd-turbo') or 'tiny-sd-turbo'")  # fmt: skip
         if chosen.compiled:
             compile_network(self.pipeline)
         self.n, self.sampler = chosen.n, chosen.sampler

@@ -34,11 +34,13 @@ def draw_all(pipe: StableDiffusionPipeline, target: Path, sampler: str) -> None:
     export.sheet(rows, 12, target / "tiny_sd_wider.jpg")
 
 
-def unselected(pipe: StableDiffusionPipeline, sampler: str) -> list[Image.Image]:
-    """96 pictures in eight rows of twelve: four rows of combinations seen in training, then four never seen."""
+def unselected(pipe: StableDiffusionPipeline, sampler: str, n: int = export.N,
+               guidance_scale: float = export.GUIDANCE) -> list[Image.Image]:  # fmt: skip
+    """96 pictures in eight rows of twelve: four rows of combinations seen in training, then four never seen; `n` and
+    `guidance_scale`, steps and guidance."""
     pictures = []
     for split in ("train", "held-out"):
         rng = np.random.default_rng(96)
         prompts = [scenes.describe(scenes.choose(rng, split)) for _ in range(48)]
-        pictures += export.draw(pipe, prompts, range(48), sampler=sampler)
+        pictures += export.draw(pipe, prompts, range(48), n, guidance_scale, sampler)
     return pictures

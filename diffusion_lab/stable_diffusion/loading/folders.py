@@ -5,12 +5,11 @@ from pathlib import Path
 
 from ... import files
 from ...errors import LabError
-from ...places import NETWORKS, Habits, stranger
+from ...places import ABOUT, NETWORKS, Habits, stranger
 
 SMALL = 200_000_000  # bytes of weights up to which a model runs everywhere: in float32, so with the same pictures
 NUMBERS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
 AGAIN = "copy or download the folder again"
-ABOUT = "diffusion_lab.json"
 
 
 def check_folder(folder: Path) -> None:
@@ -29,11 +28,16 @@ def check_folder(folder: Path) -> None:
             if not (tokenizer / name).is_file():
                 raise LabError(f"the tokenizer's {name} was expected in {tokenizer}; it is missing; {AGAIN}")
     for part in NETWORKS:
-        read_json(folder / part / "config.json")
-        if not weight_files(folder / part):
-            raise LabError(f"weights (*.safetensors) were expected in {folder / part}; there are none; {AGAIN}")
-        for path in weight_files(folder / part):
-            tensor_names(path)
+        check_part(folder / part)
+
+
+def check_part(part: Path) -> None:
+    """Raises LabError unless the folder of a network holds its settings and weights, and they can be read."""
+    read_json(part / "config.json")
+    if not weight_files(part):
+        raise LabError(f"weights (*.safetensors) were expected in {part}; there are none; {AGAIN}")
+    for path in weight_files(part):
+        tensor_names(path)
 
 
 def habits_in(folder: Path, otherwise: Habits | None = None) -> Habits:

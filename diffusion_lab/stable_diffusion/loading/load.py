@@ -8,12 +8,12 @@ from pathlib import Path
 import diffusers
 import torch
 import transformers
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 
 from ...errors import LabError
 from ...places import NETWORKS, Habits, Place, find_model
 from .devices import best_device, best_dtype, check_device, check_dtype, makes_numbers
-from .folders import AGAIN, check_folder, habits_in, tensor_names, weight_files
+from .folders import AGAIN, check_folder, check_part, habits_in, tensor_names, weight_files
 from .hub import Source, find_or_stand_in
 
 _OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
@@ -32,7 +32,7 @@ def load(model: str | Path, device: str | None, dtype: torch.dtype | None, safet
     folder = place.folder.resolve()
     dtype = check_dtype(dtype or best_dtype(folder, chosen), chosen)
     habits = habits_in(folder, place.role and place.role.habits)
-    pipeline = read_pipeline(folder, dtype, safety_checker).to(chosen)
+    pipeline = read_pipeline(folder, dtype, safety_checker, habits.rest).to(chosen)
     if chosen == "mps" and dtype == torch.float16 and not makes_numbers(pipeline):
         say("float16 overflows on this GPU; float32 is taken instead")
         pipeline.to(torch.float32)
@@ -57,22 +57,28 @@ def quiet() -> Iterator[None]:
             log.enable_progress_bar() if bar else None
 
 
-def read_pipeline(folder: Path, dtype: torch.dtype, safety_checker: bool = False) -> StableDiffusionPipeline:
-    """diffusers' own pipeline from a folder in the standard layout; raises LabError where a part is wrong."""
-    check_folder(folder)
-    variant = "fp16" if _wants_variant(folder, dtype) else None
-    checker = {} if safety_checker else {"safety_checker": None, "requires_safety_checker": False}
+def read_pipeline(folder: Path, dtype: torch.dtype, safety_checker: bool = False,
+                  rest: str = "") -> StableDiffusionPipeline:  # fmt: skip
+    """diffusers' own pipeline from a folder in the standard layout, or from a U-Net's folder and `rest`, the path from
+    there to the whole model that it shares all other parts with. Raises LabError where a part is wrong."""
+    shared = (folder / rest).resolve()
+    check_folder(shared)
+    how = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
+    parts = {} if safety_checker else {"safety_checker": None, "requires_safety_checker": False}
+    if rest:
+        check_part(folder / "unet")
     try:
         with quiet():
-            pipeline = StableDiffusionPipeline.from_pretrained(
-                folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True, **checker
-            )
+            if rest:
+                parts["unet"] = UNet2DConditionModel.from_pretrained(folder / "unet", **how)
+            variant = "fp16" if _wants_variant(shared, dtype) else None
+            pipeline = StableDiffusionPipeline.from_pretrained(shared, variant=variant, **how, **parts)
     except Exception as error:  # the file edge: the libraries raise nearly every type here
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".: ")
         raise LabError(f"a Stable Diffusion was expected in {folder}; it does not load ({reason}); {AGAIN}") from error
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.to(memory_format=torch.channels_last)  # 3/4 of the time on a CPU; some then round one level away
-    _check_loaded(pipeline, folder)
+    _check_loaded(pipeline, {part: (folder if part == "unet" else shared) / part for part in ("tokenizer", *NETWORKS)})
     return pipeline
 
 
@@ -83,17 +89,17 @@ def _wants_variant(folder: Path, dtype: torch.dtype) -> bool:
     return bool(halves) and (dtype == torch.float16 or len(halves) == len(names))
 
 
-def _check_loaded(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+def _check_loaded(pipeline: StableDiffusionPipeline, places: dict[str, Path]) -> None:
     """The two faults that load without a word: an empty tokenizer, and a network filled up with random weights."""
     words, expected = len(pipeline.tokenizer), pipeline.text_encoder.config.vocab_size
     if words != expected:
-        raise LabError(f"a tokenizer of {expected:,} tokens was expected in {folder / 'tokenizer'}; "
+        raise LabError(f"a tokenizer of {expected:,} tokens was expected in {places['tokenizer']}; "
                        f"{words:,} came, so prompts would not be read; {AGAIN}")  # fmt: skip
     for part in NETWORKS:
-        stored = {_today(name) for path in weight_files(folder / part) for name in tensor_names(path)}
+        stored = {_today(name) for path in weight_files(places[part]) for name in tensor_names(path)}
         needed = [_today(name) for name, _ in getattr(pipeline, part).named_parameters()]
         if missing := sorted(set(needed) - stored):
-            raise LabError(f"{len(needed)} tensors were expected in {folder / part}; {len(missing)} are missing, "
+            raise LabError(f"{len(needed)} tensors were expected in {places[part]}; {len(missing)} are missing, "
                            f"{missing[0]} among them; {AGAIN}")  # fmt: skip
 
 
