@@ -12,6 +12,7 @@ from .errors import LabError
 from .recipe import as_share, as_text, as_whole, plain, shortened
 
 SPACINGS = ("trailing", "leading")
+ALIGNED = (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152)  # sigmas of Align Your Steps
 MOST = 100_000  # timesteps; with more of them a schedule takes long to make, and no path is better
 
 
@@ -132,6 +133,51 @@ def scaled_linear(T: int = 1000) -> Schedule:
     (Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 2022)."""
     T = as_whole(T, "a schedule's number of timesteps", "try 1000", most=MOST)
     return _from_betas("scaled linear", torch.linspace(0.00085**0.5, 0.012**0.5, T, dtype=torch.float64) ** 2)
+
+
+def karras(schedule: Schedule, n: int, rho: float = 7.0, most: float = 80.0) -> list[int]:
+    """n falling timesteps whose noise, sigma = sqrt((1 - alpha_bar) / alpha_bar), falls evenly in its root of order
+    rho: sigma_i = (sigma_max^(1/rho) + i / (n - 1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho (Karras et al.,
+    "Elucidating the Design Space of Diffusion-Based Generative Models", 2022, equation 5).
+
+    sigma_min is the schedule's own at t = 0; sigma_max its own at T - 1, at most `most`. Many steps are small ones at
+    little noise. Raises LabError for an n that is no whole number from 1 to T.
+    """
+    n = as_whole(n, "the number of steps", "try 6", most=len(schedule))
+    sigmas = sigmas_of(schedule)
+    top, low = min(float(sigmas[-1]), most) ** (1 / rho), max(float(sigmas[0]), 1e-9) ** (1 / rho)
+    return _nearest(sigmas, [(top + i / max(n - 1, 1) * (low - top)) ** rho for i in range(n)])
+
+
+def aligned(schedule: Schedule, n: int) -> list[int]:
+    """n falling timesteps by "Align Your Steps": ten sigmas that were optimised for Stable Diffusion v1.5 (Sabour,
+    Fidler and Kreis, "Align Your Steps: Optimizing Sampling Schedules in Diffusion Models", 2024; the table that its
+    authors give away), for another n between them on a logarithmic scale.
+
+    They suit any schedule, since they are sigmas and no timesteps; the path begins at T - 1 all the same, where static
+    is. Raises LabError for an n that is no whole number from 1 to T.
+    """
+    n = as_whole(n, "the number of steps", "try 6", most=len(schedule))
+    places = [9 * i / max(n - 1, 1) for i in range(n)]
+    logs = [math.log(sigma) for sigma in ALIGNED]
+    between = [logs[int(p)] + (p - int(p)) * (logs[min(int(p) + 1, 9)] - logs[int(p)]) for p in places]
+    return _nearest(sigmas_of(schedule), [math.inf, *(math.exp(value) for value in between[1:])])
+
+
+def sigmas_of(schedule: Schedule) -> Tensor:
+    """How much noise there is for each picture: sigma = sqrt((1 - alpha_bar) / alpha_bar), (T,), rising (Karras et al.,
+    2022, count time in it)."""
+    return ((1 - schedule.alpha_bars) / schedule.alpha_bars).sqrt()
+
+
+def _nearest(sigmas: Tensor, wanted: list[float]) -> list[int]:
+    """The timesteps whose sigmas (T,) are nearest to the wanted ones, on a logarithmic scale, each below the one
+    before."""
+    logs, found = sigmas.clamp(min=1e-12).log(), []
+    for left, sigma in zip(range(len(wanted) - 1, -1, -1), wanted, strict=True):
+        t = len(sigmas) - 1 if sigma == math.inf else int((logs - math.log(sigma)).abs().argmin())
+        found.append(max(left, min(t, found[-1] - 1 if found else t)))  # as many as are to come have room below
+    return found
 
 
 SCHEDULES = {"linear": linear, "cosine": cosine, "scaled linear": scaled_linear, "straight": straight}

@@ -65,7 +65,27 @@ def written(code: str, **names):
     return known[code.split("(")[0].removeprefix("def ").strip()]
 
 
+K = "def skip_steps(predict, schedule, x, n):\n    T = len(schedule)\n    "
+EVERY = "timesteps = [T - k * T // n - 1 for k in range(n)]\n    "
+WALKED = "for t, a, b in schedule.times(timesteps):\n        x = ddim_step(x, predict(x, t).eps, a, b)\n    return x"
+H = "def heun_step(predict, x_t, t, t_next, alpha_bar, alpha_bar_next):\n    eps = predict(x_t, t).eps\n    "
+TRIED = "trial = ddim_step(x_t, eps, alpha_bar, alpha_bar_next)\n    "
+LOOKED = "again = predict(trial, t_next).eps\n    "
+LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
+
+
 @pytest.mark.parametrize(("name", "code", "slip", "words"), [
+    ("11.skip", K + EVERY + WALKED.replace("    return", "        return"), "return inside the loop", "to the left"),
+    ("11.skip", K + EVERY + WALKED.replace("a, b)", "b, a)"), "two arguments changed places", "b, a)`"),
+    ("11.skip", K + EVERY + WALKED.replace("predict(x, t)", "predict(t, x)"), "two arguments changed places",
+     "`predict(t, x)`"),
+    ("11.skip", K + "timesteps = [k * T // n for k in range(n)][::-1]\n    " + WALKED, "never begins at static",
+     "first number"),
+    ("11.heun", H + TRIED + LOOKED + LEAPT.replace("(eps + again) / 2", "eps + again / 2"), "brackets are missing",
+     "all that is divided"),
+    ("11.heun", H + TRIED + LOOKED + LEAPT.replace("return ", "x = "), "no return", "`return x`"),
+    ("11.heun", H + TRIED + LOOKED.replace("t_next", "t") + LEAPT, "asked at the old time", "second call"),
+    ("11.heun", H + TRIED + LOOKED.replace("trial", "x_t") + LEAPT, "asked at the old place", "second call"),
     ("09.seam", S + "return (pixels[:, column] - pixels[:, column - 1]).abs().mean", "a method that is not called",
      "`()`"),
     ("09.masked", M + "kept = alpha_bar_next**0.5 * known + (1 - alpha_bar_next)**0.5 * eps\n    "
@@ -307,7 +327,7 @@ def told(name: str, code: str):
     """A learner's function, with what its cell had imported: nothing that the code's slip is about."""
     names = {"x": torch.ones(2, 3, 4, 4)} | ({"np": np} if "np." in code else {})
     stepping = ("predict(x)", ".x0,", "t), a", " in range(", "step(x, eps, 0.5")
-    names |= {"ddim_step": ddim_step} if any(part in code for part in stepping) else {}
+    names |= {"ddim_step": ddim_step} if name[:2] == "11" or any(part in code for part in stepping) else {}
     names |= {"noise": noise} if " noise(" in code or "(noise" in code else {}
     names |= {"silu": torch.nn.functional.silu} if name == "05.block" else {}
     names |= {"math": math} if "math.sqrt(x0)" in code else {}

@@ -306,7 +306,8 @@ def test_train_and_evaluate_ask_the_recipes(capsys):
         assert code == 2 and advised == recipe.names(words[0]) and words[1] not in advised
         one_sentence(err)
     assert recipe.names() == ["icons", "photos", "photos-no-skips", "points", "tiny-sd", "tiny-sd-turbo"]
-    assert recipe.names("evaluate") == ["attention", "editing", "icons", "photos", "tiny-sd", "tiny-sd-turbo"]
+    judged = ["attention", "editing", "icons", "photos", "samplers", "tiny-sd", "tiny-sd-turbo"]
+    assert recipe.names("evaluate") == judged
 
 
 def test_unknown_command(capsys):

@@ -1,4 +1,4 @@
-"""A wrong function draws another picture next, in lessons 02 to 07: what a check names can be seen."""
+"""A wrong function draws another picture next, in lessons 02 to 11: what a check names can be seen."""
 
 import io
 from pathlib import Path
@@ -26,6 +26,8 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "07.attention": ("import StableDiffusion", "import photos, scenes", "def drawn_by", "mine = drawn_by(attend)"),
     "09.masked": ("import Painter", "def boarded", "def painted_with", "mine, course, other ="),
     "09.seam": ("import Painter", "def boarded", "snowy =", "parade, joints", "profile(pixels"),
+    "11.skip": ("predict, static =", "as course_skip"),
+    "11.heun": ("predict, static =", "as course_heun"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }
 SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground

@@ -22,7 +22,7 @@ FLOORS = {
     "": 0, "errors": 0, "lazy": 0, "files": 0, "places": 0, "steps": 0, "trajectory": 0, "schedules": 0, "mixing": 0,
     "networks": 0, "packing": 0, "pixels": 0, "templates": 0, "recipe": 0, "protocol": 0, "worlds": 0,
     "noising": 1, "sampling": 1, "guidance": 1, "exact": 1, "editing": 1, "objectives": 1, "figures": 1, "controls": 1,
-    "anatomy": 1, "fields": 1, "sketch": 1, "touch": 1, "distillation": 1,
+    "anatomy": 1, "beads": 1, "fields": 1, "sketch": 1, "touch": 1, "distillation": 1,
     "toy": 2, "stable_diffusion": 2, "training": 2, "evaluation": 2,
     "player": 2,
     "coursework": 3, "recipes": 3, "commands": 3, "__main__": 3,

@@ -5,8 +5,8 @@ counted against what was asked for. The names here are the scenes world's reader
 is in `evaluation.icons`.
 """
 
-from .distances import frechet_distance, nearest, psnr, to_pixels
+from .distances import frechet_distance, nearest, psnr, sliced_wasserstein, to_pixels
 from .scenes import WORDS, Reader, SecondReader, fidelity, load_reader, look, targets
 
 __all__ = ["WORDS", "Reader", "SecondReader", "fidelity", "frechet_distance", "load_reader", "look", "nearest", "psnr",
-           "targets", "to_pixels"]  # fmt: skip
+           "sliced_wasserstein", "targets", "to_pixels"]  # fmt: skip

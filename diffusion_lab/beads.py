@@ -1,0 +1,50 @@
+"""Beads on the noise band: timesteps to move with a mouse, a finger or the keyboard; Python reads where they lie.
+
+A widget, to be a control of `live`: it needs a kernel, and no notebook keeps it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import anywidget
+import traitlets
+from ipywidgets import ValueWidget
+
+from .errors import LabError
+from .figures import PALETTE
+from .recipe import as_text
+from .schedules import Schedule, as_schedule
+
+
+class Beads(anywidget.AnyWidget, ValueWidget):
+    """A few timesteps on the band from static to picture, each a bead that never passes its neighbour.
+
+    Arguments: `timesteps`, falling, where the beads lie first; `schedule`, whose T timesteps the band holds; `others`,
+    for each name other timesteps, drawn as small marks under the band. Its `value` is the list of timesteps now. Raises
+    LabError for timesteps that do not fall or lie beyond the schedule.
+    """
+
+    _esm = (Path(__file__).parent / "beads.js").read_text(encoding="utf-8")
+    value = traitlets.List(traitlets.Int()).tag(sync=True)
+    last = traitlets.Int(999).tag(sync=True)
+    others = traitlets.Dict().tag(sync=True)
+    colours = traitlets.Dict(PALETTE).tag(sync=True)
+    description = traitlets.Unicode("").tag(sync=True)  # its name among the controls of `live`
+
+    def __init__(self, timesteps: Sequence[int], schedule: Schedule, others: Mapping[str, Sequence[int]] | None = None):
+        schedule = as_schedule(schedule)
+        marks = {as_text(name, "a name"): _falling(schedule, times) for name, times in (others or {}).items()}
+        super().__init__(value=_falling(schedule, timesteps), last=len(schedule) - 1, others=marks)
+
+    @traitlets.validate("value")
+    def _within(self, proposal) -> list[int]:
+        """What the page says is believed only where it falls and lies on the band."""
+        times = proposal["value"]
+        if any(b >= a for a, b in zip(times, times[1:], strict=False)) or not all(0 <= t <= self.last for t in times):
+            raise LabError(f"falling timesteps from {self.last} to 0 were expected; {times} came; move one bead at a "
+                           "time")
+        return times
+
+
+def _falling(schedule: Schedule, times: Sequence[int]) -> list[int]:
+    return [t for t, _, _ in schedule.times(times)]

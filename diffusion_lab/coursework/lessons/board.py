@@ -1,0 +1,127 @@
+"""The board of lesson 11: a schedule of few timesteps, scored against known ones, and the best so far."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ...evaluation import sliced_wasserstein
+from ...figures import PALETTE, WORDS, Dot, Figure, Line, lines, write
+from ...guidance import guided
+from ...noising import noise
+from ...recipes.samplers import FIELD, FINE, KIND, cloud, end, seeds_of, walked, within
+from ...sampling import denoise, dpmpp_2m
+from ...toy import Toy
+
+REACH, SIDE = 1.4, 360  # half the width of the plane, and its height in pixels
+DISTANCES = ("to the fine solution", "to the data")
+TUNED, KEPT = 0, 9  # the static that a schedule is tuned on, and another that nobody tunes on
+
+
+class Board:
+    """Keeps the best timesteps that were tried in this session; trying the same again changes nothing.
+
+    Arguments: `toy`, a model of points; `known`, for each name the timesteps to beat. `best` is None, or the timesteps
+    that came nearest to the data.
+    """
+
+    def __init__(self, toy: Toy, known: Mapping[str, Sequence[int]]):
+        self.toy, self.data, self.best = toy, cloud(), None
+        self.static = {run: noise(toy.shape, seeds_of(run)) for run in (TUNED, KEPT)}
+        self.known = {name: self.score(times) for name, times in known.items()}
+
+    def drawn(self, times: Sequence[int], run: int = TUNED) -> Tensor:
+        """Points (N, 2) by DPM++ 2M at these timesteps, from a run's static."""
+        schedule = self.toy.schedule
+        return end(denoise(guided(self.toy, KIND), schedule, self.static[run], list(times), dpmpp_2m(schedule.final)))
+
+    def score(self, times: Sequence[int], run: int = TUNED) -> float:
+        """How far what is drawn at these timesteps is from the data."""
+        return sliced_wasserstein(self.drawn(times, run), self.data)
+
+    def tried(self, times: Sequence[int]) -> Figure:
+        """What these timesteps draw, over the data, and their distance beside the known ones and the best so far."""
+        points = self.drawn(times)
+        mine = sliced_wasserstein(points, self.data)
+        if self.best is None or mine < self.best[1]:
+            self.best = list(times), mine, self.score(times, KEPT)
+        rows = {**self.known, "yours": mine, "the board": self.best[1]}
+        told = ", ".join(f"{name} {value:.2f}" for name, value in rows.items())
+        fresh = f"On the board: {self.best[0]}; with static that nobody tunes on, {self.best[2]:.2f}."
+        return Figure(sheet(points, self.data[:700], rows), f"A spiral of points drawn in {len(times)} calls over the "
+                      f"data, and bars of distances to the data: {told}.",
+                      f"Timesteps {list(times)}. Distance to the data: {told}. {fresh}", width=960)
+
+
+def sheet(points: Tensor, data: Tensor, rows: Mapping[str, float]) -> Image.Image:
+    """Points (N, 2) over the data (M, 2) on the left, a bar for each of the rows on the right: 960 x 360 pixels."""
+    image = Image.new("RGB", (960, SIDE), "white")
+    pixels = np.asarray(image).copy()
+    for cloud_, colour, size in ((data, "#bbbbbb", 3), (points, PALETTE["guess"], 2)):
+        at = ((cloud_.numpy() * (1, -1) / REACH + 1) * SIDE / 2).round().astype(int).clip(0, SIDE - size)
+        for dx, dy in np.ndindex(size, size):
+            pixels[at[:, 1] + dy, at[:, 0] + dx] = tuple(bytes.fromhex(colour[1:]))
+    image = Image.fromarray(pixels)
+    draw, most = ImageDraw.Draw(image), 0.25
+    for k, (name, value) in enumerate(rows.items()):
+        y, role = 24 + 66 * k, {"yours": "guess", "the board": "signal"}.get(name, "reference")
+        long = 330 * min(value / most, 1.0)
+        draw.rectangle([530, y, 530 + long, y + 40], fill=PALETTE[role])
+        write(image, name, 455, y + 6, WORDS[role], 22)
+        write(image, f"{value:.2f}", 530 + long + 36, y + 6, size=22)
+    return image
+
+
+def spread(runs: Sequence[Mapping], name: str, calls: int, distance: int) -> Tensor:
+    """A sampler's distances (runs,) with so many calls: distance 0 is to the fine solution, 1 to the data."""
+    return torch.tensor([dot[1 + distance] for run in runs for dot in run[name] if dot[0] == calls])
+
+
+def first(runs: Sequence[Mapping], calls: int, distance: int) -> tuple[str, int]:
+    """Who is nearest with so many calls, by the mean of the runs, and in how many of the runs it is."""
+    racing = [name for name in runs[0] if any(dot[0] == calls for dot in runs[0][name])]
+    table = torch.stack([spread(runs, name, calls, distance) for name in racing])             # (names, runs)
+    winner = int(table.mean(1).argmin())
+    return racing[winner], int((table.argmin(0) == winner).sum())
+
+
+def apart(run: Mapping, other: Mapping) -> float:
+    """The largest difference between the dots of one run and those that another one has of the same calls."""
+    stored = {(name, dot[0]): dot for name, dots in other.items() for dot in dots}
+    return max(abs(a - b) for name, dots in run.items() for dot in dots
+               for a, b in zip(dot, stored[name, dot[0]], strict=True))
+
+
+def path_of(toy: Toy, name: str, n: int, seeds: Sequence[int]) -> Tensor:
+    """Where a few points are at each step of a sampler's path, and where they arrive: (n + 1, points, 2)."""
+    return torch.stack([step.x_t for step in walked(toy, KIND, name, n, seeds) if step.note != "correction"])
+
+
+def dots_of(toy: Toy, runs: Sequence[Mapping], seeds: Sequence[int]) -> tuple[dict[str, list[Dot]], Tensor]:
+    """The dots of a Race from recorded runs, each with the path of a few seeds, and the exact path of these."""
+    dots = {name: [Dot(FIELD[name].calls(n), {distance: spread(runs, name, FIELD[name].calls(n), k).tolist()
+                                              for k, distance in enumerate(DISTANCES)}, path_of(toy, name, n, seeds))
+                   for n in steps] for name, steps in within().items()}  # fmt: skip
+    return dots, path_of(toy, "2M", FINE, seeds)[::5]
+
+
+def counted(table: Mapping) -> Figure:
+    """Tiny SD's recorded runs: how far the latents are from the fine solution, over the calls, and what is read."""
+    roles = {"DDIM": ("signal", "--"), "2M": ("signal", "-"), "2M AYS": ("guess", "-"), "UniPC": ("pull", "-")}
+    curves = []
+    for name, (role, mark) in roles.items():
+        calls, far, _ = zip(*table["rows"][name], strict=True)
+        curves.append(Line(name, calls, [float(np.mean(groups)) for groups in far], role, mark))
+        curves += [Line("", calls, group, role, ".") for group in zip(*far, strict=True)]
+    means = {name: {calls: float(np.mean(far)) for calls, far, _ in table["rows"][name]} for name in roles}
+    read = {name: {calls: 100 * float(np.mean(seen)) for calls, _, seen in table["rows"][name]} for name in roles}
+    told = "; ".join(f"{n} calls: " + ", ".join(f"{name} {means[name][n]:.2f}" for name in roles) for n in (2, 4, 6))
+    far, others = ({calls: far for calls, far, _ in table["rows"][name]}[4] for name in ("2M", "2M AYS"))
+    ahead = sum(a < b for a, b in zip(far, others, strict=True))
+    fifty = 100 * float(np.mean(table["fine"]))
+    return lines({"": curves}, f"Falling curves of the distance to the fine solution over one to six calls. {told}.",
+                 f"With 4 calls 2M is nearer than 2M AYS in {ahead} of {len(far)} groups: {means['2M'][4]:.2f} "
+                 f"and {means['2M AYS'][4]:.2f}. A reader finds what was asked for in {read['2M'][2]:.0f} % of 2M's "
+                 f"pictures of two calls, and in {fifty:.0f} % of fifty.", across="network calls", up="distance")

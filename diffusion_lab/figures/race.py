@@ -1,0 +1,121 @@
+"""A race: how near each sampler comes with how many network calls, by two distances, and the path behind each dot."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import LabError
+from ..recipe import as_text, as_whole
+from ..templates import as_json, marked
+from .curves import axes
+from .figure import PALETTE, WORDS, Figure
+
+COLOURS = tuple(WORDS[role] for role in ("signal", "noise", "reference", "pull")) + ("#222222", WORDS["guess"])
+SHAPES = "oX^Dsv"  # a mark for each racer, so that they are told apart without colour, too
+REACH = 2.0  # half the width of the plane in which paths are drawn
+
+
+class Dot(NamedTuple):
+    """What one racer reaches with so many network `calls`: for each distance its `values` (runs,), and the `path` that
+    a few samples take, (steps + 1, samples, 2)."""
+
+    calls: int
+    values: Mapping[str, Sequence[float]]
+    path: ArrayLike
+
+
+class Race:
+    """Dots of calls against a distance, a budget to drag, and the path of the dot that is touched over the exact one.
+
+    Arguments: `dots`, for each racer (six at most) its Dots, calls rising, all with the same distances; `exact`, the
+    path of the same samples in very many steps (steps, samples, 2); `cloud` (N, 2), the data; `budget`, the calls to
+    begin with; `alt` and `caption` as for a Figure. The best of a budget is the racer with the smallest mean over the
+    runs; whiskers reach from the smallest run to the largest. Needs no kernel; where scripts do not run, a picture of
+    both distances and of one path stands there. Raises LabError where these do not fit together.
+    """
+
+    def __init__(self, dots: Mapping[str, Sequence[Dot]], exact: ArrayLike, cloud: ArrayLike, alt: str,
+                 caption: str = "", *, budget: int = 4):
+        self.dots = {as_text(name, "a racer's name"): list(each) for name, each in dots.items()}
+        kinds = {tuple(dot.values) for each in self.dots.values() for dot in each}
+        rising = all(a.calls < b.calls for each in self.dots.values() for a, b in zip(each, each[1:], strict=False))
+        if not 1 <= len(self.dots) <= len(SHAPES) or len(kinds) != 1 or not rising or not all(self.dots.values()):
+            raise LabError(f"one to {len(SHAPES)} racers were expected, each with Dots of rising calls and the same "
+                           "distances; others came; make each a list of Dot(calls, values, path)")
+        self.distances, self.exact, self.cloud = list(*kinds), np.asarray(exact, float), np.asarray(cloud, float)
+        if not all(np.shape(d.path)[1:] == self.exact.shape[1:] == (self.exact.shape[1], 2) for each in
+                   self.dots.values() for d in each):
+            raise LabError("paths (steps, samples, 2) of the same samples as the exact one were expected; others came; "
+                           "stack the x_t of a few samples, step by step")
+        self.alt, self.caption = as_text(alt, "alt text"), as_text(caption, "a caption")
+        self.budget = as_whole(budget, "a budget of calls", "try 4", min(each[0].calls for each in self.dots.values()))
+
+    def best(self, budget: int, distance: str) -> tuple[str, Dot]:
+        """The racer with the smallest mean distance among all dots that cost no more than the budget, and its dot."""
+        means = [(float(np.mean(dot.values[distance])), dot.calls, name) for name, each in self.dots.items()
+                 for dot in each if dot.calls <= budget]
+        _, calls, name = min(means)
+        return name, next(dot for dot in self.dots[name] if dot.calls == calls)
+
+    @property
+    def sentence(self) -> str:
+        """Who is best for the first budget, by each distance, in numbers; the page says so of every other one."""
+        calls = "1 call" if self.budget == 1 else f"{self.budget} calls"
+        best = (f"{distance} {name}, {np.mean(dot.values[distance]):.2f}" for distance in self.distances
+                for name, dot in [self.best(self.budget, distance)])
+        return f"With {calls} the nearest are: {'; '.join(best)}."
+
+    def still(self) -> Figure:
+        """Both distances, and the path of the best for the first budget, as a picture."""
+        figure, panels = axes(14.4, 4.6, columns=len(self.distances) + 1)
+        for panel, distance in zip(panels, self.distances, strict=False):
+            for (name, each), colour, shape in zip(self.dots.items(), COLOURS, SHAPES, strict=False):
+                runs = np.array([dot.values[distance] for dot in each])
+                calls, mean = [dot.calls for dot in each], runs.mean(1)
+                panel.errorbar(calls, mean, [mean - runs.min(1), runs.max(1) - mean], color=colour, marker=shape,
+                               markersize=8, label=name, elinewidth=1.5, linewidth=1.5)
+            panel.axvline(self.budget, color="#222222", linestyle=":")
+            panel.set(xscale="log", yscale="log", title=distance)
+            panel.set_xlabel("network calls")
+            panel.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"], minor=False)
+            low, high = panel.get_ylim()
+            ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= tick <= high]
+            panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+            panel.minorticks_off()
+        panels[0].legend(frameon=False, fontsize=12)
+        name, dot = self.best(self.budget, self.distances[-1])
+        plane = panels[-1]
+        plane.plot(*self.cloud.T, ".", color="#bbbbbb", markersize=4)
+        for path, colour, style in ((self.exact, PALETTE["reference"], "-"), (dot.path, PALETTE["guess"], "o-")):
+            for line in np.moveaxis(np.asarray(path, float), 1, 0):
+                plane.plot(*line.T, style, color=colour, linewidth=2, markersize=4)
+        plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal", xticks=[], yticks=[],
+                  title=f"{name}, calls: {dot.calls}")
+        return Figure(figure, self.alt, f"{self.sentence} {self.caption}".strip(), width=1100)
+
+    def __repr__(self) -> str:
+        return f"<Race: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        def rounded(path) -> list:
+            return np.moveaxis(np.asarray(path, float), 1, 0).round(2).tolist()
+
+        racers = [{"name": name, "colour": colour, "dots": [
+            {"calls": dot.calls, "path": rounded(dot.path),
+             "values": [[round(float(f(dot.values[d])), 4) for f in (np.mean, np.min, np.max)] for d in self.distances]}
+            for dot in each]} for (name, each), colour in zip(self.dots.items(), COLOURS, strict=False)]
+        data = as_json({"racers": racers, "distances": self.distances, "exact": rounded(self.exact), "reach": REACH,
+                        "cloud": self.cloud.round(2).tolist(), "budget": self.budget, "colours": PALETTE,
+                        "caption": self.caption})  # fmt: skip
+        return (f'<div class="dl-race">{self.still()._repr_html_()}<script type="application/json">{data}</script>'
+                f'</div>{"".join(parts())}')
+
+
+@cache
+def parts() -> tuple[str]:
+    """The script of `Race`, as an element that `templates.renew` puts into a stored page."""
+    return (marked("script", "race.js", (Path(__file__).parent / "race.js").read_text(encoding="utf-8"), 1),)

@@ -1,0 +1,121 @@
+"""Lesson 11's record is whole and says what the lesson says; its times are the authors' own, its board is fair."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers.schedulers import AysSchedules
+
+from diffusion_lab import Toy
+from diffusion_lab.coursework.lessons import board
+from diffusion_lab.coursework.lessons.lesson_11 import ORDERS, RUNS
+from diffusion_lab.errors import LabError
+from diffusion_lab.evaluation import sliced_wasserstein
+from diffusion_lab.recipes import samplers
+from diffusion_lab.schedules import aligned, cosine, karras, scaled_linear, sigmas_of
+
+TEXT = (Path(__file__).parents[1] / "lessons/text/11_faster_sampling.md").read_text(encoding="utf-8")
+FINE, DATA = 0, 1
+
+
+def test_no_cell_of_the_record_is_missing():
+    calls = {name: [samplers.FIELD[name].calls(n) for n in steps] for name, steps in samplers.within().items()}
+    assert len(RUNS["points"]) == len(RUNS["floor"]) == 8
+    for run in RUNS["points"]:
+        assert {name: [dot[0] for dot in dots] for name, dots in run.items()} == calls
+    table = RUNS["tiny_sd"]
+    groups = table["prompts"] // samplers.SD_GROUP
+    assert set(table["rows"]) == {*samplers.FIELD, "UniPC"} and len(table["fine"]) == groups == 4
+    assert {len(values) for dots in table["rows"].values() for _, *both in dots for values in both} == {groups}
+    assert [calls for calls, *_ in table["rows"]["UniPC"]] == list(samplers.SD_STEPS)
+
+
+def test_the_ranking_flips_as_the_lesson_says():
+    def first(calls, distance):
+        return board.first(RUNS["points"], calls, distance)
+
+    assert [first(calls, FINE) for calls in (3, 6, 16, 32)] == [
+        ("2M", 8), ("2M AYS", 8), ("2M", 8), ("2M Karras", 8)]
+    assert [first(calls, DATA) for calls in (3, 6, 16)] == [("2M", 8), ("2M AYS", 8), ("2M", 8)]
+    assert first(32, DATA)[1] < 8  # where nothing is claimed
+    (preview, check, phone) = (ORDERS[order] for order in (1, 2, 4))
+    assert (preview, check, phone) == (first(3, DATA)[0], first(32, FINE)[0], first(6, DATA)[0])
+    assert all(f"**{name}**" in TEXT for name in ORDERS.values())
+
+
+def test_ddpm_nears_the_data_and_not_the_fine_solution():
+    runs = RUNS["points"]
+    assert (board.spread(runs, "DDPM", 32, FINE) > board.spread(runs, "DDPM", 1, FINE)).all()
+    assert (board.spread(runs, "DDPM", 32, DATA) < 0.1 * board.spread(runs, "DDPM", 1, DATA)).all()
+
+
+def test_align_your_steps_is_behind_in_tiny_sd_in_every_group():
+    rows = {name: {calls: far for calls, far, _ in dots} for name, dots in RUNS["tiny_sd"]["rows"].items()}
+    for calls in (2, 3, 4, 6):
+        assert all(a < b for a, b in zip(rows["2M"][calls], rows["2M AYS"][calls], strict=True))
+
+
+def test_a_part_of_the_record_is_measured_again():
+    live = samplers.raced(Toy.load("points"), 0, calls=2)
+    assert set(live) == set(RUNS["points"][0]) and [dot[0] for dot in live["DDIM"]] == [1, 2]
+    assert board.apart(live, RUNS["points"][0]) < 0.003
+    other = {name: [[calls, fine, data + 0.5] for calls, fine, data in dots] for name, dots in live.items()}
+    assert board.apart(other, RUNS["points"][0]) == pytest.approx(0.5, abs=0.003)
+
+
+def test_times_are_the_authors_own():
+    theirs = AysSchedules["StableDiffusionTimesteps"]
+    assert max(abs(a - b) for a, b in zip(aligned(scaled_linear(), 10), theirs, strict=True)) <= 1
+    schedule, rho = cosine(100_000), 7
+    sigmas = sigmas_of(schedule)
+    low, top = sigmas[0] ** (1 / rho), 80 ** (1 / rho)
+    wanted = [float((top + i / 5 * (low - top)) ** rho) for i in range(6)]
+    assert sigmas[karras(schedule, 6)].tolist() == pytest.approx(wanted, rel=2e-3)
+    assert float(sigmas[-1]) > float(sigmas_of(cosine())[-1]) > 1000 and wanted[0] == pytest.approx(80)
+
+
+@pytest.mark.parametrize("times", [karras, aligned])
+@pytest.mark.parametrize("n", [1, 2, 7, 1000])
+def test_times_fall_and_are_as_many_as_asked(times, n):
+    found = times(cosine(), n)
+    assert len(cosine().times(found)) == n
+    with pytest.raises(LabError):
+        times(cosine(), 0)
+
+
+def test_two_clouds_lie_as_far_apart_as_one_was_moved():
+    cloud = torch.randn(3000, 2, generator=torch.Generator().manual_seed(0))
+    assert sliced_wasserstein(cloud, cloud) == 0
+    assert sliced_wasserstein(cloud, cloud + torch.tensor([3.0, 4.0])) == pytest.approx(5 / math.sqrt(2), rel=1e-4)
+    assert sliced_wasserstein(cloud, 2 * cloud) == pytest.approx(1, rel=0.05)
+
+
+def test_the_board_keeps_the_best_and_counts_it_with_fresh_static(monkeypatch):
+    monkeypatch.setattr(board, "seeds_of", lambda run: samplers.seeds_of(run, 300))
+    mine = board.Board(Toy.load("points"), {"even": [999, 749, 499, 249]})
+    good, bad = [999, 756, 423, 28], [999, 998, 997, 996]
+    mine.tried(bad)
+    first = mine.tried(good)
+    again = mine.tried(bad)
+    assert mine.best[0] == good and mine.best[1] < mine.known["even"] < mine.score(bad)
+    assert mine.best[2] == mine.score(good, board.KEPT) != mine.best[1]
+    for figure in (first, again):
+        assert f"On the board: {good}" in figure.caption and f"the board {mine.best[1]:.2f}" in figure.alt
+    assert f"yours {mine.score(bad):.2f}" in again.alt
+
+
+def test_evaluate_writes_what_the_lesson_reads(tmp_path, monkeypatch, capsys):
+    from argparse import ArgumentParser
+
+    monkeypatch.setattr(samplers, "STEPS", (1, 2))
+    monkeypatch.setattr(samplers, "FINE", 4)
+    monkeypatch.setattr(samplers, "POINTS", 20)
+    parser = ArgumentParser()
+    samplers.add_evaluate_arguments(parser)
+    samplers.evaluate(parser.parse_args(["--runs", "2", "--prompts", "0", "--out", str(tmp_path / "out.json")]))
+    table = json.loads((tmp_path / "out.json").read_text())
+    assert set(table) == {"floor", "points"} and np.shape(table["points"][1]["DDIM"]) == (2, 3)
+    assert "2M AYS" in capsys.readouterr().out

@@ -1,0 +1,104 @@
+"""A race by hand and by numbers: who is best under a budget, whose paths are drawn, and what the page says of it."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from browser import address, browser, page, press, until
+
+from diffusion_lab.errors import LabError
+from diffusion_lab.figures import Dot, Race
+
+FINE, DATA = "to the fine solution", "to the data"
+
+
+def dot(calls: int, fine: float, data: float) -> Dot:
+    path = np.stack([np.full((3, 2), calls / 10 - k / 10) for k in range(calls + 1)])
+    return Dot(calls, {FINE: [fine, fine + 0.02], DATA: [data, data + 0.04]}, path)
+
+
+DOTS = {"even": [dot(2, 0.3, 0.3), dot(4, 0.2, 0.25)], "twice": [dot(3, 0.5, 0.1), dot(8, 0.05, 0.2)]}
+EXACT, CLOUD = np.zeros((5, 3, 2)), np.zeros((9, 2))
+
+
+def race(dots=DOTS, budget: int = 4, caption: str = "Two runs.") -> Race:
+    return Race(dots, EXACT, CLOUD, "Two charts with two falling lines.", caption, budget=budget)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with browser() as running:
+        yield running
+
+
+@pytest.mark.parametrize(("budget", "fine", "data"), [
+    (2, ("even", 2), ("even", 2)), (4, ("even", 4), ("twice", 3)), (50, ("twice", 8), ("twice", 3)),
+])
+def test_the_best_is_the_smallest_mean_within_the_budget(budget, fine, data):
+    found = [race().best(budget, distance) for distance in (FINE, DATA)]
+    assert [(name, one.calls) for name, one in found] == [fine, data]
+
+
+def test_a_race_says_its_numbers_and_ends_no_element():
+    shown = race(caption="</script><b>")
+    assert "With 4 calls the nearest are: to the fine solution even, 0.21; to the data twice, 0.12." in shown.sentence
+    html = shown._repr_html_()
+    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html)[1])
+    assert data["racers"][1]["dots"][0]["values"] == [[0.51, 0.5, 0.52], [0.12, 0.1, 0.14]]
+    assert np.shape(data["racers"][0]["dots"][1]["path"]) == (3, 5, 2) and data["caption"] == "</script><b>"
+
+
+@pytest.mark.parametrize("dots", [
+    {}, {"a": []}, {"a": [dot(4, 1, 1), dot(2, 1, 1)]}, {"a": [Dot(1, {FINE: [1]}, EXACT)], "b": [dot(2, 1, 1)]},
+    {"a": [dot(2, 1, 1)._replace(path=np.zeros((3, 4, 2)))]},
+])
+def test_what_is_no_race_is_told(dots):
+    with pytest.raises(LabError, match="expected"):
+        race(dots)
+
+
+@pytest.mark.browser
+def test_a_race_by_mouse(engine, tmp_path):
+    place = tmp_path / "race.html"
+    place.write_text(f"<!doctype html><body>{race()._repr_html_()}{race()._repr_html_()}</body>", encoding="utf-8")
+    with page(engine, 1280, 900) as tab:
+        tab.goto(address(place))
+        one = tab.locator(".dl-race").first
+        said, names = one.locator("[role=status]"), one.locator("button")
+        assert not one.locator("figure").is_visible()
+        assert "Shown: twice, calls: 3" in said.inner_text()
+        one.locator("[data-dot='0 1']").hover()
+        until(lambda: "Shown: even, calls: 4, to the fine solution 0.21 (0.20 to 0.22)" in said.inner_text(), True)
+        assert one.locator("svg").nth(1).locator("g polyline").count() == 3  # a path for each sample
+        names.filter(has_text=FINE).click()
+        box = one.locator("svg").first.bounding_box()
+        tab.mouse.move(box["x"] + 0.95 * box["width"], box["y"] + 0.5 * box["height"])
+        tab.mouse.down()
+        tab.mouse.up()
+        until(lambda: "With 8 calls the nearest are: to the fine solution twice, 0.06" in said.inner_text(), True)
+        assert [name.evaluate("(e) => e.style.fontWeight") for name in names.all()[2:]] == ["400", "700"]
+        assert "With 4 calls" in tab.locator(".dl-race").nth(1).locator("[role=status]").inner_text()
+        assert tab.errors == [] and tab.refused == []
+
+
+@pytest.mark.browser
+def test_a_race_by_keyboard_and_on_paper(engine, tmp_path):
+    place = tmp_path / "keys.html"
+    place.write_text("<!doctype html><body><script>window.heard = []; addEventListener('keydown', (e) => "
+                     f"heard.push(e.key))</script><main class='jp-Notebook' tabindex='-1'>{race()._repr_html_()}"
+                     "</main></body>", encoding="utf-8")  # fmt: skip
+    with page(engine, 1280, 900) as tab:
+        tab.goto(address(place))
+        handle, said = tab.locator("input[type=range]"), tab.locator("[role=status]")
+        handle.focus()
+        press(tab, "Home")
+        assert handle.get_attribute("aria-valuetext") == "2 calls" and "With 2 calls" in said.inner_text()
+        tab.locator("button", has_text="even").focus()
+        press(tab, "Enter")
+        assert "Shown: even, calls: 2" in said.inner_text()
+        press(tab, "Escape")
+        assert tab.evaluate("[document.activeElement.className, heard.length]") == ["jp-Notebook", 0]
+        tab.emulate_media(media="print")
+        assert tab.locator("figure").is_visible() and not handle.is_visible()
+        tab.emulate_media(media="screen")
