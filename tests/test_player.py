@@ -208,6 +208,16 @@ def test_two_paths_meet_at_the_same_noise_level():
     assert data["start"] == "same starting noise, seed 3"
     assert data["names"] == ["A · 10 steps", "B · 50 steps"]
     assert data_of(Player(few, made.reverse(10, seed=4)))["start"] == "different starting noise"
+    named = Player(few, many, names=["the guess", "put back"], rest="start")
+    data = data_of(named)
+    assert data["names"] == ["A · the guess", "B · put back"] and data["opening"] == "A: the guess. B: put back."
+    assert data["rest"] == "start" and named.html.count("B · put back") == 2  # in the still as well
+
+
+@pytest.mark.parametrize(("paths", "names"), [(2, "ab"), (2, ["one"]), (1, ["a", "b"]), (2, 7)])
+def test_names_for_other_than_two_paths_are_one_sentence(paths, names):
+    with pytest.raises(LabError, match="expected"):
+        Player(*[made.reverse(2)] * paths, names=names)
 
 
 def test_a_path_beside_itself_differs_by_exactly_nothing():

@@ -52,6 +52,8 @@ def pages(tmp_path_factory):
         "latents": Player(made.latents(10)),
         "riddle": Player(_decoding(made.latents(9)), ask="What will it be?"),
         "same": Player(made.latents(10), made.latents(10)),
+        "named": Player(_decoding(made.latents(9)), _decoding(made.latents(9)), views=["x0"], rest="start",
+                        names=["the guess", "put back"]),
         "heun": Player(made.reverse(6, sampler="heun")),
         "nasty": Player(_nasty()),
     }
@@ -535,6 +537,14 @@ def test_who_tabs_to_a_player_sees_its_pictures_and_its_caption(visit):
     for part in (".dl-hero canvas", ".dl-band", ".dl-caption"):
         box = tab.locator(part).bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] <= 600, part
+
+
+def test_two_paths_with_names_are_called_by_them_and_rest_at_the_first_step(visit):
+    tab = visit("named")
+    labels = tab.locator(".dl-panel .dl-label").all_inner_texts()
+    assert labels == ["A · the guess\xa0x0", "A − B; grey: no difference", "B · put back\xa0x0"]
+    assert tab.inner_text(".dl-opening") == "A: the guess. B: put back." and step(tab) == 0
+    assert tab.inner_text(".dl-means") == ""  # no panel shows latents
 
 
 def test_compare_shows_each_at_its_own_real_step(visit):

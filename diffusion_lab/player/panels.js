@@ -50,8 +50,9 @@ function build(root, state) {
   live.classList.toggle("dl-points", paths[0].points);
   live.classList.toggle("dl-riddle", shown[0] === "x_t" && single); // while it asks, only what it sees is seen
   if (data.start) equation.append(node("div", data.start, { className: "dl-start" }));
+  const whole = !single && shown.every((what) => what === "x0") && paths[0].pictures.x0; // no panel shows latents
   const small = paths[0].pictures.x0 ? `small: ${data.small}; large: decoded` : data.small;
-  live.querySelector(".dl-means").textContent = data.small && small;
+  live.querySelector(".dl-means").textContent = whole ? "" : data.small && small;
   live.querySelector(".dl-note").textContent = data.note;
   for (const name of ["title", "opening", "caption", "formula", "band", "eq", "facts"]) state[name] = live.querySelector(`.dl-${name}`);
   keepRoom(state);

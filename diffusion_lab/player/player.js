@@ -28,11 +28,11 @@ function watchPage(root, state) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
 }
 
-// Where it rests: a question at the first step; else the clean picture, where the guess changed most, or where
-// picture and noise are even.
+// Where it rests: a question, and who says so, at the first step; else the clean picture, where the guess changed most,
+// or where picture and noise are even.
 function rest({ data, paths, pairs }) {
   const path = paths[0], forward = path.direction === "forward";
-  if (data.ask) return 0;
+  if (data.ask || data.rest === "start") return 0;
   if (data.rest === "change" && path.change) {
     const changes = pairs.map((pair) => path.change[pair[0]]);
     return changes.indexOf(Math.max(...changes));

@@ -22,7 +22,7 @@ from .views import VIEWS, check, had, known, table
 BUDGET = 600_000  # bytes of one player
 EDITION = 3  # of the form of a player's data: one more whenever today's scripts cannot read what is stored
 SCRIPTS = ("pictures", "band", "words", "panels", "hands", "player")
-RESTS = ("result", "change", "even")
+RESTS = ("result", "change", "even", "start")
 HERE = Path(__file__).parent
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -52,18 +52,21 @@ class Player:
 
     Arguments: `trajectory`, and `other`, a second one to compare it with; `ask`, a question that hides what comes
     until the learner sets a flag; `rest`, where it stands at first: "result", the clean picture (where a reverse path
-    ends and a forward one begins), "change", where the guess changed most, or "even", where picture and noise nearly
-    are (a question always stands at the first step); `views`, which panels are shown, of those in views.VIEWS: x_t,
-    x0, eps, x0_uncond (where left out, all that the path has; with two paths x_t, and x0 on reverse ones); `caption`,
-    a line to read under the player; `index`, which picture of the batch (of points, which one is followed). Latents
-    are drawn as colours, x_t, x0 and eps alike; where the path can decode them, the decoded guess stands beside them.
-    The paths stay as they are. Raises LabError where there is nothing to show.
+    ends and a forward one begins), "change", where the guess changed most, "even", where picture and noise nearly are,
+    or "start", the first step (where a question always stands); `views`, which panels are shown, of those in
+    views.VIEWS: x_t, x0, eps, x0_uncond (where left out, all that the path has; with two paths x_t, and x0 on reverse
+    ones); `caption`, a line to read under the player; `names`, what two paths are called (left out: what tells their
+    recipes apart); `index`, which picture of the batch (of points, which one is followed). Latents are drawn as
+    colours, x_t, x0 and eps alike; where the path can decode them, the decoded guess stands beside them. The paths stay
+    as they are. Raises LabError where there is nothing to show.
     """
 
     def __init__(self, trajectory: Trajectory, other: Trajectory | None = None, *, ask: str = "", rest: str = "result",
-                 views: Sequence[str] | None = None, caption: str = "", index: int = 0):  # fmt: skip
+                 views: Sequence[str] | None = None, caption: str = "", names: Sequence[str] = (),
+                 index: int = 0):  # fmt: skip
         self.trajectories = [trajectory] if other is None else [trajectory, other]
         self.ask, self.caption = words.told(ask, caption)
+        self.names = words.names(names, len(self.trajectories))
         asked, self.rest = known(views), check_rest(rest)
         for each in self.trajectories:
             self.index = index = drawable(each, index)
@@ -134,8 +137,8 @@ class Player:
         places = [frames.kept(each, detail.steps) for each in self.trajectories]
         packed = [paths.pack(each, at, self.index, detail, self._kept(each), pictures)
                   for each, at, pictures in zip(self.trajectories, places, self.pictures, strict=True)]  # fmt: skip
-        data = {"title": self.title, "opening": words.opening(self.trajectories), "ask": self.ask, "rest": self.rest,
-                "small": words.mosaic(self.trajectories[0]), "note": self.caption, "paths": packed,
+        data = {"title": self.title, "opening": words.opening(self.trajectories, self.names), "ask": self.ask,
+                "rest": self.rest, "small": words.mosaic(self.trajectories[0]), "note": self.caption, "paths": packed,
                 "recipe": [words.recipe_line(each, self.index) for each in self.trajectories]}  # fmt: skip
         if len(packed) == 2:
             return data | self._compared(packed, places)
@@ -154,7 +157,7 @@ class Player:
             one, two = (path["frames"] for path in packed)
             two |= {what: "same" for what in one if one[what] == two.get(what)}
         return {
-            "panels": self._panels(alike), "pairs": pairs, "names": words.told_apart(a, b, self.index),
+            "panels": self._panels(alike), "pairs": pairs, "names": words.told_apart(a, b, self.index, self.names),
             "stops": sorted({round(k * (len(pairs) - 1) / 4) for k in range(5)}),
             "start": words.start_line(a, b, self.index), "gaps": gaps and frames.numbers(gaps, "<f4"),
         }  # fmt: skip
@@ -168,10 +171,10 @@ class Player:
     def _stills(self) -> str:
         """The still of each path, the second one closed by what holds for both."""
         two, index = len(self.trajectories) == 2, self.index
-        names = words.told_apart(*self.trajectories, index) if two else [self.title]
+        names = words.told_apart(*self.trajectories, index, self.names) if two else [self.title]
         stills = []
         for each, pictures, name in zip(self.trajectories, self.pictures, names, strict=True):
-            heads = [name, words.opening(self.trajectories) if each is self.trajectories[0] else ""]
+            heads = [name, words.opening(self.trajectories, self.names) if each is self.trajectories[0] else ""]
             notes = [words.recipe_line(each, index)]
             if each is self.trajectories[-1]:
                 notes += [words.start_line(*self.trajectories, index) if two else "", self.caption]

@@ -1,8 +1,11 @@
 """What a player says of its paths: what one sees, what a path was made from, what tells two of them apart."""
 
+from collections.abc import Iterable, Sequence
+
 import torch
 
-from ..recipe import as_text
+from ..errors import LabError
+from ..recipe import as_text, shortened
 from ..trajectory import Trajectory
 from . import frames
 from .paths import latents, own
@@ -13,6 +16,14 @@ LONGEST = 2_000  # letters of a question or a caption
 def told(ask, caption) -> tuple[str, str]:
     """A question and a caption as text; raises LabError for anything else, and for a text that is no line."""
     return as_text(ask, "ask, a question,", most=LONGEST), as_text(caption, "a caption", most=LONGEST)
+
+
+def names(given, paths: int) -> list[str]:
+    """What two paths are called, as text, or nothing; raises LabError for other than a name for each of two."""
+    single = isinstance(given, str) or not isinstance(given, Iterable)
+    if single or len(given := list(given)) not in (0, 2) or (given and paths == 1):
+        raise LabError(f"a name for each of two paths was expected; {shortened(given)} came; give two of both, or none")
+    return [as_text(one, "a name", most=LONGEST) for one in given]
 
 
 def percent(share: float) -> str:
@@ -31,8 +42,10 @@ def title(trajectories: list[Trajectory], index: int) -> str:
     return f"From {noise} to {clean}" if reverse else f"From {clean} to {noise}"
 
 
-def opening(trajectories: list[Trajectory]) -> str:
+def opening(trajectories: list[Trajectory], names: Sequence[str] = ()) -> str:
     """What one sees, in one sentence for somebody who sees a player for the first time."""
+    if names:
+        return f"A: {names[0]}. B: {names[1]}."
     first, two = trajectories[0], len(trajectories) == 2
     points = frames.is_points(first)
     noise, clean = ("noise", "points") if points else ("static", "a picture")
@@ -81,8 +94,10 @@ def recipe_line(trajectory: Trajectory, index: int) -> str:
     return " · ".join(filter(None, (told["model"], told["seed"], walk, scale, told["negative"])))
 
 
-def told_apart(a: Trajectory, b: Trajectory, index: int) -> list[str]:
-    """Two names, "A · DDIM, 10 steps" and "B · Heun, 25 steps": what differs between two recipes."""
+def told_apart(a: Trajectory, b: Trajectory, index: int, names: Sequence[str] = ()) -> list[str]:
+    """Two names, "A · DDIM, 10 steps" and "B · Heun, 25 steps": those given, or what differs between two recipes."""
+    if names:
+        return [f"{letter} · {name}" for letter, name in zip("AB", names, strict=True)]
     one, two = _told(a, index), _told(b, index)
     differ = [key for key in one if one[key] and two[key] and one[key] != two[key]]
     return [" · ".join([letter, *(told[key] for key in differ)]) for letter, told in (("A", one), ("B", two))]
