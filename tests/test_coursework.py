@@ -271,7 +271,7 @@ def test_an_error_is_told_in_its_own_words_and_advice_is_given_where_there_is_so
     (lambda x0, alpha_bar, eps: x0.mean(), "drops or adds a dimension"),
     (lambda x0, alpha_bar, eps: (alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps).double(), "float64"),
     (lambda x0, alpha_bar, eps: x0.mul_(alpha_bar**0.5).add_(eps, alpha=(1 - alpha_bar) ** 0.5), "its arguments"),
-    ("q_sample", "A function was expected"),
+    ("q_sample", "its name, without brackets"),
 ])
 def test_unusable_answers_are_told_why(answer, says):
     verdict = judge_code(ALL["01.q_sample"], answer)
@@ -524,7 +524,7 @@ def test_a_distance_is_relative_and_that_of_the_worst_part():
 @pytest.mark.parametrize(("came", "wanted", "said"), [
     (None, 1.0, "returns nothing"), ((1, 2), (1, 2, 3), "3 things; a tuple of 2 came"), (5, (1, 2), "2 things; 5 came"),
     ((torch.ones(2), 1), (torch.ones(2), 1), ""), ([1, "x"], (1, 2), "One number was expected; 'x' came"),
-    (torch.ones(1), 1.0, ""), (torch.ones(2), 1.0, "One number was expected; a tensor of shape (2,)"),
+    (torch.ones(1), 1.0, ""), (torch.ones(2), 1.0, "a tensor of shape (2,) came. These numbers are still"),
     (torch.ones(1) * 1j, 1.0, "One number"), (3, torch.ones(2), "a tensor of shape (2,); 3 came"),
     (..., torch.ones(2), "`...` came"), (torch.ones(2), torch.ones(3), "drops or adds a dimension"),
     (torch.ones(2, device="meta"), torch.ones(2), "torch.strided on meta came"),

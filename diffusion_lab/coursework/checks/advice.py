@@ -30,6 +30,11 @@ HEARD = (  # what Python or torch says, and what to do about it
      "functions."),
     (r"converted to (a )?(Python )?[Ss]calar|must be real number, not Tensor", "A function for one number got a whole "
      "tensor. `a**0.5` is the root of both, and torch's functions take tensors."),
+    (r"invert|logical_not|bitwise_not", "`~` turns True and False round; a share from 0 to 1 is turned round by "
+     "`1 - a`."),
+    (r"Boolean value of Tensor|truth value of an array", "`if`, `not` and `and` ask whether one thing is true, and a "
+     "tensor holds many: arithmetic goes place by place, and so does `torch.where(...)`."),
+    (r"maximum recursion depth", "The function calls itself, and so it never comes to an end: write out what it does."),
     (r"size of tensor|shape", "Two tensors do not fit together: print their shapes just before that line."),
 )
 
@@ -46,7 +51,7 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
     """What to do, in a sentence or two; "" where nothing is known."""
     said, own = spoken(error, str), _own(answer, error)
     if isinstance(error, NameError):
-        return _unknown(error, own)
+        return _letter(exercise, error) or _unknown(error, own)
     call = own and _at(own)
     guess = "Guess" in said or call and any(_is_guess(part, own.tb_frame) for part in ast.iter_child_nodes(call))
     if guess and isinstance(error, TypeError | LabError) and "predict" in exercise.call:
@@ -81,6 +86,13 @@ def _own(answer: Callable, error: BaseException) -> TracebackType | None:
             own = trace
         trace = trace.tb_next
     return own
+
+
+def _letter(exercise: Code, error: NameError) -> str:
+    """A letter of the formula that the function is given under another name; "" for any other name."""
+    name = (re.findall(r"'(\w+)'", str(error)) or [""])[0]
+    given = exercise.letters.get(name)
+    return f"`{name}` in the formula is `{given}` here." if given else ""
 
 
 def _unknown(error: NameError, own: TracebackType | None) -> str:
@@ -120,6 +132,8 @@ def _plain(call: ast.expr | None, own: TracebackType | None) -> str:
 def _attribute(name: str, of: Any, frame: FrameType) -> str:
     """What there is in place of an attribute that is not there: a name of the function's own or of the notebook, then
     whatever is spelt nearly so; of what every network has, nothing."""
+    if inspect.isroutine(of):
+        return f"`{of.__name__}` is a method; its brackets make it work: `.{of.__name__}()`, and then `.{name}`."
     if name in frame.f_locals:
         return f"`{name}` stands by itself: the function is given it, or computes it."
     if callable(frame.f_globals.get(name)):

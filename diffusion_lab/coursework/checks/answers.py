@@ -58,7 +58,9 @@ def _judge_choice(exercise: Value, answer: Any) -> Verdict:
         return Verdict(Box("wrong", f"Not right: {said}", (exercise.wrong[said],)), answer, said)
     options = ", ".join(f'"{option}"' for option in sorted([exercise.truth, *exercise.wrong]))
     quotes = "" if isinstance(answer, str) else ", in quotes"
-    return unusable(exercise, f"One of {options} was expected{quotes}; {kind_of(answer)} came.")
+    letters = all(len(option) == 1 for option in (exercise.truth, *exercise.wrong))
+    letter = " Write the letter before it." if letters else ""
+    return unusable(exercise, f"One of {options} was expected{quotes}; {kind_of(answer)} came.{letter}")
 
 
 def _spelt(name: str) -> str:
@@ -75,10 +77,15 @@ def _meant(said: str, names: Iterable[str]) -> str:
 @on_the_leash
 def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
     """The verdict on a dict of diagnoses, one line for each patient."""
+    if isinstance(answer, Mapping):
+        numbers = {str(patient): patient for patient in exercise.truth}
+        answer = {numbers.get(one, one) if isinstance(one, str) else one: said for one, said in answer.items()}
     if not isinstance(answer, Mapping) or not set(answer) <= set(exercise.truth):
         patients = ", ".join(map(str, exercise.truth))
         what = f"one with {spoken([*answer])}" if isinstance(answer, Mapping) else kind_of(answer)
-        return unusable(exercise, f"A dict with the {exercise.case}s {patients} was expected; {what} came.")
+        form = ", ".join(f"{patient!r}: ..." for patient in exercise.truth)
+        return unusable(exercise, f"A dict with the {exercise.case}s {patients} was expected; {what} came. Write "
+                                   f"`{{{form}}}`, a name in quotes for each `...`.")
     answer = {patient: answer.get(patient, ...) for patient in exercise.truth}  # whom it leaves out is still open
     if all(said is ... for said in answer.values()):
         lines = (f"Name at least one {exercise.case}'s {exercise.finding} in the place of `...` and run the cell "

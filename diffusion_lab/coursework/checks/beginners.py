@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .expressions import EXPRESSIONS, factors_exchanged
-from .forgotten import forgotten, never_used, too_much, used_twice
+from .forgotten import forgotten, never_used, rounded, too_much, used_twice
 from .names import arguments, arguments_moved, imports, is_stored, looked_up, names, one_for_another
-from .statements import assignments, attached, counts, loops, placed, results, returns
+from .statements import assignments, attached, counts, loops, overwritten, placed, results, returns
 from .tables import kept
 from .trees import Attempt, exchanged, said
 
@@ -148,6 +148,8 @@ def _attempts(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[st
 
 def _repairs(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str, float]) -> Iterator[Attempt]:
     yield from names(tree, known)
+    yield from rounded(tree)
+    yield from overwritten(tree)
     for name, says, pattern, better in WRITTEN:
         with contextlib.suppress(SyntaxError):
             if re.search(pattern, source):

@@ -18,7 +18,7 @@ from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
 from .limits import limited
 from .measuring import distance, flat, kind_of, misfit, worst
-from .statements import assignments
+from .statements import unkept
 from .verdicts import GO_ON, YOURS, Verdict, on_the_leash, stopped, unusable
 
 RIGHT = 1e-4  # relative difference from the reference that still is right: another order of float32 operations
@@ -57,7 +57,8 @@ def check(name: str, answer: Any) -> Any:
 def judge_code(exercise: Code, answer: Any) -> Verdict:
     """The verdict on a function: not yet, stopped, raised, unusable, right, a slip by name, or unrecognised."""
     if not callable(answer):
-        return unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came.")
+        return unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came. Hand over the "
+                                   "function itself: its name, without brackets behind it.")
     verdict = _judge_function(exercise, answer)
     if verdict.box.mood != "wrong":
         return verdict
@@ -65,7 +66,7 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
     expected, _ = _results(exercise, exercise.reference)
     right = functools.partial(_is_right, exercise, expected)
     found = limited(lambda: repaired(answer, right, exercise.table, exercise.reference,
-                                     assignments if named else None)).value    # what numbers cannot tell
+                                     unkept if named else None)).value         # what numbers cannot tell
     if found is None and verdict.slip == "unrecognised":
         found = limited(lambda: strange(answer, exercise.reference)).value
     if found is None:

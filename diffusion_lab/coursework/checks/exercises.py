@@ -23,7 +23,7 @@ class Code:
     a torch.Generator, or a network that is trained; `right`, what a right answer has just shown; three `hints`;
     `source`, what the worked solution shows (the reference, and what it rests on); `also_right`, the same function
     written in two other ways, for the test that right answers pass; `table`, the numbers that stood for arguments
-    where the lesson worked it out by hand.
+    where the lesson worked it out by hand; `letters`, what the formula calls an argument that has another name here.
     """
 
     call: str
@@ -35,6 +35,7 @@ class Code:
     source: tuple[Callable, ...]
     also_right: tuple[Callable, Callable]
     table: Mapping[str, float] = field(default_factory=dict)
+    letters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,23 @@ def _one_off(node):
     return node.left if shifted and getattr(node.right, "value", None) == 1 else None
 
 
+def _unrounded(node):
+    """round(a), int(a), a.round() or a.int() as a."""
+    function = getattr(node, "func", None)
+    if getattr(function, "id", "") in ("round", "int") and node.args:
+        return node.args[0]
+    name, of = getattr(function, "attr", ""), getattr(function, "value", None)
+    if name not in ("round", "int", "long", "floor", "ceil"):
+        return None
+    return of if getattr(of, "id", "") not in ("torch", "np", "numpy", "math") else node.args[0] if node.args else None
+
+
+def rounded(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """What drops all that stands behind the point."""
+    for mended, before in exchanged(tree, _unrounded):
+        yield Attempt("rounded", f"{said(before)} drops what stands behind the point: all of it is needed.", mended)
+
+
 def forgotten(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """A root that one factor lacks, and a count that is one off."""
     for site in (_rooted("left", ast.Mult), _rooted("right", ast.Mult), _rooted("right", ast.Div)):

@@ -41,7 +41,9 @@ def misfit(result: Any, wanted: Any) -> str:
     if not isinstance(wanted, Tensor):
         single = isinstance(result, int | float | np.integer | np.floating) or (
             isinstance(result, Tensor) and result.numel() == 1 and not result.is_complex())
-        return "" if single else f"One number was expected; {kind_of(result)} came."
+        many = isinstance(result, Tensor) and result.numel() > 1
+        left = " These numbers are still to become one: by a mean, or a sum?" if many else ""
+        return "" if single else f"One number was expected; {kind_of(result)} came.{left}"
     if not isinstance(result, Tensor):
         comma = " A comma makes several things of one." if isinstance(result, tuple) else ""
         return f"It should return {kind_of(wanted)}; {kind_of(result)} came.{comma}"

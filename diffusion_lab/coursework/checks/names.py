@@ -137,7 +137,7 @@ def _column(node):
 
 def _uncalled(node):
     """a.mean as a.mean()."""
-    named = isinstance(node, ast.Attribute) and node.attr in ("mean", "sum", "square", "sqrt")
+    named = isinstance(node, ast.Attribute) and node.attr in ("mean", "sum", "square", "sqrt", "abs")
     return ast.Call(node, [], []) if named else None
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import torch
 
-from .names import is_stored
+from .names import arguments, is_stored
 from .trees import Attempt, replaced, said
+
+TRAINED = {"network", "block", "model", "critic"}  # arguments that hold weights
 
 
 def _bodies(tree: ast.AST) -> Iterator[list[ast.stmt]]:
@@ -90,10 +92,14 @@ def attached(tree: ast.FunctionDef) -> Iterator[Attempt]:
             return node if new is None else new
 
     mended = Attach().visit(copy.deepcopy(tree))
-    if found:
-        code = found[0] if len(found[0]) <= 60 else f"{found[0][:57]}..."
+    if not found:
+        return
+    code = found[0] if len(found[0]) <= 60 else f"{found[0][:57]}..."
+    if TRAINED & {*arguments(tree)}:
         yield Attempt("cut off from the network", f"`{code}` gives a number that no longer knows where it comes from, "
                       "so no training could follow it back to the weights.", mended, {"torch": torch})
+    yield Attempt("no tensor any more", f"`{code}` makes something else of a tensor, and many numbers cannot become "
+                  "one: stay with tensors, and with torch's functions.", mended, {"torch": torch})
 
 
 def _wrapped(tree: ast.FunctionDef) -> ast.FunctionDef:
@@ -166,6 +172,24 @@ def assignments(tree: ast.FunctionDef) -> Iterator[Attempt]:
             at[k] = ast.Assign([ast.Name(name, ast.Store())], at[k].value)
             yield Attempt("a result that nobody keeps", f"{said(body[k])} is computed and forgotten: write "
                           f"`{name} = ` before it.", mended)
+
+
+def unkept(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """What is computed and dropped, and what is given and dropped: no numbers tell these from other slips."""
+    yield from assignments(tree)
+    yield from overwritten(tree)
+
+
+def overwritten(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A line that gives an argument another value before it was read: left out."""
+    for k, line in enumerate(tree.body):
+        target = line.targets[0] if isinstance(line, ast.Assign) and len(line.targets) == 1 else None
+        if isinstance(target, ast.Name) and target.id in arguments(tree) and not any(
+                isinstance(node, ast.Name) and node.id == target.id for node in ast.walk(line.value)):
+            mended = copy.deepcopy(tree)
+            del mended.body[k]
+            yield Attempt("an argument is overwritten", f"The function is given `{target.id}`, and {said(line)} puts "
+                          "something else in its place: leave that line out.", mended)
 
 
 def _idle(tree: ast.FunctionDef) -> Iterator[tuple[list[ast.stmt], int]]:

@@ -10,7 +10,7 @@ from .exercises import Code, Diagnoses, Value
 from .limits import GIGABYTES, SECONDS, Outcome, limited
 
 GO_ON = "The lesson goes on with the course's own version."
-YOURS = "The lesson goes on with your version: watch what it does to the pictures."
+YOURS = "The lesson goes on with your version: watch what it does."
 
 
 @dataclass(frozen=True)
