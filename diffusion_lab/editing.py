@@ -48,11 +48,11 @@ class Edit:
     @classmethod
     def wider(cls, image: Image.Image, by: int) -> "Edit":
         """An edit that goes on with a picture beyond its right edge, by so many columns of pixels; beyond its left one
-        where `by` is negative. Until they are drawn, the new columns mirror the old ones."""
+        where `by` is negative. Until they are drawn, the new columns repeat the outermost old one."""
         by = as_whole(by, "by, a number of columns,", "try 96", -MOST, MOST)
         pixels, sides = np.asarray(as_rgb(image)), (max(0, -by), max(0, by))
         mask = np.pad(np.zeros(pixels.shape[:2]), ((0, 0), sides), constant_values=1)
-        return cls(np.pad(pixels, ((0, 0), sides, (0, 0)), mode="symmetric"), mask)
+        return cls(np.pad(pixels, ((0, 0), sides, (0, 0)), mode="edge"), mask)
 
     def window(self, shape: Sequence[int]) -> tuple[int, int, int, int]:
         """The part of the picture that a model of samples `shape` (C, h, w) sees: left, top, right, bottom in pixels.
