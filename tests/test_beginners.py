@@ -88,6 +88,18 @@ LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
     ("11.heun", H + TRIED + LOOKED.replace("trial", "x_t") + LEAPT, "asked at the old place", "second call"),
     ("09.seam", S + "return (pixels[:, column] - pixels[:, column - 1]).abs().mean", "a method that is not called",
      "`()`"),
+    *(("09.seam", S + code.replace("STEP", "(pixels[:, column] - pixels[:, column - 1])"), slip, words)
+      for code, slip, words in (
+        ("return STEP.abs.mean()", "a method that is not called", "`()`"),
+        ("return float(round(float(STEP.abs().mean())))", "rounded", "`round("),
+        ("return float(int(STEP.abs().mean()))", "rounded", "`int("),
+        ("return float(STEP.abs().mean().int())", "rounded", "behind the point"),
+        ("return abs(float(STEP)).mean()", "no tensor any more", "cannot become one"),
+        ("return float((pixels[:, column - 1] - pixels[:, column - 2]).abs().mean())", "one column too far left",
+         "brackets"),
+        ("column = 5\n    return float(STEP.abs().mean())", "an argument is overwritten", "`column = 5`"))),
+    ("09.masked", M + "mask = 1\n    kept = alpha_bar_next**0.5 * known + (1 - alpha_bar_next)**0.5 * eps\n    "
+     "return mask * proposal + (1 - mask) * kept", "an argument is overwritten", "`mask = 1`"),
     ("09.masked", M + "kept = alpha_bar_next**0.5 * known + (1 - alpha_bar_next)**0.5 * eps\n    "
      "return mask * proposal + 1 - mask * kept", "brackets are missing", "the difference"),
     ("09.masked", M + "kept = add_noise(known, eps, alpha_bar_next)\n    return mask * proposal + (1 - mask) * kept",
@@ -426,6 +438,12 @@ def test_the_commonest_slips_are_named_in_every_exercise(name, capsys):
     ("05.block", B + "return x.silu() * 2", "`silu` stands by itself: `silu(...)`"),
     ("05.block", B + "return block.norm(x) * 2", "Is it `.norm1` or `.norm2`?"),
     ("05.block", B + "return block(x, scale) * 2", "`block` is the whole; its parts are called, such as `block.norm1"),
+    ("09.masked", M + "return M * proposal + (1 - M) * x0", "`M` in the formula is `mask` here"),
+    ("09.masked", M + "return mask * proposal + (1 - mask) * x0", "`x0` in the formula is `known` here"),
+    ("09.masked", M + "return 2 * (proposal * mask + ~mask * known)", "by `1 - a`"),
+    ("09.masked", M + "return 2 * (proposal if mask == 1 else known)", "a tensor holds many"),
+    ("09.masked", M + "return masked_step(proposal, known, mask, eps, alpha_bar_next)", "The function calls itself"),
+    ("09.seam", S + "return 2 * pixels.abs.mean()", "`abs` is a method; its brackets make it work: `.abs()`"),
     ("04.ddim", D + "y = later\n    later = eps\n    return y", "give it one before"),
 ])  # fmt: skip
 def test_an_error_is_told_with_what_to_do(name, code, words):
@@ -542,6 +560,10 @@ def test_one_patient_alone_is_judged_and_one_that_is_not_there_is_told():
     part = judge_diagnoses(find("03.clock"), {2: "zero"})
     assert "Did you mean 'stands still at zero'?" in repr(part.box)
     assert "one with [12] came" in repr(judge_diagnoses(clinic, {12: "wrong sign"}).box)
+    four = find("09.patients")
+    assert judge_diagnoses(four, {str(patient): name for patient, name in four.truth.items()}).box.mood == "right"
+    assert "Write `{1: ..., 2: ..., 3: ..., 4: ...}`, a name in quotes" in repr(judge_diagnoses(four, ["healthy"]).box)
+    assert "Write the letter before it." in repr(judge_value(find("09.order"), "rider").box)
 
 
 @pytest.mark.parametrize(("number", "letters"), [("0.36", ["alpha_bar"]), ("0.64", ["1 - alpha_bar"]), ("0.4", []),

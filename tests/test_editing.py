@@ -8,10 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.pyplot import close
 from PIL import Image
 
 from diffusion_lab import Exact, Player, Toy, Trajectory, as_pictures, denoise, guided, noise
-from diffusion_lab.coursework.lessons.lesson_09 import PATIENTS, far, masked, put_back, verdict
+from diffusion_lab.coursework.lessons.band import far, predicted
+from diffusion_lab.coursework.lessons.lesson_09 import PATIENTS, masked, put_back, verdict
 from diffusion_lab.editing import (
     Edit,
     begin,
@@ -298,11 +300,11 @@ def test_the_seam_is_the_mean_step_across_the_border():
         seam(picture, np.ones((4, 4)))
 
 
-def test_beyond_the_edge_the_picture_is_mirrored_until_it_is_drawn():
+def test_beyond_the_edge_its_outermost_column_stands_until_it_is_drawn():
     image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     right, left = Edit.wider(image, 2), Edit.wider(image, -3)
-    assert np.array_equal(np.asarray(right.image), np.concatenate([image, image[:, :1:-1]], axis=1))
-    assert np.array_equal(np.asarray(left.image), np.concatenate([image[:, 2::-1], image], axis=1))
+    assert np.array_equal(np.asarray(right.image), np.concatenate([image, image[:, -1:], image[:, -1:]], axis=1))
+    assert np.array_equal(np.asarray(left.image), np.concatenate([image[:, :1]] * 3 + [image], axis=1))
     assert right.mask.tolist() == [[0] * 4 + [1] * 2] * 2 and left.mask.tolist() == [[1] * 3 + [0] * 4] * 2
     assert np.array_equal(np.asarray(Edit.wider(image, 0).image), image)
     for none in (1.5, "96", 10**6):
@@ -389,6 +391,16 @@ def test_two_paths_show_the_guess_and_what_was_put_back(model):
         torch.testing.assert_close(one.x0, wanted)
         torch.testing.assert_close(two.x0[..., ~new], known[..., ~new], atol=2e-3, rtol=0)
         torch.testing.assert_close(two.x0[..., new], one.x0[..., new], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("guess", "said"), [("a", "the places"), (" B", "the riders"), ("c", "both"), ("d", "neither"),
+                                             (..., ""), ("", ""), ("ab", "")])  # fmt: skip
+def test_a_guess_is_drawn_with_the_truth(guess, said):
+    figure, alt, caption = predicted(guess, 7, 2)
+    marked = [text.get_text() for text in figure.axes[0].texts if "your guess" in text.get_text()]
+    assert len(marked) == {"the places": 1, "the riders": 1, "both": 2}.get(said, 0)
+    assert "7 of 8 riders are new, 2 of 8 places" in caption and (f"Your guess: {said}." in alt) == bool(said)
+    close(figure)
 
 
 def test_a_strength_is_judged_by_what_is_new():

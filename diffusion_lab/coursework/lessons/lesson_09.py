@@ -1,8 +1,5 @@
 """Change a part of a picture and keep the rest: how does a path from static keep what is there?"""
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,6 +49,7 @@ MASKED = Code(
     reference=masked_step,
     source=(masked_step, blend, add_noise),
     also_right=(_by_lerp, _by_difference),
+    letters={"M": "mask", "m": "mask", "x0": "known", "x_0": "known", "epsilon": "eps", "x_s": "proposal"},
     cases=_masked_cases,
     right="What is kept is always as noisy as what is drawn beside it, so the network sees one picture; and in the "
           "last step, where nothing but picture is left, it is clean.",
@@ -100,6 +98,14 @@ MASKED = Code(
         Slip("the proposal is noised, too", "The proposal has its noise already; you give it some more: noise the "
              "known picture alone, and mix then.",
              lambda p, known, m, eps, a: add_noise(m * p + (1 - m) * known, a, eps)),
+        Slip("noised on the wrong side", "You noise the proposal, which has its noise already, and put the known "
+             "picture back without any: which of the two is clean?",
+             lambda p, known, m, eps, a: m * add_noise(p, a, eps) + (1 - m) * known),
+        Slip("noise under the mask as well", "The noise comes in everywhere; it belongs to what is kept, and to the "
+             "share of it: look at your brackets.",
+             lambda p, known, m, eps, a: m * p + (1 - m) * a**0.5 * known + (1 - a) ** 0.5 * eps),
+        Slip("rows times columns", "`@` multiplies rows with columns; place by place it is `*`.",
+             _with(joined=lambda p, k, m: m @ p + (1 - m) * k)),
     ),
 )
 
@@ -150,6 +156,23 @@ SEAM = Code(
              "two numbers in your brackets.", lambda p, c: (p[:, c + 1] - p[:, c]).abs().mean()),
         Slip("two columns apart", "Between your two columns lies a third: neighbours are wanted.",
              lambda p, c: (p[:, c + 1] - p[:, c - 1]).abs().mean()),
+        Slip("one column too far left", "You look at the joint before this one: look at the two numbers in your "
+             "brackets.", lambda p, c: (p[:, c - 1] - p[:, c - 2]).abs().mean()),
+        Slip("the joints on both sides", "The step behind the column is in it as well: only the one before it is asked "
+             "for.", lambda p, c: (p[:, c - 1 : c + 2].diff(dim=1)).abs().mean()),
+        Slip("the rows added up", "Each row has its mean, and then you add them up: a higher picture would have a "
+             "larger seam.", lambda p, c: (p[:, c] - p[:, c - 1]).abs().mean(-1).sum()),
+        Slip("how much they vary", "You take the spread of the steps, not their size: take the mean of them.",
+             lambda p, c: (p[:, c] - p[:, c - 1]).std()),
+        Slip("a length for a mean", "The root of all squares added up grows with the picture: take the mean of the "
+             "plain steps.", lambda p, c: (p[:, c] - p[:, c - 1]).norm()),
+        Slip("the colours mixed first", "You average the three colours first, and there a step up in one and down in "
+             "another cancel: take the steps first.",
+             lambda p, c: (p.mean(-1)[:, c] - p.mean(-1)[:, c - 1]).abs().mean()),
+        Slip("green alone", "Only the second colour is compared: leave the third place in the brackets out.",
+             lambda p, c: (p[:, c, 1] - p[:, c - 1, 1]).abs().mean()),
+        Slip("bytes run over", "Bytes know no number below 0: 3 - 5 is 254 there. Subtract the numbers as they came.",
+             lambda p, c: (p[:, c].floor() - p[:, c - 1].floor()).remainder(256).mean()),
         Slip("red alone", "Only the first colour is compared: leave the third place in the brackets out.",
              lambda p, c: (p[:, c, 0] - p[:, c - 1, 0]).abs().mean()),
     ),
@@ -160,10 +183,10 @@ ORDER = Value(
     right="The figure is small and its shapes are decided late, so a weak edit is enough; the place fills the whole "
           "picture, and its large shapes are decided early. The pose comes last of all: from above 0.8.",
     wrong={
-        "a": "Look at the row of 0.2, further down: most subjects are new there, hardly a place is. What is large is "
+        "a": "Look at the bars on the next slide: most riders are new, hardly a place is. What is large is "
              "decided early on the path, before a weak edit boards.",
-        "c": "Then a row would change all at once. Compare 0.2 with 0.8, further down.",
-        "d": "A new prompt pulls at every step that is left; at 0.2, further down, most subjects are new already.",
+        "c": "Then both bars on the next slide would be alike. Are they?",
+        "d": "A new prompt pulls at every step that is left: look at the bars on the next slide.",
     },
     hints=(
         "Early steps decide what is large, late steps what is small. Where does a weak edit board?",
@@ -184,7 +207,7 @@ STRENGTH = Value(
                       "little is left of it. How late can you board?",
     },
     hints=(
-        "Above, 0.2 leaves most of the places old, and 0.8 is too strong: yours lies between.",
+        "0.2, above, leaves most of the places old, and at 0.8 little of a picture is left: yours lies between.",
         "At 0.3 all subjects are new. The places come later.",
         "Try 0.7, then 0.1 less, as long as enough places are new.",
     ),
@@ -226,8 +249,8 @@ FOUR = Diagnoses(
     truth=PATIENTS,
     signs={
         "healthy": "A new rider, and beside it hardly a difference: what the VAE changes, and no more.",
-        "inside out": "The old rider is still there, nearly black in its difference: what differs lies around it, "
-                      "in the sun, the trees and the mountains.",
+        "inside out": "The old rider is still there; what differs lies around it, in the sun, the trees and the "
+                      "mountains.",
         "forgotten": "The new rider is there, but mountains and trees have moved as well: nothing held them.",
         "too noisy": "The new rider is there, the mountains stand where they stood, and over all that was kept lies a "
                      "fine dirt of noise.",
@@ -256,21 +279,6 @@ def put_back(path: Trajectory, known: Tensor, mask: Tensor) -> tuple[Trajectory,
     last = path.steps[-1]
     return tuple(Trajectory([*steps, arrived(end)], path.recipe, path.to_rgb, decode=path.decode)
                  for steps, end in ((free, last.extras["proposal"]), (pasted, last.x_t)))
-
-
-def far(picture, original, times: float = 6) -> np.ndarray:
-    """Where two pictures differ: the difference in grey levels, six times as strong, as uint8 (H, W, 3)."""
-    a, b = (np.asarray(each, dtype=np.float64) for each in (picture, original))
-    return np.clip(times * np.abs(a - b), 0, 255).astype(np.uint8)
-
-
-def counted(pictures: Sequence, wanted: dict) -> tuple[int, int]:
-    """In how many pictures a reader finds the subject, and in how many the place, that were asked for."""
-    from ...evaluation import load_reader, look
-
-    read, _ = look(load_reader(), np.stack([np.asarray(picture) for picture in pictures]))
-    return tuple(sum(found == asked for found, asked in zip(read[name], wanted[name], strict=True))
-                 for name in ("subject", "place"))
 
 
 def _masked_values() -> dict[str, Tensor | float]:
