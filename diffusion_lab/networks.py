@@ -5,6 +5,7 @@ row of switches, one for each word the network knows: 1 where the word is in the
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,35 @@ class MLP(nn.Module):
             scale, shift = tell(context).chunk(2, dim=1)                        # (B, width) each
             h = h + layer(F.silu(h * (1 + scale) + shift))                      # (B, width)
         return self.leave(F.silu(h))                                            # (B, D)
+
+
+class Stacked(nn.Module):
+    """R networks for points (B, D) side by side, in one batched product: none hears of another.
+
+    Arguments: `seeds`, one a network, from which its first weights come; `dim` D, the coordinates, which enter as waves
+    too (as in MLP, `waves` of them); `out`, how many numbers come out; `width` and `depth` of the layers, SiLU between
+    them; `told`, how many more numbers enter. forward(x (R, B, D), told (R, B, told)) -> (R, B, out).
+    """
+
+    def __init__(self, seeds: Sequence[int], dim: int, out: int, *, width: int = 64, depth: int = 3, waves: int = 0,
+                 told: int = 0):  # fmt: skip
+        super().__init__()
+        self.speeds = [math.pi / 2 * 2**k for k in range(waves)]
+        sizes = [dim * (1 + 2 * waves) + told, *[width] * depth, out]
+        dice = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for before, after in zip(sizes, sizes[1:], strict=False):
+            first = torch.stack([torch.rand(before + 1, after, generator=one) for one in dice])
+            first = (2 * first - 1) / before**0.5                               # (R, before + 1, after)
+            self.weights.append(nn.Parameter(first[:, :-1].clone()))
+            self.biases.append(nn.Parameter(first[:, -1:].clone()))
+
+    def forward(self, x: Tensor, *told: Tensor) -> Tensor:
+        waves = [wave(speed * x) for speed in self.speeds for wave in (torch.sin, torch.cos)]
+        h = torch.cat([x, *waves, *told], dim=2)                                # (R, B, D (1 + 2 waves) + told)
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            h = torch.baddbmm(bias, F.silu(h) if k else h, weight)              # (R, B, width)
+        return h                                                                # (R, B, out)
 
 
 class ResidualBlock(nn.Module):

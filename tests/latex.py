@@ -15,7 +15,8 @@ SPACES = {r"\,", r"\;", r"\:", r"\!", r"\quad", r"\left", r"\right", r"\cdot", r
 ACCENTS = {r"\bar", r"\hat", r"\tilde"}
 ENDS = {"+", "-", "=", ")", "]", "}", r"\rVert", ",", "."}
 FUNCTIONS = {r"\exp": torch.exp, r"\log": torch.log}
-LETTERS = {r"\alpha", r"\beta", r"\epsilon", r"\sigma", r"\eta", r"\theta", r"\varnothing", r"\lambda", r"\mu"}
+LETTERS = {r"\alpha", r"\beta", r"\gamma", r"\epsilon", r"\sigma", r"\eta", r"\theta", r"\varnothing", r"\lambda",
+           r"\mu"}
 
 
 def sides(latex: str, values: dict) -> list[torch.Tensor]:

@@ -28,6 +28,8 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "09.seam": ("import Painter", "def fill(", "def boarded", "snowy =", "parade, joints", "profile(pixels"),
     "11.skip": ("predict, static =", "as course_skip"),
     "11.heun": ("predict, static =", "as course_heun"),
+    "10.game": ("import lesson_10, race", "def slopes"),
+    "10.coverage": ("import lesson_10, race", "import belonging"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }
 SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground

@@ -23,7 +23,7 @@ FLOORS = {
     "networks": 0, "packing": 0, "pixels": 0, "templates": 0, "recipe": 0, "protocol": 0, "worlds": 0,
     "noising": 1, "sampling": 1, "guidance": 1, "exact": 1, "editing": 1, "objectives": 1, "figures": 1, "controls": 1,
     "anatomy": 1, "beads": 1, "fields": 1, "sketch": 1, "touch": 1, "distillation": 1,
-    "toy": 2, "stable_diffusion": 2, "training": 2, "evaluation": 2,
+    "toy": 2, "stable_diffusion": 2, "training": 2, "evaluation": 2, "gan": 2,
     "player": 2,
     "coursework": 3, "recipes": 3, "commands": 3, "__main__": 3,
 }  # fmt: skip

@@ -27,5 +27,5 @@ def test_every_room_loads(name):
 
 
 def test_a_name_that_is_not_there_is_told_with_those_that_are():
-    with pytest.raises(AttributeError, match="has no attribute 'moons'; it has icons, photos, points, scenes"):
+    with pytest.raises(AttributeError, match="has no attribute 'moons'; it has heaps, icons, photos, points, scenes"):
         worlds.moons  # noqa: B018

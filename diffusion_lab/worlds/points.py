@@ -70,11 +70,11 @@ def sample(n: int, seed: int, split: str = "all", kinds: Sequence[str] | str = K
     points = np.empty((n, 2))
     for kind in set(kinds):
         own = which == kind
-        points[own] = SHAPES[kind](u[own, 1:4]) + SPREAD[kind] * _normal(u[own, 4:])
+        points[own] = SHAPES[kind](u[own, 1:4]) + SPREAD[kind] * normal(u[own, 4:])
     return points.astype(np.float32), which.tolist(), {"kind": which}
 
 
-def _normal(u: np.ndarray) -> np.ndarray:
+def normal(u: np.ndarray) -> np.ndarray:
     """Two standard normal numbers from two uniform ones (n, 2) (Box and Muller, 1958)."""
     radius = np.sqrt(-2 * np.log1p(-u[:, 0]))
     return radius[:, None] * np.stack([np.cos(2 * np.pi * u[:, 1]), np.sin(2 * np.pi * u[:, 1])], axis=1)

@@ -1,0 +1,162 @@
+"""The pictures of lesson 10: clouds over heaps as small tiles, by the dozen, and what can be concluded from them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ...evaluation.coverage import Coverage
+from ...figures import PALETTE, Figure, strip
+from ...gan import GAMES
+from ...recipes.gans import REACH, SIDES, Run
+from ...worlds import heaps
+
+RING = (225, 225, 225)
+ALL, NEAR, LOST = 25, 0.5, 1.0  # a run is right with all heaps and half of its points near; it has lost most above LOST
+
+
+def rgb(role: str) -> tuple[int, ...]:
+    """A role's colour as three bytes."""
+    return tuple(bytes.fromhex(PALETTE[role][1:]))
+
+
+def tile(points, size: int = 96, side: int = 5, role: str = "guess") -> Image.Image:
+    """Points (N, 2) as dots on a square of `size` pixels, over grey discs where the heaps lie; points beyond the square
+    lie on its edge, and what is no number is left out."""
+    line = (np.arange(size) + 0.5) / size * 2 * REACH - REACH
+    far = np.square(np.stack(np.meshgrid(line, -line), 2)[:, :, None] - heaps.centres(side)).sum(3).min(2)
+    sheet = np.full((size, size, 3), 255, dtype=np.uint8)
+    sheet[far < (heaps.NEAR * heaps.SIDES[side]) ** 2] = RING
+    points = np.asarray(points, dtype=np.float64)
+    points = points[np.isfinite(points).all(axis=1)]
+    across = ((points * [1, -1] + REACH) / (2 * REACH) * size).astype(int)                       # (N, 2) pixels
+    for dx, dy in np.ndindex((2, 2) if size >= 150 else (1, 1)):
+        x, y = (across + [dx, dy]).clip(0, size - 1).T
+        sheet[y, x] = rgb(role)
+    sheet[[0, -1]] = sheet[:, [0, -1]] = (150, 150, 150)
+    return Image.fromarray(sheet)
+
+
+def label(found: Coverage) -> str:
+    """Heaps found, and the share near one, as it stands under a small picture."""
+    return f"{found.modes} · {100 * found.near:.0f} %"
+
+
+def of_one_size(figures: Sequence[Figure]) -> list[Image.Image]:
+    """The pictures of figures, each on white of the size of the largest, for a slider."""
+    width, height = (max(one.image.size[k] for one in figures) for k in (0, 1))
+    sheets = []
+    for one in figures:
+        sheets.append(Image.new("RGB", (width, height), "white"))
+        sheets[-1].paste(one.image)
+        sheets[-1].info.update(one.image.info)
+    return sheets
+
+
+def by_side(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs of each side, in the order of SIDES."""
+    return {name: mine for name in SIDES if (mine := [run for run in runs if run.name == name])}
+
+
+def ranked(runs: Sequence[Run]) -> list[Run]:
+    """Runs from the worst to the best: by heaps found, then by the share near one."""
+    return sorted(runs, key=lambda run: run.found[:2])
+
+
+class Cell(NamedTuple):
+    """The runs of one side at one width and rate, one a seed."""
+
+    name: str
+    width: int
+    rate: float
+    runs: list[Run]
+
+    @property
+    def modes(self) -> list[int]:
+        """How many heaps each seed finds."""
+        return [run.found.modes for run in self.runs]
+
+    @property
+    def near(self) -> float:
+        """The mean share of points near a heap."""
+        return float(np.mean([run.found.near for run in self.runs]))
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """By what cells are sorted: heaps found, then the share near, in the mean over the seeds."""
+        return float(np.mean(self.modes)), self.near
+
+
+def cells(runs: Sequence[Run]) -> list[Cell]:
+    """All cells of a record, each side's from its worst to its best."""
+    found = {}
+    for run in runs:
+        found.setdefault((run.name, run.width, run.rate), []).append(run)
+    return sorted((Cell(*key, mine) for key, mine in found.items()), key=lambda cell: cell.rank)
+
+
+def tuned(runs: Sequence[Run]) -> dict[str, Run]:
+    """For each side the middle seed of its best width and rate."""
+    best = {cell.name: cell.runs for cell in cells(runs)}  # the last one of a name is its best
+    return {name: ranked(best[name])[len(best[name]) // 2] for name in by_side(runs)}
+
+
+def all_runs(runs: Sequence[Run], size: int = 48) -> Figure:
+    """Every run as a small picture, a row for each side, from its worst run to its best."""
+    rows = {name: ranked(mine) for name, mine in by_side(runs).items()}
+    told = [f"{name}: {', '.join(str(row[k].found.modes) for k in (0, len(row) // 2, -1))} heaps"
+            for name, row in rows.items()]
+    return strip([tile(run.points, size) for row in rows.values() for run in row], rows=len(rows), size=size,
+                 labels=told, alt=f"Rows of {len(next(iter(rows.values())))} small clouds over 25 heaps, from the "
+                 f"worst run to the best. The worst, the middle, the best: {'. '.join(told)}.",
+                 caption="Every run, from its side's worst to its best, and how many of 25 heaps the worst, the middle "
+                 "and the best one find.")
+
+
+def table(runs: Sequence[Run], name: str) -> Figure:
+    """All runs of one side: a row for each seed, a column for each width and rate, with label below each."""
+    mine = [run for run in runs if run.name == name]
+    seeds = sorted({run.seed for run in mine})
+    rows = [run for seed in seeds for run in mine if run.seed == seed]
+    columns = ", ".join(f"{run.width} at {run.rate:g}" for run in rows[: len(rows) // len(seeds)])
+    whole = sum(run.found.modes == 25 for run in mine)
+    return strip([tile(run.points, 112) for run in rows], rows=len(seeds), size=112,
+                 labels=[label(run.found) for run in rows],
+                 alt=f"{len(mine)} clouds of {name} over 25 heaps, three rows of seeds, {whole} of them with all.",
+                 caption=f"{name}: {whole} of {len(mine)} runs find all 25. Columns, width at rate: {columns}. "
+                         "Rows: three seeds.")
+
+
+def is_right(found: Coverage) -> bool:
+    """Whether a run has learned the 25 heaps: all are found, and at least half of its points lie near one."""
+    return found.modes == ALL and found.near >= NEAR
+
+
+def easily(runs: Sequence[Run]) -> str:
+    """How hard a side is to get right, told by its runs: nearly always, wherever it is tuned, by luck, or never."""
+    right = [is_right(run.found) for run in runs]
+    tuned = any(all(is_right(run.found) for run in cell.runs) for cell in cells(runs))
+    words = {"is hard to get wrong": sum(right) > 0.6 * len(right), "comes right once it is tuned": tuned,
+             "comes right with luck": any(right), "never came right in this time": True}
+    return next(said for said, holds in words.items() if holds)
+
+
+def verdict(runs: Sequence[Run]) -> list[str]:
+    """What the recorded runs say, in sentences: how hard each side is to get right, and what penalties do."""
+    sides = by_side(runs)
+    right = {name: sum(is_right(run.found) for run in mine) for name, mine in sides.items()}
+    lost = {name: sum(run.found.divergence > LOST for run in mine) for name, mine in sides.items()}
+    told = [f"{name[0].upper()}{name[1:]} {easily(mine)}: {right[name]} of {len(mine)} runs are right, {lost[name]} "
+            f"have lost most heaps; the best finds {max(run.found.modes for run in mine)}."
+            for name, mine in sorted(sides.items(), key=lambda side: -right[side[0]] / len(side[1]))]
+    first, *cured = (name for name in GAMES if name in sides)
+    share = {name: lost[name] / len(sides[name]) for name in (first, *cured)}
+    healed = [name for name in cured if share[name] <= share[first] / 2]
+    if not share[first]:
+        return [*told, f"{first} has lost nothing here that a penalty could cure."]
+    if not healed:
+        return [*told, "Penalties do not keep the heaps here."]
+    slow = [name for name in healed if not right[name]]
+    return [*told, f"Penalties keep the heaps: {' and '.join(healed)} lost most of them at most half as often as "
+            f"{first}{', but slowly, for no run of theirs came right in this time' if slow == healed else ''}."]
