@@ -40,6 +40,8 @@ SQUARED = "return ((network(x_t, t) - eps)**2).mean()"
 MIXED = "a = alpha_bars[t][:, None]\n    x_t = a**0.5 * x0 + (1 - a)**0.5 * eps\n    "
 S = "def seam_at(pixels, column):\n    "
 M = "def masked_step(proposal, known, mask, eps, alpha_bar_next):\n    "
+K = "def attend(q, k, v):\n    "
+E = "def decibels(picture, again):\n    "
 EACH = "for t, a, b in schedule.times(timesteps):\n        "
 
 
@@ -165,6 +167,20 @@ LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
      "write `torch.`"),
     ("08.loop", L + "for t, a, b in schedule.times(timesteps):\n        x = ddim_step(x, predict(x, t).eps, a, b)\n"
      "        return x", "return inside the loop", "from diffusion_lab import ddim_step"),
+    ("07.attention", K + "rows = []\n    for one in q:\n        s = (one @ k.T / len(one)**0.5).softmax(0)\n"
+     "        rows.append(s @ v)\n        return torch.stack(rows)", "return inside the loop", "below the loop"),
+    ("07.error", E + "total = 0\n    for x, y in zip(picture, again):\n        total += ((y - x)**2).mean()\n"
+     "        return -10 * torch.log10(total / len(picture))", "return inside the loop", "below the loop"),
+    ("07.error", E + "return [-10 * torch.log10(((again - picture)**2).mean())]", "a list of one",
+     "Hand back what is in them"),
+    ("07.error", E + "return -10 * math.log10(((again - picture)**2).mean())", "no tensor",
+     "Not right: not imported, and no tensor"),
+    ("07.attention", K + "for one in q:\n        s = (one @ k.T).softmax(0)\n        return s @ v",
+     "return inside the loop", "in its first round"),
+    ("07.error", E + "return -10 * torch.log10((again - picture).var())", "the mean difference taken off",
+     "count as perfect"),
+    ("07.attention", K + "return (q @ k.T / q.shape[1]**1/2).softmax(dim=1) @ v", "a power of one, divided by two",
+     "The root is `a**0.5`"),
     ("08.loop", L + "for t, a, b in timesteps:\n        x = ddim_step(x, predict(x, t).eps, a, b)\n    return x",
      "timesteps holds only t", "schedule.times(timesteps)"),
     ("08.loop", L + "for t, a, b in schedule.times(timesteps):\n        eps = predict(x, t).eps\n"
@@ -220,7 +236,7 @@ LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
     ("01.q_sample", Q + "return alpha_bar**0.5 * x0 + (alpha_bar - 1)**0.5 * eps",
      "a difference the wrong way round", "`alpha_bar - 1`"),
     ("01.q_sample", Q + "return alpha_bar**0,5 * x0 + (1 - alpha_bar)**0,5 * eps", "a comma for a point", "`0.5`"),
-    ("01.q_sample", Q + "return [alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps]", "a comma", "nothing at all"),
+    ("01.q_sample", Q + "return [alpha_bar**0.5 * x0 + (1 - alpha_bar)**0.5 * eps]", "a list of one", "in them"),
     ("01.q_sample", Q + "half = 0.5\n    return alpha_bar**half * x0 + half(2) * (1 - alpha_bar)**half * eps",
      "a `*` is missing", "`half(2)`"),
     ("04.ancestral", shaken("((1 - alpha_bar_next)**0.5 - sigma)"), "sizes subtracted, not squares", "under the root"),
@@ -409,6 +425,8 @@ def test_the_commonest_slips_are_named_in_every_exercise(name, capsys):
     ("08.loop", L + "for t, a, b in schedule.times():\n        x = x + t\n    return x", "`schedule.times(timesteps)`"),
     ("02.posterior", P + "w = torch.softmax([1.0, 2.0])\n    return w[0] * a + w[1] * b",
      "`[1.0, 2.0]` is a list, and torch's functions take a tensor"),
+    *(("07.error", E + f"d = [(x - y)**2 for x, y in zip(picture, again)]\n    return 2 * {wrong}",
+       "`torch.stack(...)` makes one of tensors") for wrong in ("d.mean()", "torch.mean(d)", "torch.log10(d).mean()")),
     ("02.posterior", P + "w = torch.softmax(x_t)\n    return w[0] * a + w[1] * b",
      "`torch.softmax(input, dim, *, dtype=None)`"),
     ("01.q_sample", Q + "return t**0.5 * x0 + 2 * eps", "`t` is not known here: the function is given `x0`"),
@@ -511,6 +529,20 @@ def test_a_diagnosis_may_be_spelt_in_the_usual_ways():
     answer = {patient: said[name] for patient, name in ward.truth.items()}
     assert judge_diagnoses(ward, answer).box.mood == "right"
     assert judge_diagnoses(ward, {1: "no times table"}).box.mood == "wrong"
+
+
+@pytest.mark.parametrize(("answer", "says"), [
+    ((0, 182), "the decimal point is a dot in Python, 0.182."), ("5,49", "a dot in Python, 5.49."),
+    ((0, 1821), "0.1821."), ((1 / 5, 49), "the decimal point is a dot in Python, and no comma"),
+    ((0.182,), "no comma stands at the end."), ("0,1,8 or so", "A number was expected"), ((), "A number was expected")])
+def test_a_comma_for_a_point_is_told(answer, says):
+    verdict = judge_value(find("07.scale"), answer)
+    assert verdict.slip == "unusable" and says in repr(verdict.box), verdict.box
+
+
+@pytest.mark.parametrize("answer", ["c.", "(c)", " C) ", "'c'"])
+def test_a_choice_is_read_without_the_signs_around_it(answer):
+    assert judge_value(find("07.removed"), answer).box.mood == "right"
 
 
 @pytest.mark.parametrize(("answer", "came"), [((10, 760), "10760"), ("10,760", "10760"), ((1, 20, 3), "1020003")])

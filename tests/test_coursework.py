@@ -1,5 +1,6 @@
 """Exercises: the reference and other right answers pass, every known mistake fails under its own name."""
 
+import inspect
 import itertools
 import random
 import re
@@ -13,6 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from test_beginners import written
+from torch import Tensor
 
 from diffusion_lab import StableDiffusion, Trajectory, ddim_step, guided, noise
 from diffusion_lab.coursework.checks import checking, limits
@@ -91,6 +94,27 @@ def test_right_answers_pass(name):
         verdict = judge_code(exercise, answer)
         assert (verdict.slip, verdict.box.mood) == ("", "right"), verdict.box
         assert (verdict.box.head, verdict.box.lines) == ("Right", (exercise.right,)) and verdict.goes_on is answer
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_size_that_an_answer_reads_is_another_one_in_each_case(name):
+    """Else a number in its place would be right: what `a.shape[k]` reads, and how many numbers a mean is taken of."""
+    cases, means = ALL[name].cases(), False
+    for answer in (ALL[name].reference, *ALL[name].also_right):
+        source, names = inspect.getsource(answer), list(inspect.signature(answer).parameters)
+        for argument, k in re.findall(r"(\w+)\.shape\[(-?\d+)\]", source):
+            sizes = [case[names.index(argument)].shape[int(k)] for case in cases]
+            assert len({*sizes}) == len(sizes), (argument, k)
+        means |= ".mean(" in source
+    counts = [[a.numel() for a in one] for one in zip(*cases, strict=True) if isinstance(one[0], Tensor)]
+    assert not means or any(len({*sizes}) == len(sizes) for sizes in counts)
+
+
+@pytest.mark.parametrize(("code", "slip"), [
+    ("(q @ k.T / 2).softmax(dim=1) @ v", "unrecognised"), ("(q @ k.T / 5**0.5).softmax(dim=1) @ v", "unrecognised"),
+    ("(q @ k.T / q.shape[1]**1/2).softmax(dim=1) @ v", "a power of one, divided by two")])
+def test_attention_reads_its_d(code, slip):
+    assert judge_code(find("07.attention"), written(f"def attend(q, k, v):\n    return {code}")).slip == slip
 
 
 @pytest.mark.parametrize(("name", "slip"), SLIPS)

@@ -220,7 +220,17 @@ def test_a_number_line_shows_both_in_their_places(monkeypatch):
     assert [(t.get_text(), t.get_position()) for t in asked.axes[0].texts] == [("?", (500, 0.1))]
     assert told_alt.endswith("share. Truth at 500.") and [t.get_ha() for t in told.axes[0].texts] == ["center"]
     assert asked.axes[0].get_xlabel() == "share" and len(told.axes[0].lines) == 1
-    assert far.axes[0].lines[1].get_xdata()[0] == 900 and "Your guess at 5,000." in far_alt
+    assert far.axes[0].lines[1].get_xdata()[0] == 900 and "Your guess at 5,000, off the line." in far_alt
+
+
+@pytest.mark.parametrize(("guess", "mark", "at"), [(99, "<", 100), (100, "s", 100), (900, "s", 900), (901, ">", 900)])
+def test_a_guess_off_the_line_is_an_arrow_at_its_end(monkeypatch, guess, mark, at):
+    drawn = []
+    monkeypatch.setattr(comparing, "Figure", lambda figure, alt: drawn.append(figure) or Figure(figure, alt))
+    compare(guess, 500, what="share", low=100, high=900)
+    (panel,) = drawn[0].axes
+    assert (panel.lines[1].get_marker(), *panel.lines[1].get_xdata()) == (mark, at)
+    assert panel.texts[0].get_text() == f"your guess {guess}" + ", off the line" * (mark != "s")
 
 
 @pytest.mark.parametrize("truth", [100 + 0.12 * 800, 100 + 0.88 * 800])

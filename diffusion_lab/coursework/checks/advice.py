@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ...errors import LabError
 from ...guidance import Guess
@@ -37,6 +37,7 @@ HEARD = (  # what Python or torch says, and what to do about it
     (r"maximum recursion depth", "The function calls itself, and so it never comes to an end: write out what it does."),
     (r"size of tensor|shape", "Two tensors do not fit together: print their shapes just before that line."),
 )
+STACK = "`torch.stack(...)` makes one of tensors, `torch.tensor(...)` one of numbers."
 
 
 def where(answer: Callable, error: BaseException) -> str:
@@ -121,17 +122,20 @@ def _plain(call: ast.expr | None, own: TracebackType | None) -> str:
             value = _value(side, own.tb_frame)
             if inspect.isroutine(value):
                 return f"`{ast.unparse(side)}` is a function, and a number or a tensor belongs there."
-    if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.List | ast.ListComp):
-        if getattr(getattr(call.func, "value", None), "id", "") == "torch":
+    if isinstance(call, ast.Call) and call.args and getattr(getattr(call.func, "value", None), "id", "") == "torch":
+        given = call.args[0]
+        if isinstance(given, ast.List | ast.ListComp) or isinstance(_value(given, own.tb_frame), list):
             form = _form(ast.unparse(call.func), _value(call.func, own.tb_frame))
-            return (f"`{ast.unparse(call.args[0])}` is a list, and torch's functions take a tensor: `torch.stack(...)` "
-                    f"makes one of tensors, `torch.tensor(...)` one of numbers." + f" Then `{form}`." * bool(form))
+            return (f"`{ast.unparse(given)}` is a list, and torch's functions take a tensor: {STACK}"
+                    + f" Then `{form}`." * bool(form))
     return ""
 
 
 def _attribute(name: str, of: Any, frame: FrameType) -> str:
-    """What there is in place of an attribute that is not there: a name of the function's own or of the notebook, then
-    whatever is spelt nearly so; of what every network has, nothing."""
+    """What there is in place of an attribute that is not there: a tensor for a list, a name of the function's own or of
+    the notebook, then whatever is spelt nearly so; of what every network has, nothing."""
+    if isinstance(of, list) and hasattr(Tensor, name):
+        return f"A list has no `.{name}`, a tensor has: {STACK}"
     if inspect.isroutine(of):
         return f"`{of.__name__}` is a method; its brackets make it work: `.{of.__name__}()`, and then `.{name}`."
     if name in frame.f_locals:

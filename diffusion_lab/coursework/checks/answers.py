@@ -23,8 +23,8 @@ def judge_value(exercise: Value, answer: Any) -> Verdict:
     try:
         number = float(answer)
     except Exception:  # an answer may be anything, and its __float__ raise anything
-        if whole := _without_commas(answer):
-            return unusable(exercise, f"A comma makes several numbers of one: write {whole}.")
+        if meant := _without_commas(answer, exercise.truth):
+            return unusable(exercise, f"A comma makes several numbers of one: {meant}.")
         return unusable(exercise, f"A number was expected; {kind_of(answer)} came.")
     if math.isnan(number):
         return unusable(exercise, "A number was expected; nan came, which is what 0 / 0 gives. Look at how you found "
@@ -38,15 +38,20 @@ def judge_value(exercise: Value, answer: Any) -> Verdict:
     return Verdict(Box("wrong", f"Not right: {side}", ("Open the first hint.",)), answer, "unrecognised")
 
 
-def _without_commas(answer: Any) -> str:
-    """The number that is meant by 10,760, two numbers to Python, or by the same as a text; "" for anything else."""
+def _without_commas(answer: Any, truth: float) -> str:
+    """What to write for 10,760, two numbers to Python, for 0,182, or for the same as a text; "" for anything else."""
     first, *others = re.findall(r"\d+", said := spoken(answer, str)) or [""]
-    thousands = others and re.fullmatch(r"\(?\d+(, ?\d{1,3})+\)?", said)
-    return first + "".join(other.zfill(3) for other in others) if thousands else ""
+    several = others and re.fullmatch(r"\(?\d+(, ?\d+)+\)?", said)
+    if several and len(others) == 1 and (first == "0" or abs(truth) < 1000):
+        return f"the decimal point is a dot in Python, {first}.{others[0]}"
+    if several and all(len(other) <= 3 for other in others):
+        return "write " + first + "".join(other.zfill(3) for other in others)
+    numbers = isinstance(answer, tuple) and answer and all(isinstance(one, int | float) for one in answer)
+    return "the decimal point is a dot in Python, and no comma stands at the end" if numbers else ""
 
 
 def _judge_choice(exercise: Value, answer: Any) -> Verdict:
-    said = answer.strip().lower() if isinstance(answer, str) else None
+    said = answer.lower().strip(" .,;:!?()'\"\n") if isinstance(answer, str) else None
     named = getattr(answer, "__name__", None)
     if isinstance(named, str) and named in (exercise.truth, *exercise.wrong):
         kind = kind_of(answer).removeprefix("a ")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from .expressions import EXPRESSIONS, factors_exchanged
 from .forgotten import forgotten, never_used, rounded, too_much, used_twice
 from .names import arguments, arguments_moved, imports, is_stored, looked_up, names, one_for_another
-from .statements import assignments, attached, counts, loops, overwritten, placed, results, returns
+from .statements import assignments, attached, counts, early, loops, overwritten, placed, results, returns
 from .tables import kept
 from .trees import Attempt, exchanged, said
 
@@ -33,10 +33,16 @@ DRAWS = {"noise", "normal", "rand", "rand_like", "randn", "randn_like", "random"
 
 @dataclass(frozen=True)
 class Repair:
-    """A slip: its `name`, and the sentence that `says` what to do."""
+    """A slip: its `name`, the sentence that `says` what to do, and whether it comes `after` a missing import."""
 
     name: str
     says: str
+    after: bool = False
+
+    @property
+    def head(self) -> str:
+        """The name, and what is to be mended first."""
+        return f"not imported, and {self.name}" if self.after else self.name
 
 
 def repaired(answer: Callable, right: Callable[[Callable], bool], table: Mapping[str, float] | None = None,
@@ -57,7 +63,8 @@ def repaired(answer: Callable, right: Callable[[Callable], bool], table: Mapping
         for attempt in attempts:
             function = _compiled(attempt.tree, {**known, **attempt.extra})
             if function is not None and right(function):
-                return Repair(attempt.name, attempt.says)
+                after = attempt.name != "not imported" and any(imports(tree, known))
+                return Repair(attempt.name, attempt.says, after)
     return None
 
 
@@ -73,6 +80,8 @@ def strange(answer: Callable, reference: Callable) -> Repair | None:
     if drawn is not None and ours and not any(_called(node) in DRAWS for node in ast.walk(ast.parse(ours[0]))):
         return Repair("noise of its own", f"{said(drawn)} draws fresh noise, and none is asked for: all that is needed "
                       "is given.")
+    if ended := early(tree):
+        return Repair("return inside the loop", f"{said(ended)} stands inside the loop and ends it in its first round.")
     if (found := _uncalled(tree, used, ours)) or (place := placed(tree)):
         return found or Repair("a place for what stands there", counts(place))
     for name in arguments(tree):

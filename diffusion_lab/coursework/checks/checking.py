@@ -67,13 +67,13 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
     right = functools.partial(_is_right, exercise, expected)
     found = limited(lambda: repaired(answer, right, exercise.table, exercise.reference,
                                      unkept if named else None)).value         # what numbers cannot tell
-    if found is None and verdict.slip == "unrecognised":
+    if found is None and verdict.slip in ("unrecognised", "unusable"):
         found = limited(lambda: strange(answer, exercise.reference)).value
     if found is None:
         return verdict
     came = [line for line in verdict.box.lines[:1] if verdict.slip == "raised" and "`LabError`" not in line]
     lines = (*came, found.says, verdict.box.lines[-1])
-    return Verdict(Box("wrong", f"Not right: {found.name}", lines), verdict.goes_on, found.name)
+    return Verdict(Box("wrong", f"Not right: {found.head}", lines), verdict.goes_on, found.name)
 
 
 def _is_right(exercise: Code, expected: list, answer: Callable) -> bool:

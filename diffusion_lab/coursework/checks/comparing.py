@@ -60,7 +60,8 @@ def _verdict(guess: float, truth: float, span: float, digits: int, unit: str) ->
 
 def _line(guess: float | None, truth: float | None, what: str, low: float, high: float, unit: str,
           digits: int) -> Figure:
-    """A number line with a green square for the guess and a grey dot for the truth."""
+    """A number line with a green square for the guess and a grey dot for the truth; for what lies off the line, an
+    arrow at its end."""
     figure, panel = axes(6, 1.6)
     name = fill(f"{what} ({unit.strip()})" if unit else what, 52)
     panel.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel=name)
@@ -78,7 +79,9 @@ def _line(guess: float | None, truth: float | None, what: str, low: float, high:
         shown = min(max(value, low), high)
         share = (shown - low) / (high - low)
         side = "left" if share < 0.12 else "right" if share > 0.88 else "center"
-        panel.plot([shown], [0], mark, color=PALETTE[role], markersize=13, clip_on=False, zorder=3)
-        panel.text(shown, up, f"{name} {_number(value, digits, unit)}", ha=side, color=WORDS[role], fontsize=13)
-        alt += f" {name.capitalize()} at {_number(value, digits, unit)}."
+        off = "" if shown == value else ", off the line"
+        panel.plot([shown], [0], mark if not off else "<" if value < low else ">", color=PALETTE[role], markersize=13,
+                   clip_on=False, zorder=3)
+        panel.text(shown, up, f"{name} {_number(value, digits, unit)}{off}", ha=side, color=WORDS[role], fontsize=13)
+        alt += f" {name.capitalize()} at {_number(value, digits, unit)}{off}."
     return Figure(figure, alt)

@@ -12,10 +12,12 @@ def _is(node: ast.AST, kind: type) -> bool:
 
 
 def _half_power(node):
-    if _is(node, ast.Div) and _is(node.left, ast.Pow) and isinstance(node.right, ast.Constant):
-        if isinstance(node.left.right, ast.Constant) and (node.left.right.value, node.right.value) == (1, 2):
-            return ast.BinOp(node.left.left, ast.Pow(), ast.Constant(0.5))
-    return None
+    """a**1/2 as a**0.5, also behind a factor: x / a**1/2 as x / a**0.5."""
+    if not _is(node, ast.Div) or getattr(node.right, "value", None) != 2:
+        return None
+    factor = node.left if _is(node.left, ast.Div) or _is(node.left, ast.Mult) else None
+    root = _power(1, 0.5)(factor.right if factor else node.left)
+    return root and ast.BinOp(factor.left, factor.op, root) if factor else root
 
 
 def _root_call(node):
@@ -228,8 +230,13 @@ def _results(node):
     return ast.Return(ast.Tuple(node.value.elts[::-1], ast.Load())) if pair else None
 
 
+def _bracketed(node):
+    """[a] as a."""
+    return node.elts[0] if isinstance(node, ast.List) and len(node.elts) == 1 else None
+
+
 def _comma(node):
-    """a, b as a + b; a lone a, as a, and so is a lone [a]."""
+    """a, b as a + b; a lone a, as a."""
     several = isinstance(node, ast.Tuple | ast.List) and isinstance(node.ctx, ast.Load)
     if several and 1 <= len(node.elts) <= 2:
         return node.elts[0] if len(node.elts) == 1 else ast.BinOp(node.elts[0], ast.Add(), node.elts[1])
@@ -250,6 +257,7 @@ EXPRESSIONS = (
     ("brackets are missing", BRACKET + "the difference.", _one_minus),
     ("brackets are missing", BRACKET + "all that stands under the root.", _into_the_root),
     ("results that changed places", "{code}: the two have changed places.", _results),
+    ("a list of one", "{code}: square brackets make a list. Hand back what is in them.", _bracketed),
     ("a comma", "{code}: a comma makes several things of one. Was a `+` meant, or nothing at all?", _comma),
     ("a `*` is missing", "{code}: brackets right behind something call it like a function. A product is written `*`.",
      _product),

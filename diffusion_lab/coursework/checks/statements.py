@@ -143,6 +143,12 @@ def loops(tree: ast.FunctionDef) -> Iterator[Attempt]:
             return
 
 
+def early(tree: ast.FunctionDef) -> ast.Return | None:
+    """The return at the end of a loop's body."""
+    lasts = (node.body[-1] for node in ast.walk(tree) if isinstance(node, ast.For | ast.While))
+    return next((last for last in lasts if isinstance(last, ast.Return)), None)
+
+
 def _counted(node: ast.AST) -> str:
     """The `a` of `range(len(a))`; "" for anything else."""
     found = re.fullmatch(r"range\(len\((\w+)\)\)", ast.unparse(node)) if isinstance(node, ast.Call) else None

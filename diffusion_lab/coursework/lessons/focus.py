@@ -1,10 +1,12 @@
-"""The pictures of lesson 07: squares to scale, heat over a picture, and a word in focus with where it acts."""
+"""The pictures of lesson 07: squares to scale, heat over a picture, a word in focus with where it acts; and the work of a
+step, counted."""
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,6 +36,18 @@ def row(pictures: Sequence, labels: Sequence[str], size: int = 256, gap: int = 4
 def _large(image: Image.Image, size: int) -> Image.Image:
     how = Image.Resampling.NEAREST if image.width < 64 else Image.Resampling.LANCZOS
     return image.resize((size, size), how)
+
+
+def work(sd, side: int) -> float:
+    """How many multiplications one guess of the U-Net takes for a sample of side x side places; nothing is computed."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    unet = copy.deepcopy(sd.pipeline.unet).to("meta")  # shapes without numbers
+    x = torch.empty(1, unet.config.in_channels, side, side, device="meta")
+    rows = torch.empty(1, 24, unet.config.cross_attention_dim, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        unet(x, 500, encoder_hidden_states=rows)
+    return counter.get_total_flops() / 2  # it counts a product and its sum as two
 
 
 def squares(pairs: Sequence[tuple[str, float, str, float, str]]) -> Figure:
@@ -70,13 +84,22 @@ def glow(picture, heat: Tensor, size: int = PANEL) -> Image.Image:
 
 
 def masked(picture, true: Tensor | None, size: int = PANEL) -> Image.Image:
-    """What of a picture lies on a mask (H, W) in its colours, all else pale; without a mask all is pale."""
+    """A mask (H, W) in one colour with a dark edge, over the picture, pale; without a mask all is pale."""
     image = _large(as_image(picture), size)
-    pale = Image.blend(image.convert("L").convert("RGB"), Image.new("RGB", image.size, "white"), 0.72)
+    pale = Image.blend(image.convert("L").convert("RGB"), Image.new("RGB", image.size, "white"), 0.6)
     if true is None:
         return pale
     where = Image.fromarray((255 * true.numpy()).astype(np.uint8)).resize(image.size, Image.Resampling.BILINEAR)
-    return Image.composite(image, pale, where)
+    pale.paste("#222222", mask=where.filter(ImageFilter.MaxFilter(5)))
+    pale.paste(PALETTE["signal"], mask=where)
+    return pale
+
+
+def unanswered(size: int) -> Image.Image:
+    """The place of what is not drawn yet, with a question mark."""
+    sheet = Image.new("RGB", (size, size), "#eeeeee")
+    write(sheet, "?", size / 2, size / 2 - 60, PALETTE["reference"], 96)
+    return sheet
 
 
 def focused(words: Sequence[str], k: int, panels: Sequence[Image.Image], labels: Sequence[tuple[str, str]]
@@ -105,8 +128,8 @@ def focused(words: Sequence[str], k: int, panels: Sequence[Image.Image], labels:
 def acting(sd, prompt: str, noisy: Mapping[int, Tensor], image: np.ndarray, true: Mapping[str, Tensor]
            ) -> tuple[list[str], list[Image.Image], str]:
     """Where each word of a prompt acts in a scene made noisy, {t: x_t}, a sheet for each: attention, difference, and
-    the true mask (H, W) of what it names. Returns the words, with the start token and what stands after the prompt, the
-    sheets, and what the words with a mask came to."""
+    the true mask (H, W) of what it names, and the share of all attention that the word gets. Returns the words, with
+    the start token and what stands after the prompt, the sheets, and what the words with a mask came to."""
     words, sheets, told = ["(start)", *prompt.split(), "(after)"], [], []
     with looking(sd) as looks:                                   # listens, and changes nothing
         for t, x_t in noisy.items():
@@ -119,7 +142,7 @@ def acting(sd, prompt: str, noisy: Mapping[int, Tensor], image: np.ndarray, true
             found.append(torch.stack([difference(sd, x_t, t, [prompt], less)[0] for t, x_t in noisy.items()]).mean(0))
         lines = _read(found, true.get(word))
         pictures = [glow(image, one) for one in found] + [masked(image, None)] * (2 - len(found))
-        pictures = [masked(image, torch.ones(image.shape[:2])), *pictures, masked(image, true.get(word))]
+        pictures = [_large(as_image(image), PANEL), *pictures, masked(image, true.get(word))]
         sheets.append(focused(words, k, pictures, [("the scene", ""), *lines]))
         told += [f"{word}: " + ", ".join(map(" ".join, lines))] * (word in true)
     return words, sheets, "; ".join(told)
@@ -128,39 +151,51 @@ def acting(sd, prompt: str, noisy: Mapping[int, Tensor], image: np.ndarray, true
 def _read(found: Sequence[Tensor], true: Tensor | None) -> list[tuple[str, str]]:
     """Two lines of words for attention, difference and true mask."""
     lines = []
-    for name, one in zip(("attention", "difference"), found, strict=False):
+    share = 100 * float(found[0].mean())
+    names = f"attention: {f'{share:.0f}' if share >= 1 else 'under 1'} %", "difference"
+    for name, one in zip(names, found, strict=False):
         if true is None:
             lines.append((name, ""))
             continue
         large = F.interpolate(one[None, None], true.shape, mode="bicubic")[0, 0]
-        lines.append((name, f"{'on' if pointed(large, true) else 'beside'} it, {100 * overlap(large, true):.0f} %"))
+        at = "on" if pointed(large, true) else "beside"
+        lines.append((name, f"{at} it, overlap {100 * overlap(large, true):.0f} %"))
     lines += [("difference", "cannot be left out")] * (2 - len(lines))
     chance = "it names no thing" if true is None else f"by chance {100 * by_chance(true)[1]:.0f} %"
     return [*lines, ("true mask", chance)]
 
 
-def ruled(pictures: Sequence, again: Sequence, mine: Sequence[float], course: Sequence[float],
-          whose: str = "yours") -> tuple:
-    """Pictures, what came back of them, and under each two bars of decibels, the course's and those of `whose`;
-    returns what a Figure is made of."""
+def ruled(pictures: Sequence, again: Sequence, course: Sequence[float], mine: Sequence[float] | None) -> tuple:
+    """Pictures, what came back of them, and under each two bars of decibels, the course's and the learner's, with a
+    question mark while there are none; returns what a Figure is made of."""
     figure, panel = axes(9.6, 3.9)
     for k, (one, two) in enumerate(zip(pictures, again, strict=True)):
         for picture, y in ((one, 78), (two, 40)):
             panel.imshow(np.asarray(as_image(picture)), extent=(k - 0.3, k + 0.3, y, y + 36), aspect="auto")
-        for x, value, colour in ((k - 0.19, course[k], "#bbbbbb"), (k + 0.19, mine[k], PALETTE["guess"])):
-            shown = 0.8 * min(max(float(np.nan_to_num(value, nan=-9, posinf=99, neginf=-9)), -9), 46)
-            panel.bar(x, shown, 0.34, color=colour)
-            inside = shown > 8
-            panel.text(x, shown - 6 if inside else 1, f"{value:.1f}", ha="center", color="white" if inside and x > k
-                       else "#222222")  # fmt: skip
+        _decibel_bar(panel, k - 0.19, course[k], "#bbbbbb", "#222222")
+        if mine is None:
+            panel.text(k + 0.19, 4, "?", ha="center", color=PALETTE["reference"], fontsize=24)
+        else:
+            _decibel_bar(panel, k + 0.19, mine[k], PALETTE["guess"], "white")
     panel.axhline(0, color="#666666", linewidth=1)
     panel.set(xlim=(-0.5, len(pictures) - 0.5), ylim=(-8, 115), xticks=[], yticks=[])
     panel.spines[["left", "bottom"]].set_visible(False)
-    off = max(abs(a - b) for a, b in zip(mine, course, strict=True))
     told = ", ".join(f"{value:.0f}" for value in course)
-    return (figure, "Five pictures, under each what the VAE gave back of it, and two bars, the course's decibels and "
-            f"{whose}: {told} by the course's ruler. The scenes are hardly changed, the photographs are mush.",
-            f"Grey the course's ruler, green {whose}: largest difference {off:.2f} dB. Decibels: {told}.")
+    off = 0 if mine is None else max(abs(a - b) for a, b in zip(mine, course, strict=True))
+    yours = "yours are missing" if mine is None else f"green yours: largest difference {off:.2f} dB"
+    return (figure, "Five pictures, under each what the VAE gave back of it, and two bars of decibels, the course's "
+            f"and yours: {told} by the course's ruler; {yours}. Scenes are hardly changed, photographs are mush.",
+            f"Grey the course's ruler, {yours}. Decibels: {told}.")
+
+
+def _decibel_bar(panel, x: float, value: float, colour: str, inside: str) -> None:
+    """A bar from -9 to 46 with its number, and an arrow where it would go on."""
+    number = float(np.nan_to_num(value, nan=-9, posinf=99, neginf=-99))
+    shown = 0.8 * min(max(number, -9), 46)
+    panel.bar(x, shown, 0.34, color=colour)
+    beyond = " ↑" if number > 46 else " ↓" if number < -9 else ""
+    panel.text(x, shown - 6 if shown > 8 else 1, f"{value:.1f}{beyond}", ha="center",
+               color=inside if shown > 8 else "#222222")
 
 
 def scoreboard(record: dict) -> Figure:
@@ -186,8 +221,10 @@ def scoreboard(record: dict) -> Figure:
                      for part in parts)
     short = ", ".join(f"{part} " + " and ".join(f"{100 * record['maps'][part][kind][1]:.0f}"
                                                 for kind in ("attention", "chance")) for part in parts)
+    blind, seen = (100 * record["maps"]["place"][kind][0] for kind in ("one for all", "attention"))
     return Figure(figure, f"Bars in percent for three parts of {record['n']} scenes, how often the hottest point is on "
                   f"the part and how much of it is covered. {told}.",
-                  f"Counted in {record['n']} scenes. Overlap by attention, and by chance, in percent: {short}.")
+                  f"Counted in {record['n']} scenes. Overlap by attention, and by chance, in percent: {short}. "
+                  f"At the place the blind map points better: {blind:.0f} to {seen:.0f}.")
 
 

@@ -51,7 +51,7 @@ def _guesses(strength: float) -> Callable:
 def _batches() -> list[tuple]:
     x0, eps = SPREAD * noise((2,), list(range(64))), noise((2,), list(range(100, 164)))
     t, bars = torch.arange(64) * 15 + 11, cosine().alpha_bars.float()
-    return [(_guesses(strength), x0, eps, t, bars) for strength in (1.0, 0.6, 1.5)]
+    return [(_guesses(strength), x0[:n], eps[:n], t[:n], bars) for strength, n in ((1.0, 64), (0.6, 60), (1.5, 56))]
 
 
 def _loss(share=lambda bars, t: bars[t][:, None], mix=None, ask=lambda net, x_t, x0, t: net(x_t, t),

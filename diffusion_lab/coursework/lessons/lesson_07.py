@@ -1,6 +1,5 @@
 """Stable Diffusion moves no pixels. What does it move, and what does each word do there?"""
 
-import copy
 import json
 from pathlib import Path
 
@@ -19,18 +18,6 @@ def counted() -> dict:
     return json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 
 
-def work(sd, side: int) -> float:
-    """How many multiplications one guess of the U-Net takes for a sample of side x side places; nothing is computed."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    unet = copy.deepcopy(sd.pipeline.unet).to("meta")  # shapes without numbers
-    x = torch.empty(1, unet.config.in_channels, side, side, device="meta")
-    rows = torch.empty(1, 24, unet.config.cross_attention_dim, device="meta")
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        unet(x, 500, encoder_hidden_states=rows)
-    return counter.get_total_flops() / 2  # it counts a product and its sum as two
-
-
 def decibels(picture: Tensor, again: Tensor) -> Tensor:
     """The peak signal-to-noise ratio of a picture that came back, in decibels: -10 log10 mean((y - x)^2), for values
     from 0 to 1. `evaluation.psnr` is the same for bytes."""
@@ -40,8 +27,8 @@ def decibels(picture: Tensor, again: Tensor) -> Tensor:
 
 def _pairs() -> list[tuple]:
     generator = torch.Generator().manual_seed(70)
-    pictures = [torch.rand(3, 6, 8, generator=generator) for _ in range(3)]
-    return [(x, (x + s * torch.randn(x.shape, generator=generator) + 0.02).clamp(0, 1))
+    pictures = [torch.rand(3, 6, w, generator=generator) for w in (8, 5, 7)]
+    return [(x, (x + s * torch.randn(x.shape, generator=generator) + 0.06).clamp(0, 1))
             for x, s in zip(pictures, (0.05, 0.2, 0.4), strict=True)]
 
 
@@ -90,6 +77,13 @@ ERROR = Code(
              "values are to be counted.", lambda x, y: -10 * torch.log10(((y - x) ** 2).sum() / len(x))),
         Slip("the mean before the square", "Too bright and too dark cancel: square each difference first, then take "
              "the mean.", lambda x, y: -10 * torch.log10((y - x).mean() ** 2)),
+        Slip("the mean difference taken off", "`var` and `std` take the mean difference off first: a picture too "
+             "bright everywhere would count as perfect.", lambda x, y: -10 * torch.log10((y - x).var())),
+        Slip("the square after the mean", "The mean size of the differences is squared: square each of them, then take "
+             "the mean, so that a large one counts more.", lambda x, y: -10 * torch.log10((y - x).abs().mean() ** 2)),
+        Slip("the colours are not counted", "The sum is divided by the number of pixels: each of them has three "
+             "values, and all are to be counted.",
+             lambda x, y: -10 * torch.log10(((y - x) ** 2).sum() / (x.shape[1] * x.shape[2]))),
         Slip("a sum for the mean", "A larger picture gets a larger error: the squares are added up where their mean is "
              "wanted.", lambda x, y: -10 * torch.log10(((y - x) ** 2).sum())),
         Slip("another logarithm", "Your logarithm is the natural one; decibels are counted with the one of ten.",
@@ -127,6 +121,8 @@ SCALE = Value(
         0.427: "That is one over the root of the spread. 5.49 is no variance: it needs no root.",
         2.343: "That is the root of the spread. What do you multiply 5.49 by to get 1?",
         4.49: "That is what is to be taken off, if it were a difference. A factor multiplies.",
+        -0.182: "The size is right. A minus would turn the picture inside out: light to dark, red to green.",
+        -5.49: "A minus turns the picture inside out, and its spread grows: what do you multiply 5.49 by to get 1?",
         1.0: "Multiplied by 1, latents stay what they are, 5.49 times too large.",
         1.82: "The digits are right, and the point is one place off: 5.49 times 1.82 is 10.",
         18.2: "The digits are right, and the point is two places off: 5.49 times 18.2 is 100.",
@@ -144,8 +140,9 @@ SCALE = Value(
 
 
 def _asked() -> list[tuple]:
-    return [tuple(1.5 * noise((n, 4), seed)[0] for n, seed in ((5, 71 + k), (m, 81 + k), (m, 91 + k)))
-            for k, m in ((0, 3), (1, 6))]
+    """Two tables of other sizes, places, tokens and d: none of them can be left in the code as a number."""
+    return [tuple(1.5 * noise((n, d), seed)[0] for n, seed in ((places, 71 + k), (m, 81 + k), (m, 91 + k)))
+            for k, places, m, d in ((0, 7, 3, 5), (1, 4, 6, 12))]
 
 
 def _with_einsum(q, k, v):
@@ -236,7 +233,7 @@ MAPS = Diagnoses(
     signs={
         "cat": "The cat's word burns on its head and its arms, and never on what it stands on.",
         "skateboard": "A flat streak at the feet: the board, and nothing else.",
-        "city": "Scattered over the houses and the street, with a hole where the figure is.",
+        "city": "Scattered over the houses, hottest at their windows, with a hole where the figure is.",
         "start": "Nearly everything but the figure: whoever has no question looks at the first token.",
     },
     right="Nobody told the network where anything is: it was never given a mask, only pictures and sentences. To find "

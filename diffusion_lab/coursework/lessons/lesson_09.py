@@ -113,7 +113,8 @@ MASKED = Code(
 # --- the seam --------------------------------------------------------------------------------------------------------
 
 def _seam_cases() -> list[tuple]:
-    return [(128 + 40 * noise((3, 9, 12), [97 + k])[0].movedim(0, -1), column) for k, column in enumerate((4, 7, 5))]
+    return [(128 + 40 * noise((3, 9 + k, 12), [97 + k])[0].movedim(0, -1), column)
+            for k, column in enumerate((4, 7, 5))]
 
 
 SEAM = Code(
