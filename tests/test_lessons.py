@@ -205,6 +205,17 @@ def test_every_slide_group_tells_the_speaker_its_time_and_what_if_they_ask(path)
         assert re.search(r"\d+ minutes?[.,]", told) and re.search("if they|if nobody", told, re.I), (number, told[:60])
 
 
+@pytest.mark.parametrize("text", TEXTS, ids=lambda p: p.stem)
+def test_what_is_off_the_slides_takes_no_minutes(text):
+    """The notes of a part that is skipped are not part of the time that the printed page adds up."""
+    skipped = False
+    for cell in build.cells_from(text).cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type")
+        if kind != "notes":
+            skipped = kind == "skip" and (skipped or cell.source.startswith("## "))
+        assert not (kind == "notes" and skipped and re.search(r"\d+ minutes?", cell.source)), cell.source[:60]
+
+
 @each_notebook
 def test_notebook_asks_for_no_choice_of_kernel(path):
     assert read(path).metadata.kernelspec.name == "python3"

@@ -1,5 +1,5 @@
-"""The pictures of lesson 07: squares to scale, heat over a picture, a word in focus with where it acts; and the work of a
-step, counted."""
+"""The pictures of lesson 07: squares to scale, heat over a picture, a word in focus with where it acts; and the work
+of a step, counted."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -170,32 +170,32 @@ def ruled(pictures: Sequence, again: Sequence, course: Sequence[float], mine: Se
     question mark while there are none; returns what a Figure is made of."""
     figure, panel = axes(9.6, 3.9)
     for k, (one, two) in enumerate(zip(pictures, again, strict=True)):
-        for picture, y in ((one, 78), (two, 40)):
-            panel.imshow(np.asarray(as_image(picture)), extent=(k - 0.3, k + 0.3, y, y + 36), aspect="auto")
-        _decibel_bar(panel, k - 0.19, course[k], "#bbbbbb", "#222222")
+        for picture, y in ((one, 76), (two, 30)):
+            panel.imshow(np.asarray(as_image(picture)), extent=(k - 0.36, k + 0.36, y, y + 44), aspect="auto")
+        _decibel_bar(panel, k - 0.19, course[k], "#bbbbbb")
         if mine is None:
             panel.text(k + 0.19, 4, "?", ha="center", color=PALETTE["reference"], fontsize=24)
         else:
-            _decibel_bar(panel, k + 0.19, mine[k], PALETTE["guess"], "white")
+            _decibel_bar(panel, k + 0.19, mine[k], PALETTE["guess"], edged=abs(mine[k] - course[k]) >= 0.005)
     panel.axhline(0, color="#666666", linewidth=1)
-    panel.set(xlim=(-0.5, len(pictures) - 0.5), ylim=(-8, 115), xticks=[], yticks=[])
+    panel.set(xlim=(-0.5, len(pictures) - 0.5), ylim=(-8, 121), xticks=[], yticks=[])
     panel.spines[["left", "bottom"]].set_visible(False)
     told = ", ".join(f"{value:.0f}" for value in course)
     off = 0 if mine is None else max(abs(a - b) for a, b in zip(mine, course, strict=True))
-    yours = "yours are missing" if mine is None else f"green yours: largest difference {off:.2f} dB"
+    yours = ("yours are missing" if mine is None else
+             f"green yours, edged where they differ: largest difference {off:.2f} dB")
     return (figure, "Five pictures, under each what the VAE gave back of it, and two bars of decibels, the course's "
             f"and yours: {told} by the course's ruler; {yours}. Scenes are hardly changed, photographs are mush.",
             f"Grey the course's ruler, {yours}. Decibels: {told}.")
 
 
-def _decibel_bar(panel, x: float, value: float, colour: str, inside: str) -> None:
-    """A bar from -9 to 46 with its number, and an arrow where it would go on."""
+def _decibel_bar(panel, x: float, value: float, colour: str, edged: bool = False) -> None:
+    """A bar from -9 to 42 with its number, and an arrow where it would go on."""
     number = float(np.nan_to_num(value, nan=-9, posinf=99, neginf=-99))
-    shown = 0.8 * min(max(number, -9), 46)
-    panel.bar(x, shown, 0.34, color=colour)
-    beyond = " ↑" if number > 46 else " ↓" if number < -9 else ""
-    panel.text(x, shown - 6 if shown > 8 else 1, f"{value:.1f}{beyond}", ha="center",
-               color=inside if shown > 8 else "#222222")
+    shown = 0.55 * min(max(number, -9), 42)
+    panel.bar(x, shown, 0.34, facecolor=colour, edgecolor=PALETTE["noise"] if edged else colour, linewidth=4 * edged)
+    beyond = " ↑" if number > 42 else " ↓" if number < -9 else ""
+    panel.text(x, max(shown, 0) + 1, f"{value:.1f}{beyond}", ha="center", color="#222222")
 
 
 def scoreboard(record: dict) -> Figure:
