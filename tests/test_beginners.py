@@ -40,7 +40,7 @@ SQUARED = "return ((network(x_t, t) - eps)**2).mean()"
 MIXED = "a = alpha_bars[t][:, None]\n    x_t = a**0.5 * x0 + (1 - a)**0.5 * eps\n    "
 S = "def seam_at(pixels, column):\n    "
 M = "def masked_step(proposal, known, mask, eps, alpha_bar_next):\n    "
-K = "def attend(q, k, v):\n    "
+L = "def attend(q, k, v):\n    "
 E = "def decibels(picture, again):\n    "
 EACH = "for t, a, b in schedule.times(timesteps):\n        "
 
@@ -167,7 +167,7 @@ LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
      "write `torch.`"),
     ("08.loop", L + "for t, a, b in schedule.times(timesteps):\n        x = ddim_step(x, predict(x, t).eps, a, b)\n"
      "        return x", "return inside the loop", "from diffusion_lab import ddim_step"),
-    ("07.attention", K + "rows = []\n    for one in q:\n        s = (one @ k.T / len(one)**0.5).softmax(0)\n"
+    ("07.attention", L + "rows = []\n    for one in q:\n        s = (one @ k.T / len(one)**0.5).softmax(0)\n"
      "        rows.append(s @ v)\n        return torch.stack(rows)", "return inside the loop", "below the loop"),
     ("07.error", E + "total = 0\n    for x, y in zip(picture, again):\n        total += ((y - x)**2).mean()\n"
      "        return -10 * torch.log10(total / len(picture))", "return inside the loop", "below the loop"),
@@ -175,11 +175,11 @@ LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
      "Hand back what is in them"),
     ("07.error", E + "return -10 * math.log10(((again - picture)**2).mean())", "no tensor",
      "Not right: not imported, and no tensor"),
-    ("07.attention", K + "for one in q:\n        s = (one @ k.T).softmax(0)\n        return s @ v",
+    ("07.attention", L + "for one in q:\n        s = (one @ k.T).softmax(0)\n        return s @ v",
      "return inside the loop", "in its first round"),
     ("07.error", E + "return -10 * torch.log10((again - picture).var())", "the mean difference taken off",
      "count as perfect"),
-    ("07.attention", K + "return (q @ k.T / q.shape[1]**1/2).softmax(dim=1) @ v", "a power of one, divided by two",
+    ("07.attention", L + "return (q @ k.T / q.shape[1]**1/2).softmax(dim=1) @ v", "a power of one, divided by two",
      "The root is `a**0.5`"),
     ("08.loop", L + "for t, a, b in timesteps:\n        x = ddim_step(x, predict(x, t).eps, a, b)\n    return x",
      "timesteps holds only t", "schedule.times(timesteps)"),
