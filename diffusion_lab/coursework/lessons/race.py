@@ -102,7 +102,7 @@ def tuned(runs: Sequence[Run]) -> dict[str, Run]:
     return {name: ranked(best[name])[len(best[name]) // 2] for name in by_side(runs)}
 
 
-def all_runs(runs: Sequence[Run], size: int = 48) -> Figure:
+def all_runs(runs: Sequence[Run], size: int = 36) -> Figure:
     """Every run as a small picture, a row for each side, from its worst run to its best."""
     rows = {name: ranked(mine) for name, mine in by_side(runs).items()}
     told = [f"{name}: {', '.join(str(row[k].found.modes) for k in (0, len(row) // 2, -1))} heaps"
