@@ -88,6 +88,7 @@ class Place:
 
 ROLES = {
     "icons": Role("icons", "icons"),
+    "icons-two-calls": Role("icons in two calls", "icons_two_calls"),
     "points": Role("points", "points"),
     "photos": Role("photos", "photos"),
     "photos-no-skips": Role("photos without skips", "photos_no_skips"),

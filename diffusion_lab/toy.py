@@ -1,7 +1,7 @@
 """The toy: a diffusion model small enough to be trained while you watch, and then asked for "a blue star".
 
-Four come with the course: `Toy.load("icons")` draws coloured shapes, "points" clouds of points, "photos" and
-"photos-no-skips" clean pieces of photographs.
+Five come with the course: `Toy.load("icons")` draws coloured shapes, "icons-two-calls" the same in two calls, "points"
+clouds of points, "photos" and "photos-no-skips" clean pieces of photographs.
 """
 
 import json
@@ -42,7 +42,8 @@ class Toy:
 
     Arguments: `config`, a dictionary as `config.json` stores it: "name"; "network" and its "arguments" (the class in
     networks.py); "words" it knows; "shape" of a sample without the batch; "schedule"; "target" ("eps", "x0", "v" or
-    "u"); "guidance_scale", the one used where none is given. `network`, your own in place of the one that config names:
+    "u"); "guidance_scale", the one used where none is given; and, where it is not 50, "n", how many steps a path has.
+    `network`, your own in place of the one that config names:
     network(x_t (B, *shape), t (B,), condition (B, words)) returns its guess of the target. Where none is given, the new
     network's weights are drawn from `seed`.
     """
@@ -54,6 +55,7 @@ class Toy:
         self.config = config
         self.name, self.words, self.target = config["name"], list(config["words"]), config["target"]
         self.shape, self.guidance_scale = tuple(config["shape"]), config["guidance_scale"]
+        self.n = as_whole(config.get("n", Toy.n), "the n of a toy, its number of steps,", "try 50")
         self.schedule: Schedule = _with_a_trace_of_signal(named(config["schedule"]))
         self.objective = Objective(self.schedule, self.target)
         self.network: nn.Module = (self._new_network(seed) if network is None else network).eval()

@@ -40,8 +40,10 @@ SQUARED = "return ((network(x_t, t) - eps)**2).mean()"
 MIXED = "a = alpha_bars[t][:, None]\n    x_t = a**0.5 * x0 + (1 - a)**0.5 * eps\n    "
 S = "def seam_at(pixels, column):\n    "
 M = "def masked_step(proposal, known, mask, eps, alpha_bar_next):\n    "
-L = "def attend(q, k, v):\n    "
+AT = "def attend(q, k, v):\n    "
 E = "def decibels(picture, again):\n    "
+FL = "def flow_loss(network, x0, eps, s):\n    "
+T = "def target_of_jump(x_t, x_e, alpha_bar, alpha_bar_e):\n    r = ((1 - alpha_bar_e) / (1 - alpha_bar))**0.5\n    "
 EACH = "for t, a, b in schedule.times(timesteps):\n        "
 
 
@@ -106,6 +108,16 @@ LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
      "return mask * proposal + 1 - mask * kept", "brackets are missing", "the difference"),
     ("09.masked", M + "kept = add_noise(known, eps, alpha_bar_next)\n    return mask * proposal + (1 - mask) * kept",
      "two arguments changed places", "`add_noise(known, eps, alpha_bar_next)`"),
+    ("12.flow", FL + "x = (1 - s) * x0 + s * eps\n    return ((network(x, s) - (eps - x0))**2).mean",
+     "a method that is not called", "`()`"),
+    ("12.flow", FL + "x = 1 - s * x0 + s * eps\n    return ((network(x, s) - (eps - x0))**2).mean()",
+     "brackets are missing", "the sum."),
+    ("12.flow", FL + "x = (1 - s) * x0 + s * eps\n    return ((network(x, s) - eps - x0)**2).mean()",
+     "a difference the wrong way round", "`network(x, s) - eps`"),
+    ("12.target", T + "return x_e - r * x_t / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "brackets are missing",
+     "all that is divided"),
+    ("12.target", T + "return (x_e - r * x_t) / alpha_bar_e**0.5 - r * alpha_bar**0.5", "brackets are missing",
+     "all that you divide by"),
     *(("03.loss", G + MIXED + rest, "cut off from the network", word) for rest, word in (
         ("return ((network(x_t, t).detach() - eps)**2).mean()", "`network(x_t, t).detach()`"),
         ("return torch.tensor(((network(x_t, t) - eps)**2).mean())", "torch.tensor("),
@@ -167,7 +179,7 @@ LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
      "write `torch.`"),
     ("08.loop", L + "for t, a, b in schedule.times(timesteps):\n        x = ddim_step(x, predict(x, t).eps, a, b)\n"
      "        return x", "return inside the loop", "from diffusion_lab import ddim_step"),
-    ("07.attention", L + "rows = []\n    for one in q:\n        s = (one @ k.T / len(one)**0.5).softmax(0)\n"
+    ("07.attention", AT + "rows = []\n    for one in q:\n        s = (one @ k.T / len(one)**0.5).softmax(0)\n"
      "        rows.append(s @ v)\n        return torch.stack(rows)", "return inside the loop", "below the loop"),
     ("07.error", E + "total = 0\n    for x, y in zip(picture, again):\n        total += ((y - x)**2).mean()\n"
      "        return -10 * torch.log10(total / len(picture))", "return inside the loop", "below the loop"),
@@ -175,11 +187,11 @@ LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
      "Hand back what is in them"),
     ("07.error", E + "return -10 * math.log10(((again - picture)**2).mean())", "no tensor",
      "Not right: not imported, and no tensor"),
-    ("07.attention", L + "for one in q:\n        s = (one @ k.T).softmax(0)\n        return s @ v",
+    ("07.attention", AT + "for one in q:\n        s = (one @ k.T).softmax(0)\n        return s @ v",
      "return inside the loop", "in its first round"),
     ("07.error", E + "return -10 * torch.log10((again - picture).var())", "the mean difference taken off",
      "count as perfect"),
-    ("07.attention", L + "return (q @ k.T / q.shape[1]**1/2).softmax(dim=1) @ v", "a power of one, divided by two",
+    ("07.attention", AT + "return (q @ k.T / q.shape[1]**1/2).softmax(dim=1) @ v", "a power of one, divided by two",
      "The root is `a**0.5`"),
     ("08.loop", L + "for t, a, b in timesteps:\n        x = ddim_step(x, predict(x, t).eps, a, b)\n    return x",
      "timesteps holds only t", "schedule.times(timesteps)"),

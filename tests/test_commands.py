@@ -305,8 +305,10 @@ def test_train_and_evaluate_ask_the_recipes(capsys):
         advised = err.partition("one of ")[2].partition(";")[0].split(", ")
         assert code == 2 and advised == recipe.names(words[0]) and words[1] not in advised
         one_sentence(err)
-    assert recipe.names() == ["icons", "photos", "photos-no-skips", "points", "tiny-sd", "tiny-sd-turbo"]
-    judged = ["attention", "editing", "icons", "photos", "samplers", "tiny-sd", "tiny-sd-turbo"]
+    assert recipe.names() == ["icons", "icons-two-calls", "photos", "photos-no-skips", "points", "tiny-sd",
+                              "tiny-sd-turbo"]
+    judged = ["attention", "editing", "gans", "icons", "icons-two-calls", "photos", "samplers", "tiny-sd",
+              "tiny-sd-turbo"]
     assert recipe.names("evaluate") == judged
 
 

@@ -1,4 +1,4 @@
-"""A wrong function draws another picture next, in lessons 02 to 11: what a check names can be seen."""
+"""A wrong function draws another picture next, in lessons 02 to 12: what a check names can be seen."""
 
 import functools
 import io
@@ -31,6 +31,9 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "11.heun": ("predict, static =", "as course_heun"),
     "10.game": ("import lesson_10, race", "def slopes"),
     "10.coverage": ("import lesson_10, race", "import belonging"),
+    "12.flow": ("import Paths", "import Line, lines", "def valley"),
+    "12.reflow": ("import Paths", "import Line, lines", "def drawn_from"),
+    "12.target": ("import Paths", "import Line, lines", "import jump"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }
 SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground

@@ -118,7 +118,8 @@ def test_addresses_are_roles():
                                                                habits=Habits("something")))  # fmt: skip
     for name in ("nonsense", "dragons", "a" * 40, "own er/name", "-a/b", "a/b-", "a/" + "b" * 95, "a/b..c", "a/b--c",
                  "a/b.git", "ä/ö", "a/"):  # fmt: skip
-        names = "icons, points, photos, photos-no-skips, tiny-sd, tiny-sd-turbo, stable-diffusion-v1-5, sd-turbo"
+        names = ("icons, icons-two-calls, points, photos, photos-no-skips, tiny-sd, tiny-sd-turbo, "
+                 "stable-diffusion-v1-5, sd-turbo")
         with pytest.raises(LabError, match=f"a model is one of {names}"):
             find_model(name)
 

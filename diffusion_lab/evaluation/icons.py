@@ -56,5 +56,11 @@ def obeyed(toy: Toy, network: nn.Module, split: str, count: int, guidance_scale:
     return read(network, last.x0.clamp(-1, 1), dict(zip(NAMES, zip(*pairs, strict=True), strict=True)))
 
 
+def coarse(samples: Tensor) -> Tensor:
+    """Of each icon (B, 3, 16, 16) the mean colours of its 16 fields of 4 x 4 pixels, (B, 48): few enough numbers for a
+    Frechet distance of a few hundred icons."""
+    return F.avg_pool2d(samples.clamp(-1, 1), 4).flatten(1)
+
+
 def _numbers(labels: dict) -> dict[str, Tensor]:
     return {key: torch.tensor([NAMES[key].index(word) for word in words]) for key, words in labels.items()}

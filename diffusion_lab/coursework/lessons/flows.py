@@ -1,0 +1,179 @@
+"""The one-dimensional world of lesson 12: heights that flow from static to three heaps, drawn as paths over time.
+
+A flow is a function flow(x, s) -> u: how fast a height x (B, 1) moves at time s (B, 1), from 0 (picture) to 1 (static),
+along the straight path x = (1 - s) x0 + s eps. `as_predict` makes of it what every model here is asked for, the noise
+in our one scaling; `straightened` leads back from a path of Steps.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ...figures import PALETTE, Figure, axes
+from ...mixing import eps_of
+from ...protocol import Predict
+from ...sampling import denoise
+from ...schedules import straight
+from ...trajectory import Step
+from . import illness
+
+Flow = Callable[[Tensor, Tensor], Tensor]
+SCHEDULE = straight()
+HEAPS, SHARES, SPREAD = (-1.2, 0.4, 1.2), (0.4, 0.2, 0.4), 0.08  # where the heaps lie, how full, how wide each is
+EDGE = 2.6  # how high a plot reaches
+PATIENTS = {1: "one chord", 2: "healthy", 3: "ends exchanged", 4: "shuffled"}  # what was done to the pairs of each
+
+
+def heights(n: int, seed: int = 0) -> Tensor:
+    """n pictures of one pixel, of three heaps: (n, 1)."""
+    dice = torch.Generator().manual_seed(seed)
+    which = torch.multinomial(torch.tensor(SHARES), n, replacement=True, generator=dice)              # (n,)
+    return (torch.tensor(HEAPS)[which] + SPREAD * torch.randn(n, generator=dice))[:, None]            # (n, 1)
+
+
+def static(n: int, seed: int = 1) -> Tensor:
+    """n heights of static: (n, 1)."""
+    return torch.randn(n, 1, generator=torch.Generator().manual_seed(seed))
+
+
+def fan(n: int) -> Tensor:
+    """n heights that lie as those of static do, evenly: (n, 1), from below to above."""
+    return torch.distributions.Normal(0, 1).icdf((torch.arange(n) + 0.5) / n)[:, None]
+
+
+def flow_of_heaps(centres: Tensor, shares: Sequence[float], spread: float) -> Flow:
+    """The perfect flow to heaps around `centres` (K, D), so full and all so wide: at each place and time the mean of
+    eps - x0 over all lines through it, which no loss can beat. Computed, not learned."""
+    def flow(x: Tensor, s: Tensor) -> Tensor:
+        wide = ((1 - s) * spread) ** 2 + s**2                                                         # (B, 1)
+        away = x[:, None] - (1 - s)[..., None] * centres.to(x)                                        # (B, K, D)
+        weights = (torch.tensor(shares).to(x).log() - away.square().sum(dim=2) / (2 * wide)).softmax(dim=1)
+        kept = ((1 - s) * spread**2 / wide)[..., None]                                                # (B, 1, 1)
+        x0 = (weights[..., None] * (centres.to(x) + kept * away)).sum(dim=1)                          # (B, D)
+        return (x - x0) / s
+
+    return flow
+
+
+perfect_flow = flow_of_heaps(torch.tensor(HEAPS)[:, None], SHARES, SPREAD)
+
+
+def flow_of_pairs(x0: Tensor, eps: Tensor, wide: float = 0.08) -> Flow:
+    """The flow that such pairs (N, 1) teach: at each place the mean of eps - x0 over the lines that pass within `wide`
+    of it, the nearer the more (a kernel regression; no network)."""
+    def flow(x: Tensor, s: Tensor) -> Tensor:
+        lines = (1 - s) * x0.T + s * eps.T                                                            # (B, N)
+        weights = (-((x - lines) ** 2) / (2 * wide**2)).softmax(dim=1)
+        return weights @ (eps - x0)
+
+    return flow
+
+
+def as_predict(flow: Flow) -> Predict:
+    """A flow asked as every model is, predict(x_t, t) -> eps, in our scaling: x_t is the straight path's x divided by
+    sqrt((1 - s)^2 + s^2)."""
+    def predict(x_t: Tensor, t: int) -> Tensor:
+        s = (t + 1) / (len(SCHEDULE) + 1)
+        x = ((1 - s) ** 2 + s**2) ** 0.5 * x_t                                                        # (B, ...)
+        with torch.no_grad():
+            u = flow(x, torch.full((len(x), 1), s))
+        return eps_of(u, x_t, SCHEDULE.alpha_bar(t), "u")
+
+    return predict
+
+
+def walked(flow: Flow, eps: Tensor, n: int) -> list[Step]:
+    """The path of a flow from static eps (B, ...) in n calls: Steps, as of every model."""
+    return list(denoise(as_predict(flow), SCHEDULE, eps, SCHEDULE.timesteps(n)))
+
+
+def straightened(path: Iterable[Step]) -> tuple[np.ndarray, np.ndarray]:
+    """A path on the straight schedule as it is without our scaling: the times 1 - s (n,), from static to picture, and
+    the heights x = x_t / (sqrt(alpha_bar) + sqrt(1 - alpha_bar)), (n, B)."""
+    roots = [(step.alpha_bar**0.5, (1 - step.alpha_bar) ** 0.5) for step in path]
+    x = [step.x_t.flatten() / sum(both) for step, both in zip(path, roots, strict=True)]
+    return np.array([a / (a + b) for a, b in roots]), torch.stack(x).numpy()
+
+
+def crossings(before: Tensor, after: Tensor) -> float:
+    """The share (0-1) of all pairs of lines that cross on the way from heights `before` (B, 1) to `after` (B, 1)."""
+    turned = (before - before.T).sign() * (after - after.T).sign() < 0                                # (B, B)
+    return float(turned.sum()) / (len(before) * (len(before) - 1))
+
+
+def w1(drawn: Tensor, real: Tensor) -> float:
+    """How far heights (N, 1) must be moved, on the average, to lie as others (M, 1) do: Wasserstein's distance in one
+    dimension, the mean difference of their quantiles."""
+    where = (torch.arange(500, dtype=torch.float64) + 0.5) / 500
+    quantiles = [torch.quantile(x.flatten().double(), where) for x in (drawn, real)]
+    return float((quantiles[0] - quantiles[1]).abs().mean())
+
+
+def sick_pairs(patient: int, n: int = 500) -> tuple[Tensor, Tensor]:
+    """The pairs x0, eps (n, 1) that patient 1 to 4 was taught with: those of one round of reflow, or spoilt ones.
+    Raises LabError for another number."""
+    what, eps = illness(PATIENTS, patient), static(n, 7)
+    x0 = walked(perfect_flow, eps, 1 if what == "one chord" else 40)[-1].x0
+    return {"shuffled": (x0, eps.roll(1, 0)), "ends exchanged": (eps, x0)}.get(what, (x0, eps))
+
+
+class Paths(NamedTuple):
+    """What one plot shows: `lines`, times (n,) and heights (n, B); `under`, others that are pale; `role`, a colour of
+    PALETTE; `landed` (N, 1), whose heap is drawn at the right edge, or None."""
+
+    lines: tuple[np.ndarray, np.ndarray]
+    under: tuple[np.ndarray, np.ndarray] | None = None
+    role: str = "guess"
+    landed: Tensor | None = None
+
+
+def over_time(panels: Mapping[str, Paths], alt: str, caption: str = "", marks: bool = False) -> Figure:
+    """Heights over time, static on the left and pictures on the right, a plot for each title; at the right edge of each
+    the heaps of the data, and where its lines land. `marks` puts a dot where each call is made."""
+    figure, plots = axes(*((10, 3.9) if len(panels) > 1 else (9, 3.9)), columns=len(panels), sharey=True)
+    real = heights(4000, 3)
+    for plot, (title, paths) in zip(np.ravel(plots), panels.items(), strict=True):
+        if paths.under is not None:
+            plot.plot(*paths.under, color="#cccccc", linewidth=1)
+        times, x = paths.lines
+        plot.plot(times, x, color=PALETTE[paths.role], linewidth=1.3)
+        if marks:
+            plot.plot(np.repeat(times[:-1], x.shape[1]), x[:-1].ravel(), "o", color=PALETTE[paths.role], markersize=4)
+        _heap(plot, real, "signal", filled=False)
+        _heap(plot, paths.landed if paths.landed is not None else torch.tensor(x[-1])[:, None], paths.role)
+        plot.set(xlim=(0, 1.3), ylim=(-EDGE, EDGE), yticks=[])
+        plot.set_xticks([0, 1], ["static", "picture"], fontsize=15)
+        plot.set_title(title, fontsize=16)
+    np.ravel(plots)[0].set_ylabel("brightness", fontsize=15)
+    drawn = Figure(figure, alt, caption)
+    drawn.image = drawn.image.quantize(24, dither=Image.Dither.NONE)  # many thin lines are heavy
+    return drawn
+
+
+def _heap(plot, points: Tensor, role: str, filled: bool = True) -> None:
+    """A heap of heights that lies at the right edge."""
+    counts, edges = np.histogram(points.flatten().numpy().clip(-EDGE, EDGE), bins=80, range=(-EDGE, EDGE))
+    wide = 1.02 + 0.26 * np.minimum(counts / len(points) / 0.16, 1)
+    y = (edges[1:] + edges[:-1]) / 2
+    if filled:
+        plot.fill_betweenx(y, 1.02, wide, color=PALETTE[role], alpha=0.55, step="mid", linewidth=0)
+    else:
+        plot.plot(wide, y, color=PALETTE[role], linewidth=2, drawstyle="steps-mid")
+
+
+def ring_heaps(n: int = 8, radius: float = 1.1) -> Tensor:
+    """The middles of n heaps on a circle, as worlds.points has them: (n, 2)."""
+    angle = torch.arange(n) * 2 * torch.pi / n
+    return radius * torch.stack([angle.cos(), angle.sin()], dim=1)
+
+
+def far_and_near(drawn: Tensor, real: Tensor, heaps: Tensor, reach: float) -> tuple[float, float]:
+    """Two numbers that are read together: the energy distance 2 E|X - Y| - E|X - X'| - E|Y - Y'| of drawn (N, D) and
+    real points (M, D) (Szekely and Rizzo, 2013), and the share (0-1) of drawn points within `reach` of one of the heaps
+    (K, D)."""
+    between, within, among = (torch.cdist(a, b).mean() for a, b in ((drawn, real), (drawn, drawn), (real, real)))
+    return float(2 * between - within - among), float((torch.cdist(drawn, heaps).amin(dim=1) < reach).float().mean())

@@ -1,0 +1,96 @@
+"""The flows of lesson 12: a straight path read as Steps, what they count, and the icons student of two calls."""
+
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import torch
+
+from diffusion_lab import Toy, noise, straight
+from diffusion_lab.coursework.lessons import flows
+from diffusion_lab.coursework.lessons.flows import flow_of_heaps, heights, static, straightened, walked
+from diffusion_lab.coursework.lessons.lesson_12 import flow_loss
+from diffusion_lab.errors import LabError
+from diffusion_lab.objectives import Objective
+from diffusion_lab.places import WEIGHTS
+from diffusion_lab.recipes import icons_two_calls as recipe
+from diffusion_lab.worlds import icons
+
+
+def test_the_perfect_flow_to_one_heap_is_the_one_of_a_bell():
+    x, s = noise((2,), [1, 2, 3]), torch.tensor([[0.2], [0.5], [0.9]])
+    centre, spread = torch.tensor([[0.3, -0.4]]), 0.25
+    wide = (1 - s) ** 2 * spread**2 + s**2
+    x0 = centre + (1 - s) * spread**2 / wide * (x - (1 - s) * centre)
+    assert torch.allclose(flow_of_heaps(centre, (1.0,), spread)(x, s), (x - x0) / s, atol=1e-5)
+
+
+def test_a_straight_path_is_read_as_steps_and_led_back_to_straight_lines():
+    eps, picture = static(9), 0.7
+    times, x = straightened(walked(flow_of_heaps(torch.tensor([[picture]]), (1.0,), 1e-3), eps, 7))
+    assert times[0] == pytest.approx(1 / 1001, abs=1e-4) and times[-1] == 1 and len(times) == 8
+    lines = times[:, None] * picture + (1 - times[:, None]) * x[0] / (1 - times[0])
+    assert np.abs(x - lines).max() < 3e-3
+
+
+def test_the_loss_of_a_flow_is_the_packages_objective_in_our_scaling():
+    schedule, x0, eps, t = straight(), noise((2,), [1, 2, 3]), noise((2,), [4, 5, 6]), torch.tensor([10, 500, 900])
+    s = ((t + 1) / 1001)[:, None]
+
+    def network(x, s):
+        return torch.tanh(x) + s
+
+    def in_our_scaling(x_t, t, condition):
+        return network(((1 - s) ** 2 + s**2) ** 0.5 * x_t, s)
+
+    assert torch.allclose(flow_loss(network, x0, eps, s), Objective(schedule, "u")(in_our_scaling, x0, eps, t))
+
+
+def test_pairs_teach_the_flow_along_their_line():
+    x0, eps = torch.tensor([[0.5], [-3.0]]), torch.tensor([[1.5], [-3.5]])
+    flow = flows.flow_of_pairs(x0, eps)
+    assert torch.allclose(flow(torch.tensor([[1.0], [-3.1]]), torch.tensor([[0.5], [0.2]])), eps - x0)
+
+
+def test_what_is_counted():
+    two, turned = torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [0.0]])
+    assert (flows.crossings(two, turned), flows.crossings(two, two)) == (1, 0)
+    drawn = heights(3000)
+    assert flows.w1(drawn + 0.25, drawn) == pytest.approx(0.25, abs=1e-6)
+    ring = flows.ring_heaps()
+    assert ring.norm(dim=1).tolist() == pytest.approx([1.1] * 8)
+    far, near = flows.far_and_near(ring + 0.05, ring + 0.05, ring, 0.27)
+    assert (far, near) == (pytest.approx(0, abs=1e-6), 1)
+    far, near = flows.far_and_near(torch.zeros(8, 2), ring, ring, 0.27)
+    within = torch.cdist(ring, ring).mean()
+    assert (far, near) == (pytest.approx(float(2 * 1.1 - within), abs=1e-5), 0)
+
+
+def test_each_set_of_pairs_is_spoilt_as_it_is_called():
+    pairs = {what: flows.sick_pairs(patient, 200) for patient, what in flows.PATIENTS.items()}
+    crossed = {what: flows.crossings(eps, x0) for what, (x0, eps) in pairs.items()}
+    assert crossed["healthy"] == 0 and 0.4 < crossed["shuffled"] < 0.6
+    assert float(pairs["one chord"][0].std()) < 0.01 < float(pairs["healthy"][0].std())
+    assert torch.equal(pairs["ends exchanged"][0], pairs["healthy"][1])
+    with pytest.raises(LabError, match="from 1 to 4"):
+        flows.sick_pairs(5)
+
+
+def test_the_icons_student_is_small_asks_once_and_twice_in_all():
+    student = Toy.load("icons-two-calls")
+    assert (student.n, student.guidance_scale) == (2, 1.0) and Toy.load("icons").n == 50
+    assert (WEIGHTS / "icons_two_calls/model.safetensors").stat().st_size <= 200_000
+    assert len(list(student.steps("red circle"))) == 3                         # two calls, and the arrival
+
+
+def test_the_students_recipe_halves_and_saves(tmp_path, monkeypatch, capsys):
+    few = icons.sample(40, 1, "train")
+    monkeypatch.setattr(recipe.icons, "sample", lambda n, seed, split: few)
+    monkeypatch.setattr(recipe, "HALVINGS", ((2, 2, 1.0), (1, 1, 0.5)))
+    before = Toy(recipe.CONFIG).network.state_dict()
+    recipe.run(Namespace(out=tmp_path / "student"))
+    made = Toy.load(tmp_path / "student")
+    after = made.network.state_dict()
+    assert made.n == 2 and any(not torch.equal(after[k], before[k].half().float()) for k in after)
+    with pytest.raises(LabError, match="a new folder was expected"):
+        recipe.run(Namespace(out=tmp_path / "student"))
