@@ -24,20 +24,23 @@ def main() -> None:
     rounds = given.parse_args().rounds
     teacher, turbo = (StableDiffusion.load(name, device="cpu") for name in ("tiny-sd", "tiny-sd-turbo"))
 
-    def draw(sd: StableDiffusion, n: int) -> None:
-        *_, last = sd.steps(WORDS, n=n)
-        sd.decode(last.x0)
+    def draw(call: tuple[StableDiffusion, int] | bool) -> None:
+        if isinstance(call, bool):
+            turbo.decode(x0, quick=call)
+            return
+        *_, last = call[0].steps(WORDS, n=call[1])
+        call[0].decode(last.x0)
 
     kinds = {f"{teacher.name}, 20 guided steps": (teacher, 20)}
     kinds |= {f"{turbo.name}, {n} call{'s' * (n > 1)}": (turbo, n) for n in (4, 2, 1)}
-    kinds["decoding alone"] = None
+    kinds |= {"decoding alone": False, "the small decoder alone": True}
     x0, times = torch.zeros(1, *turbo.shape), {name: [] for name in kinds}
     for call in kinds.values():
-        draw(*call) if call else turbo.decode(x0)
+        draw(call)
     for _ in range(rounds):
         for name, call in kinds.items():
             start = time.process_time()
-            draw(*call) if call else turbo.decode(x0)
+            draw(call)
             times[name].append(time.process_time() - start)
     base = min(next(iter(times.values())))
     print(f"fastest of {rounds}, {torch.get_num_threads()} threads, CPU")

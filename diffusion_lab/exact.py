@@ -105,8 +105,8 @@ class Exact:
             raise LabError("a data set of pictures was expected; one of points came; use a picture world")
         return fitted(image, self.shape)
 
-    def picture(self, x: Tensor) -> list[Image.Image]:
-        """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
+    def picture(self, x: Tensor, quick: bool = False) -> list[Image.Image]:
+        """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]; always `quick`."""
         return as_pictures(x)
 
     def steps(self, prompt: str | Sequence[str] = "", *, n: int | None = None, guidance_scale: float | None = None,

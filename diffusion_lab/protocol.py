@@ -152,8 +152,8 @@ class Model(Protocol):
     def encode(self, image: Image.Image) -> Tensor:
         """A picture as a clean sample x0 (1, *shape), resized to the model's own size."""
 
-    def picture(self, x: Tensor) -> list[Image.Image]:
-        """Clean samples (B, *shape) as B pictures."""
+    def picture(self, x: Tensor, quick: bool = False) -> list[Image.Image]:
+        """Clean samples (B, *shape) as B pictures; `quick`: nearly the same ones in less time, where a model can."""
 
     def steps(self, prompt: str | Sequence[str], *, n: int | None = None, guidance_scale: float | None = None,
               negative_prompt: str = "", seed: int | Sequence[int] = 0, sampler: str | None = None,

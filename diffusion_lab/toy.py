@@ -161,8 +161,8 @@ class Toy:
         self._pictures_only()
         return fitted(image, self.shape)
 
-    def picture(self, x: Tensor) -> list[Image.Image]:
-        """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]."""
+    def picture(self, x: Tensor, quick: bool = False) -> list[Image.Image]:
+        """Samples (B, 3, H, W) as pictures, values clipped to [-1, 1]; always `quick`."""
         self._pictures_only()
         return as_pictures(x)
 

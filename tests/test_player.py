@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -355,6 +356,24 @@ def test_a_preview_gives_no_riddle_away(shown, ask, monkeypatch):
     assert drawn == [frames.picture(VIEWS[view].pixels(path, i, 0, 3.3)[0], 192) for i, view in at]
     assert [f"step {k} of 12" in html for k, html in enumerate(previews, 1)] == [True] * 12 + [False]
     assert all(("what you will see" in html) == bool(ask) for html in previews)
+
+
+def test_a_preview_is_decoded_where_that_is_quick(shown, monkeypatch):
+    """Numbers that are none are hatched, as without a decoder."""
+    monkeypatch.setattr(importlib.import_module("diffusion_lab.player.watch"), "EVERY", -1)
+    steps, drawn = made.latents(3), []
+    broken = replace(steps[1], eps=steps[1].eps * float("nan"))
+
+    def quick(x0):
+        drawn.append(x0)
+        return torch.full((len(x0), 128, 128, 3), 40 * len(drawn)).byte()
+
+    watch(Steps([steps[0], broken, *steps.steps[2:]], steps.recipe, steps.to_rgb, preview=quick))
+    pages = [output["data"]["text/html"] for output in shown if "<progress" in output["data"]["text/html"]]
+    flat = [frames.picture(np.full((128, 128, 3), 40 * k, np.uint8), 192) in page for k, page in
+            zip((1, 0, 2, 3), pages, strict=True)]  # fmt: skip
+    assert flat == [True, False, True, True]
+    assert torch.equal(torch.cat(drawn), torch.cat([step.x0[:1] for step in (steps[0], *steps.steps[2:])]))
 
 
 def test_watch_keeps_what_there_is_when_interrupted(shown):

@@ -9,7 +9,7 @@ import functools
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
+from diffusers import AutoencoderTiny, AutoPipelineForImage2Image, AutoPipelineForInpainting
 from PIL import Image
 from sd_fixtures import folder, grey_levels_apart, model, untouched
 
@@ -17,6 +17,7 @@ from diffusion_lab import Toy, Trajectory
 from diffusion_lab.errors import LabError
 from diffusion_lab.guidance import guided
 from diffusion_lab.noising import noise
+from diffusion_lab.places import Habits
 from diffusion_lab.sampling import denoise
 from diffusion_lab.stable_diffusion import StableDiffusion, record
 from diffusion_lab.stable_diffusion.pictures import fit_to_rgb
@@ -307,6 +308,21 @@ def test_encode_and_decode(sd):
     assert torch.equal(latent, expected)
     assert sd.encode(Image.new("L", (300, 20))).shape == (1, *sd.shape)
     assert sd.decode(latent).shape == (1, 64, 64, 3) and sd.decode(latent).dtype == torch.uint8
+
+
+def test_a_quick_picture_is_the_small_decoder_s_or_else_the_vae_s(sd):
+    latent = sd.encode(picture(sd))
+    assert sd.tiny_vae is None and torch.equal(sd.decode(latent, quick=True), sd.decode(latent))
+    assert sd.steps("a cat", n=2).preview is None
+    network = AutoencoderTiny(decoder_block_out_channels=(8,) * 4, encoder_block_out_channels=(8,) * 4).eval()
+    tiny = StableDiffusion(sd.pipeline, Habits("tiny"), network)
+    with torch.no_grad():
+        expected = tiny.tiny_vae.decode(latent).sample
+    expected = ((expected.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    assert (tiny.decode(latent, quick=True).int() - expected.int()).abs().max() <= 1
+    assert np.array_equal(tiny.picture(latent, quick=True)[0], tiny.decode(latent, quick=True)[0].numpy())
+    assert torch.equal(tiny.decode(latent), sd.decode(latent)) and not torch.equal(tiny.decode(latent), expected)
+    assert torch.equal(tiny.steps("a cat", n=2).preview(latent), tiny.decode(latent, quick=True))
 
 
 def test_linear_preview_is_the_best_fit(sd):

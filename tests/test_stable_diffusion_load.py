@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 from sd_fixtures import build, folder, half
 
@@ -54,13 +55,22 @@ def empty_tokenizer(path):
     CLIPTokenizer(model_max_length=77).save_pretrained(path / "tokenizer")
 
 
+def small_decoder(change):
+    """Beside the other parts, then changed."""
+    def put(path):
+        AutoencoderTiny().half().save_pretrained(path / "tiny_vae")
+        change(path)
+
+    return put
+
+
 def pickled(path):
     torch.save(load_file(path / UNET), path / "unet/diffusion_pytorch_model.bin")
     (path / UNET).unlink()
 
 
 UNET, VAE = (f"{part}/diffusion_pytorch_model.safetensors" for part in ("unet", "vae"))
-TEXT = "text_encoder/model.safetensors"
+TEXT, TINY = "text_encoder/model.safetensors", "tiny_vae/diffusion_pytorch_model.safetensors"
 FAULTS = {
     "no model_index.json": (remove("model_index.json"), "config.json or model_index.json.* a folder without these"),
     "another pipeline": (setting("model_index.json", _class_name="FluxPipeline"), "a FluxPipeline came; give a Stable"),
@@ -82,6 +92,11 @@ FAULTS = {
     "a tensor of the text encoder lost": (
         lose(TEXT, "text_model.encoder.layers.1.mlp.fc1.weight"), "1 are missing, encoder.layers.1.mlp.fc1.weight"),
     "a tensor of the vae lost": (lose(VAE, "decoder.mid_block.attentions.0.query.weight"), "to_q.weight among them"),
+    "a small decoder without weights": (small_decoder(remove(TINY)), "weights .* were expected in .*tiny_vae"),
+    "a small decoder of another size": (
+        small_decoder(setting("tiny_vae/config.json", decoder_block_out_channels=[16] * 4)), "decoder .* not load"),
+    "a tensor of the small decoder lost": (
+        small_decoder(lose(TINY, "decoder.layers.0.weight")), "1 are missing, decoder.layers.0.weight among them"),
     "a scheduler without numbers": (
         write("scheduler/scheduler_config.json", "{}"), "num_train_timesteps, .* were expected in .*scheduler_config"),
     "own numbers that are no JSON": (write("diffusion_lab.json", "{"), "a file of settings was expected"),

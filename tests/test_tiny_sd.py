@@ -2,11 +2,13 @@
 resume."""
 
 import contextlib
+import inspect
 import json
 import os
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from diffusion_lab.worlds import scenes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from diffusers import StableDiffusionPipeline
+    from diffusers import AutoencoderTiny, StableDiffusionPipeline
 
     from diffusion_lab.recipes.tiny_sd import (
         SHIPPED,
@@ -33,6 +35,7 @@ with warnings.catch_warnings():
         export,
         probes,
         stages,
+        tiny_vae,
         tokenizer,
         unet,
         vae,
@@ -41,11 +44,14 @@ with warnings.catch_warnings():
     from diffusion_lab.stable_diffusion import StableDiffusion
 
 
+DECIBELS = 26.0  # of the shipped small decoder, on eight windows
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     """The state of a training of two steps a stage."""
     settings = Settings(tmp_path_factory.mktemp("tiny_sd"), drawn=90, steps=2, batch=16, workers=1)
-    for stage in ("reader", "second", "vae", "latents", "unet"):
+    for stage in ("reader", "second", "vae", "latents", "unet", "tiny-vae"):
         stages.BY_NAME[stage](settings)
     return settings
 
@@ -232,6 +238,46 @@ def test_the_folder_names_the_shipped_habits_and_a_preview_of_its_own(toy):
     fitted = torch.tensor(export.habits(shipped.pipeline)["to_rgb"])
     assert torch.allclose(shipped.to_rgb, fitted, atol=0.05)  # another draw of scenes moves it as much as 0.03
     assert made.to_rgb.shape == (5, 3) and not torch.allclose(made.to_rgb, shipped.to_rgb, atol=0.05)
+
+
+def test_the_small_decoder_learns_from_the_vae_of_its_own_folder(toy):
+    """Eight scenes, then eight guesses; the folder has the small decoder, which plain diffusers loads silently."""
+    sd = StableDiffusion.load(toy.out / "tiny_sd")
+    pairs = load_file(toy.out / "tiny_vae" / "pairs.safetensors")
+    came = scenes.windows(16, tiny_vae.SEED, "train")
+    x0, images, masks = pairs["x0"].float(), pairs["images"], pairs["masks"]
+    assert torch.equal(masks, torch.from_numpy(came.masks)) and (images.int() - sd.decode(x0)).abs().max() <= 1
+    encoded = vae.encode(sd.pipeline.vae, evaluation.to_pixels(came.images))
+    scale = encoded.abs().max()
+    assert (x0 - encoded)[:8].abs().max() < 2e-3 * scale and (x0 - encoded)[8:].abs().mean() > 0.05 * scale
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny = AutoencoderTiny.from_pretrained(toy.out / "tiny_sd" / "tiny_vae")
+    assert torch.equal(tiny.decoder.layers[0].weight, sd.tiny_vae.decoder.layers[0].weight)
+    assert set(json.loads((toy.out / "tiny_sd" / "tiny_vae" / "config.json").read_text())) <= {
+        "_class_name", "_diffusers_version", *inspect.signature(AutoencoderTiny.__init__).parameters}
+    loss = tiny_vae.TinyVaeLoss(x0[:1], images[:1], masks[:1])  # all eight that a step sees are the same
+    pixels, mask = loss.pictures.batch(torch.tensor([0]))
+    eight, latents = pixels.expand(8, -1, -1, -1), x0[:1].expand(8, -1, -1, -1)
+    perfect = SimpleNamespace(decoder=lambda _: eight, encoder=lambda _: latents)
+    assert loss(perfect, torch.Generator()) == 0
+    perfect.decoder = lambda _: eight + 0.1
+    expected = vae.difference(pixels + 0.1, pixels, mask)
+    assert float(loss(perfect, torch.Generator())) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_the_optimiser_by_adamw_has_the_ends_of_the_small_decoder():
+    shapes = {name: tuple(p.shape[:2]) for name, p in tiny_vae.new_tiny_vae().named_parameters()
+              if tiny_vae.by_adamw(name)}  # fmt: skip
+    assert sorted(shapes.values()) == [(3, 32), (4, 8), (8, 3), (32, 4)]
+
+
+def test_the_shipped_small_decoder_draws_as_the_vae_does():
+    sd, path = StableDiffusion.load(SHIPPED), SHIPPED / "tiny_vae" / "diffusion_pytorch_model.safetensors"
+    assert path.stat().st_size < 6e5 and isinstance(StableDiffusion.load("tiny-sd-turbo").tiny_vae, AutoencoderTiny)
+    x0 = vae.encode(sd.pipeline.vae, evaluation.to_pixels(scenes.windows(8, 12345).images))
+    near = evaluation.psnr(sd.decode(x0).numpy(), sd.decode(x0, quick=True).numpy())
+    assert near == pytest.approx(DECIBELS, abs=0.05)
 
 
 def test_a_coffee_is_over_in_time_on_a_machine_that_slows_down(toy, tmp_path):

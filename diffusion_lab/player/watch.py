@@ -38,13 +38,13 @@ def watch(steps: Iterable[Step], model=None, *, ask: str = "", rest: str = "resu
     asked = [key for key in known(views) or () if VIEWS[key].beside]  # what the first step has, or none
     recipe = getattr(steps, "recipe", Recipe())
     to_rgb = getattr(steps, "to_rgb", getattr(model, "to_rgb", None))
-    decode = getattr(steps, "decode", None) or _decoder(model)
+    decode, quick = getattr(steps, "decode", None) or _decoder(model), getattr(steps, "preview", None)
     made = Trajectory([], recipe, to_rgb, decode=decode)
     preview = display(HTML(EMPTY), display_id=True) if _in_a_page() else None
 
     def show() -> None:
         if preview is not None:
-            preview.update(HTML(_preview(made, index, ask)))
+            preview.update(HTML(_preview(made, index, ask, quick)))
 
     try:
         stopped = _collect(steps, made, index, asked, show)
@@ -101,11 +101,16 @@ def _in_a_page() -> bool:
     return get_ipython() is not None and type(get_ipython()).__name__ != "TerminalInteractiveShell"
 
 
-def _preview(made: Trajectory, index: int, ask: str) -> str:
-    """How far a path is: the newest guess, or while a riddle is made what it will begin with."""
+def _preview(made: Trajectory, index: int, ask: str, quick: Callable[[Tensor], Tensor] | None) -> str:
+    """How far a path is: the newest guess, decoded where that is `quick`, or while a riddle is made what it will begin
+    with."""
     step, k = made[-1], paths.walked(made)
-    n = max(made.recipe.n, k)
-    pixels, _ = VIEWS["x_t"].pixels(made, 0, index, 3.3) if ask else VIEWS["x0"].pixels(made, len(made) - 1, index, 3.3)
+    n, x0 = max(made.recipe.n, k), step.x0[index : index + 1]
+    if quick and not ask and torch.isfinite(x0).all():
+        pixels = quick(x0)[0].numpy()
+    else:
+        key, i = ("x_t", 0) if ask else ("x0", len(made) - 1)
+        pixels, _ = VIEWS[key].pixels(made, i, index, 3.3)
     what = "what you will see at the first step" if ask else f"the guess of the picture at step {k}"
     return (f'<div style="font:16px system-ui,sans-serif"><img src="{frames.picture(pixels, 192)}" width="192" '
             f'alt="{what}"/><br>'

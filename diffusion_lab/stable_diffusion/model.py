@@ -27,14 +27,15 @@ from .walk import Walk, set_timesteps
 
 
 class StableDiffusion:
-    """A Stable Diffusion: latents are its samples, a U-Net guesses their noise, a VAE turns them into pictures.
+    """A Stable Diffusion: latents are its samples, a U-Net guesses their noise, a VAE turns them into pictures; and
+    where its folder has one, a small decoder, `tiny_vae`, nearly the same pictures in less time (else None).
 
     `pipeline` is diffusers' own; `shape` (C, h, w) of one latent; `schedule`; and its `habits`: `name`; `n`,
     `guidance_scale` and `sampler`, what `steps` takes where nothing else is said; the preview `to_rgb`.
     """
 
-    def __init__(self, pipeline, habits: Habits):
-        self.pipeline, self.name, self._stated_to_rgb = pipeline, habits.name, habits.to_rgb
+    def __init__(self, pipeline, habits: Habits, tiny_vae=None):
+        self.pipeline, self.tiny_vae, self.name, self._stated_to_rgb = pipeline, tiny_vae, habits.name, habits.to_rgb
         self.n, self.guidance_scale, self.sampler = habits.n, as_scale(habits.guidance_scale), habits.sampler
         self.schedule = schedule_of(pipeline.scheduler, self.name)
         width, height = pictures.picture_size(pipeline)
@@ -118,7 +119,8 @@ class StableDiffusion:
         check_interval(recipe.guidance_interval, scribe.ts)
         pushes = [guides(t, recipe.guidance_scale, recipe.guidance_interval) for t in scribe.ts]
         scales = [recipe.guidance_scale if pushed else 1 for pushed in pushes]
-        return Steps(self._walked(walk, scribe, (away, condition), scales), recipe, self.to_rgb, self.decode)
+        preview = self.tiny_vae and functools.partial(self.decode, quick=True)
+        return Steps(self._walked(walk, scribe, (away, condition), scales), recipe, self.to_rgb, self.decode, preview)
 
     @torch.no_grad()
     def _walked(self, walk: Walk, scribe: Scribe, conditions: tuple, scales: Sequence[float]) -> Iterator[Step]:
@@ -143,14 +145,17 @@ class StableDiffusion:
         """The latent x0 (1, C, h, w) of a picture (PIL, or uint8 (H, W, 3)), cut to the model's size; float32, CPU."""
         return pictures.encode(self.pipeline, image)
 
-    def decode(self, x0: Tensor) -> Tensor:
-        """The pictures uint8 (B, H, W, 3), on the CPU, of latents x0 (B, C, h, w), as the pipeline would show them."""
-        self._check_latents(x0)
-        return pictures.decode(self.pipeline, x0)
+    def decode(self, x0: Tensor, quick: bool = False) -> Tensor:
+        """The pictures uint8 (B, H, W, 3), on the CPU, of latents x0 (B, C, h, w), as the pipeline would show them.
 
-    def picture(self, x: Tensor) -> list[Image.Image]:
-        """The pictures of latents x (B, C, h, w)."""
-        return [Image.fromarray(one) for one in self.decode(x).numpy()]
+        `quick`: as the small decoder does, where there is one: for previews; the VAE remains the judge.
+        """
+        self._check_latents(x0)
+        return pictures.decode(self.pipeline, x0, self.tiny_vae if quick else None)
+
+    def picture(self, x: Tensor, quick: bool = False) -> list[Image.Image]:
+        """The pictures of latents x (B, C, h, w); `quick` as in `decode`."""
+        return [Image.fromarray(one) for one in self.decode(x, quick).numpy()]
 
     def use(self, preset: str) -> str:
         """Draw as a preset says from now on: what `steps` does where nothing else is said.

@@ -31,12 +31,13 @@ def encode(pipeline, image: Image.Image | np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
-def decode(pipeline, x0: Tensor) -> Tensor:
-    """The pictures, uint8 (B, H, W, 3) on the CPU, of latents x0 (B, C, h, w), as the pipeline itself shows them.
+def decode(pipeline, x0: Tensor, vae=None) -> Tensor:
+    """The pictures, uint8 (B, H, W, 3) on the CPU, of latents x0 (B, C, h, w), as the pipeline itself shows them; or as
+    another `vae` for the same latents does.
 
     Within one grey level of a pipeline that diffusers loaded, whose VAE has another memory format (loading/load.py).
     """
-    pixels = _pixels(pipeline, x0)
+    pixels = _pixels(pipeline, x0, vae)
     hidden = _hidden(pipeline, pixels)
     shown = as_uint8(pipeline, pixels)
     shown[torch.tensor(hidden)] = 0
@@ -54,8 +55,8 @@ def why_black(pipeline, x0: Tensor) -> str:
     return ""
 
 
-def _pixels(pipeline, x0: Tensor) -> Tensor:
-    vae = pipeline.vae
+def _pixels(pipeline, x0: Tensor, vae=None) -> Tensor:
+    vae = vae or pipeline.vae
     latent = x0.to(pipeline._execution_device, vae.dtype)
     with memory_edge():
         return vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0]  # (B, 3, H, W) in [-1, 1]

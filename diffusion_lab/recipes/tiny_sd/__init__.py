@@ -8,7 +8,7 @@ from ...files import expanded, made
 
 SHIPPED = Path(__file__).parents[2] / "weights" / "tiny_sd"
 GUIDANCE, N, SAMPLER = 2.5, 20, "dpmpp_2m_sde"  # fresh noise heals what a first guess got wrong
-STAGES = ("pictures", "reader", "second", "vae", "more", "latents", "unet", "export")
+STAGES = ("pictures", "reader", "second", "vae", "more", "latents", "unet", "export", "tiny-vae")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

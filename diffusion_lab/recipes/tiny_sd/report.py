@@ -101,7 +101,7 @@ def sharpness(images: np.ndarray) -> float:
 
 
 def uses(readers: dict, args: Namespace):
-    """Figures inpainted away, pictures made wider, and where words look."""
+    """Figures inpainted away, pictures made wider, how near the small decoder is, and where words look."""
     sd, n = StableDiffusion.load(args.folder, say=lambda line: None), max(4, args.n // 10)
     left = np.concatenate([after for _, after in probes.emptied(sd, n)])
     wide = np.concatenate(list(probes.widened(sd, n)))
@@ -110,6 +110,11 @@ def uses(readers: dict, args: Namespace):
         yield f"a figure inpainted with an empty place, nobody left (n = {n}, {which})", f"{alone.mean():.1%}"
         dark = evaluation.look(reader, wide[:, :, 128:])[0]["light"] == "none"
         yield f"128 outpainted to 256 at once, no second sun (n = {n}, {which})", f"{dark.mean():.1%}"
+    if sd.tiny_vae is not None:
+        with torch.no_grad():
+            x0 = vae.encode(sd.pipeline.vae, evaluation.to_pixels(scenes.windows(n, REAL[1]).images))
+        near = evaluation.psnr(sd.decode(x0).numpy(), sd.decode(x0, quick=True).numpy())
+        yield f"small decoder, PSNR against the VAE's pictures of windows (n = {n})", f"{near:.1f} dB"
     yield "the seam, as a ratio to the columns around it", f"{probes.seam(wide):.2f}"
     found = probes.looked(sd, max(4, int(0.12 * args.n)))
     told = ", ".join(f"{name} {value:.2f}" for name, value in found.items())

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ...evaluation import Reader, SecondReader
 from ...files import whole
+from ...stable_diffusion import StableDiffusion
 from ...training import (
     Optimisers,
     Progress,
@@ -22,7 +23,7 @@ from ...training import (
     train,
     warm_up_and_down,
 )
-from . import assembly, data, graphed, reader, unet, vae
+from . import SHIPPED, assembly, data, graphed, reader, tiny_vae, unet, vae
 from .assembly import save_weights
 from .settings import Settings
 
@@ -137,6 +138,23 @@ def train_unet(settings: Settings) -> None:
     assembly.put_together(settings.out)
 
 
+def train_tiny_vae(settings: Settings) -> None:
+    """The small decoder of the model that was trained in `out`, put into its folder, or else of the shipped one."""
+    folder = settings.out / "tiny_sd"
+    path, made = settings.out / "tiny_vae" / "pairs.safetensors", folder / "model_index.json"
+    if together.first() and not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        sd = StableDiffusion.load(folder if made.exists() else SHIPPED, device="cpu")
+        tiny_vae.save_pairs(sd, max(16, settings.drawn // 60), path)
+    together.wait()
+    loss = tiny_vae.TinyVaeLoss(**{name: x.to(settings.device) for name, x in assembly.weights_in(path).items()})
+    torch.manual_seed(60)
+    network = tiny_vae.new_tiny_vae().to(memory_format=torch.channels_last)
+    trained = run(settings, "tiny_vae", network, loss, settings.plan("tiny_vae", 4500),
+                  optimizer=muon_and_adamw(0.006, 2e-3, tiny_vae.by_adamw, 0.8), seed=60)  # fmt: skip
+    tiny_vae.export(trained, folder / "tiny_vae")
+
+
 def over_a_coffee(settings: Settings) -> None:
     """A U-Net and a text encoder of your own in `minutes` from nothing, on latents of the shipped VAE."""
     start = settings.clock()
@@ -150,5 +168,5 @@ BY_NAME = {
     "pictures": lambda settings: [pictures(settings, name) for name in ("first", "held-out")],
     "more": lambda settings: [pictures(settings, name) for name in ("more", "wide")],
     "reader": train_reader, "second": train_second, "vae": train_vae, "latents": encode, "unet": train_unet,
-    "export": lambda settings: together.first() and assembly.show(settings.out),
+    "export": lambda settings: together.first() and assembly.show(settings.out), "tiny-vae": train_tiny_vae,
 }  # fmt: skip
