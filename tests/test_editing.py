@@ -353,7 +353,7 @@ def test_the_box_around_a_figure():
     figure = np.zeros((20, 30), bool)
     figure[8:11, 2:20] = True
     box = recipe.box_of(figure)
-    assert np.argwhere(box)[0].tolist() == [2, 0] and np.argwhere(box)[-1].tolist() == [15, 24] and box.sum() == 14 * 25
+    assert np.argwhere(box)[0].tolist() == [2, 0] and np.argwhere(box)[-1].tolist() == [16, 25] and box.sum() == 15 * 26
 
 
 def test_the_table_of_edits_counts_what_is_kept_and_what_is_read(monkeypatch):

@@ -49,11 +49,11 @@ def prompt(subject: str, ride: str, colour: str, place: str) -> str:
 
 
 def box_of(figure: np.ndarray, margin: int = 6) -> np.ndarray:
-    """The rectangle around a figure (H, W), with a margin in pixels, below and at the right of one less: a mask,
-    bool (H, W)."""
+    """The rectangle around a figure (H, W), with a margin in pixels: a mask, bool (H, W)."""
     box = np.zeros(figure.shape, bool)
     rows, columns = (np.flatnonzero(figure.any(axis)) for axis in (1, 0))
-    box[max(rows[0] - margin, 0) : rows[-1] + margin, max(columns[0] - margin, 0) : columns[-1] + margin] = True
+    down, right = (slice(max(line[0] - margin, 0), line[-1] + 1 + margin) for line in (rows, columns))
+    box[down, right] = True
     return box
 
 
