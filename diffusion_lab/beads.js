@@ -1,5 +1,5 @@
 // The page's side of Beads: a band from static to picture with a few beads on it. Drag one, or Tab to it and use arrows.
-const WIDE = 960, LEFT = 40, RIGHT = 920, TOP = 44, BAND = 34, NS = "http://www.w3.org/2000/svg";
+const WIDE = 960, LEFT = 130, RIGHT = 920, TOP = 44, BAND = 34, NS = "http://www.w3.org/2000/svg";
 
 function render({model, el}) {
   const last = model.get("last"), others = model.get("others"), colours = model.get("colours");
@@ -33,7 +33,7 @@ function render({model, el}) {
     const y = TOP + BAND + 62 + 30 * row;
     draw("line", {x1: LEFT, x2: RIGHT, y1: y, y2: y, stroke: "#ddd"}, sheet);
     for (const t of times) draw("circle", {cx: x(t), cy: y, r: 7, fill: "#666"}, sheet);
-    draw("text", {x: RIGHT - 4, y: y - 6, fill: "#444", "text-anchor": "end", "font-size": 18}, sheet, name);
+    draw("text", {x: LEFT - 14, y: y + 6, fill: "#444", "text-anchor": "end"}, sheet, name);
   });
   let times = [...model.get("value")];
   const beads = times.map((_, k) => {

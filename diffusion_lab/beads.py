@@ -34,7 +34,8 @@ class Beads(anywidget.AnyWidget, ValueWidget):
     def __init__(self, timesteps: Sequence[int], schedule: Schedule, others: Mapping[str, Sequence[int]] | None = None):
         schedule = as_schedule(schedule)
         marks = {as_text(name, "a name"): _falling(schedule, times) for name, times in (others or {}).items()}
-        super().__init__(value=_falling(schedule, timesteps), last=len(schedule) - 1, others=marks)
+        super().__init__(value=_falling(schedule, timesteps), last=len(schedule) - 1, others=marks,
+                         layout={"width": "calc(100% - 4px)"})  # the whole band is to be seen
 
     @traitlets.validate("value")
     def _within(self, proposal) -> list[int]:

@@ -90,7 +90,8 @@ def _control(name: str, given, draw: Callable):
     widget.description = widget.description or name.replace("_", " ")
     if hasattr(widget, "style"):
         widget.style.description_width = "initial"
-    widget.layout.width = "min(100% - 4px, 32em)"  # it has a margin of 2 pixels
+    if widget.layout.width is None:  # one made for more room says so itself
+        widget.layout.width = "min(100% - 4px, 32em)"  # it has a margin of 2 pixels
     return widget
 
 

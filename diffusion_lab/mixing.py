@@ -13,7 +13,7 @@ from .errors import LabError
 
 TARGETS = ("eps", "x0", "v", "u")  # what a network may be asked for
 ALIKE = "draw it with torch.randn_like(x0)"
-GUESS = "let it guess one value for each value of x_t"
+GUESS = "it needs one value for each value of x_t"
 
 
 def add_noise(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ def as_whole(value, what: str, advice: str, least: int = 1, most: int | None = N
     whole = isinstance(number, Integral) and not isinstance(number, bool)
     if not whole or number < least or (most is not None and number > most):
         reach = f", {least} or more" if most is None else f" from {least} to {most}"
+        if isinstance(number, float) and number.is_integer():
+            advice = "it is whole, but a float: divide whole numbers with //, which gives no float"
         raise LabError(f"{what} is a whole number{reach}; {shortened(value)} came; {advice}")
     return int(number)
 

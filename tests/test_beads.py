@@ -6,6 +6,7 @@ import pytest
 from browser import address, browser, page, press, until
 
 from diffusion_lab.beads import Beads
+from diffusion_lab.controls import _control
 from diffusion_lab.errors import LabError
 from diffusion_lab.schedules import cosine
 
@@ -56,13 +57,20 @@ def test_timesteps_that_do_not_fall_are_told(wrong):
         assert beads.value == [5, 4]
 
 
+def test_the_band_is_as_wide_as_the_cell():
+    """Among controls that are short by themselves, sliders say, it keeps its own width: both ends are seen."""
+    beads = _control("beads", Beads(TIMES, cosine()), lambda beads: None)
+    assert beads.layout.width == "calc(100% - 4px)"
+    assert _control("t", (0, 9), lambda t: None).layout.width != beads.layout.width
+
+
 @pytest.mark.browser
 def test_beads_by_mouse_never_pass_each_other(shown):
     bead = shown.locator("[role=slider] circle").nth(1)
     box, band = bead.bounding_box(), shown.locator("svg").bounding_box()
     shown.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     shown.mouse.down()
-    shown.mouse.move(band["x"] + band["width"] * 0.5, box["y"])
+    shown.mouse.move(band["x"] + band["width"] * (130 + 920) / 2 / 960, box["y"])
     until(lambda: abs(times(shown)[1] - 500) <= 2, True)
     shown.mouse.move(band["x"] + band["width"], box["y"])
     until(lambda: times(shown), [999, 500, 499, 249])

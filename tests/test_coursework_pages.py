@@ -140,6 +140,7 @@ def test_guess_and_truth_are_told_together(guess, says):
 
 def test_units_and_digits():
     assert "You said 50 %; it is 12 %: 38 % too high" in repr(compare(50, 12, what="share", low=0, high=100, unit=" %"))
+    assert "You said 1 call; it is 16 calls" in repr(compare(1, 16, what="calls", low=1, high=50, unit="calls"))
     assert "You said 0.50; it is 0.12" in repr(compare(0.5, 0.123, what="share", low=0, high=1, digits=2))
 
 

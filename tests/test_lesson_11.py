@@ -10,8 +10,9 @@ import torch
 from diffusers.schedulers import AysSchedules
 
 from diffusion_lab import Toy
+from diffusion_lab.coursework.checks.answers import judge_diagnoses
 from diffusion_lab.coursework.lessons import board
-from diffusion_lab.coursework.lessons.lesson_11 import ORDERS, RUNS
+from diffusion_lab.coursework.lessons.board import BUDGET, ORDERS, RUNS
 from diffusion_lab.errors import LabError
 from diffusion_lab.evaluation import sliced_wasserstein
 from diffusion_lab.recipes import samplers
@@ -41,9 +42,19 @@ def test_the_ranking_flips_as_the_lesson_says():
         ("2M", 8), ("2M AYS", 8), ("2M", 8), ("2M Karras", 8)]
     assert [first(calls, DATA) for calls in (3, 6, 16)] == [("2M", 8), ("2M AYS", 8), ("2M", 8)]
     assert first(32, DATA)[1] < 8  # where nothing is claimed
-    (preview, check, phone) = (ORDERS[order] for order in (1, 2, 4))
-    assert (preview, check, phone) == (first(3, DATA)[0], first(32, FINE)[0], first(6, DATA)[0])
+    for order, limit in board.LIMITS.items():
+        assert first(*limit) == (ORDERS[order], 8)
+        assert limit[0] not in (3, 6, 16, 32)  # the table prints these
     assert all(f"**{name}**" in TEXT for name in ORDERS.values())
+
+
+def test_a_choice_is_told_how_far_it_is_for_its_own_order():
+    box = repr(judge_diagnoses(BUDGET, {1: "2M AYS", 2: "2M", 3: "2M", 4: "dpm++ 2m"}).box)
+    for order, name in ((1, "2M AYS"), (2, "2M")):
+        calls, distance = board.LIMITS[order]
+        far = board.spread(RUNS["points"], name, calls, distance).mean()
+        assert f"With {calls} calls it is {far:.3f} from the fine solution; another one is nearer." in box
+    assert "always the same" in box and "Karras" not in box.partition("names are")[0]
 
 
 def test_ddpm_nears_the_data_and_not_the_fine_solution():
@@ -100,11 +111,14 @@ def test_the_board_keeps_the_best_and_counts_it_with_fresh_static(monkeypatch):
     mine.tried(bad)
     first = mine.tried(good)
     again = mine.tried(bad)
-    assert mine.best[0] == good and mine.best[1] < mine.known["even"] < mine.score(bad)
+    assert mine.best[0] == good and mine.best[1] < mine.known["even"][0] < mine.score(bad)
+    with pytest.raises(LabError, match="4 timesteps were expected"):
+        mine.tried([999, 749, 499, 249, 9])
     assert mine.best[2] == mine.score(good, board.KEPT) != mine.best[1]
     for figure in (first, again):
-        assert f"On the board: {good}" in figure.caption and f"the board {mine.best[1]:.2f}" in figure.alt
-    assert f"yours {mine.score(bad):.2f}" in again.alt
+        assert f"On the board: {good}" in figure.caption and f"the board {mine.best[1]:.3f}" in figure.alt
+    assert f"yours {mine.score(bad):.3f}" in again.alt
+    assert f"the board {mine.best[2]:.3f}, even {mine.known['even'][1]:.3f}" in again.caption
 
 
 def test_evaluate_writes_what_the_lesson_reads(tmp_path, monkeypatch, capsys):

@@ -40,6 +40,14 @@ def test_the_best_is_the_smallest_mean_within_the_budget(budget, fine, data):
     assert [(name, one.calls) for name, one in found] == [fine, data]
 
 
+def test_a_race_opens_with_a_dot_and_names_all_that_tie():
+    shown = Race(DOTS | {"third": [dot(4, 0.2, 0.3)]}, EXACT, CLOUD, "Lines.", budget=("third", 4))
+    assert shown.shown == (2, 0) and re.search(r'"shown": ?\[2, ?0\]', shown._repr_html_())
+    assert "to the fine solution even and third, 0.21; to the data twice, 0.12" in shown.sentence
+    with pytest.raises(LabError, match="racer"):
+        Race(DOTS, EXACT, CLOUD, "Lines.", budget=("even", 3))
+
+
 def test_a_race_says_its_numbers_and_ends_no_element():
     shown = race(caption="</script><b>")
     assert "With 4 calls the nearest are: to the fine solution even, 0.21; to the data twice, 0.12." in shown.sentence

@@ -1,7 +1,7 @@
 // Replaces the still picture of a Race by a chart and a plane: touch a dot, drag the budget. Every copy works by itself.
 (() => {
   "use strict";
-  const W = 470, H = 384, LEFT = 62, RIGHT = 454, TOP = 10, FOOT = 322, NS = "http://www.w3.org/2000/svg";
+  const W = 470, H = 384, LEFT = 76, RIGHT = 454, TOP = 10, FOOT = 322, NS = "http://www.w3.org/2000/svg";
   for (const host of document.querySelectorAll(".dl-race:not([data-live])")) {
     host.dataset.live = "yes";
     const set = JSON.parse(host.querySelector("script").textContent), still = host.querySelector("figure");
@@ -45,7 +45,7 @@
     const range = make("input", "flex:1 1 120px;min-width:0;max-width:300px;height:44px;accent-color:#0072B2", line);
     Object.assign(range, {type: "range", min: 0, max: calls.length - 1, step: 1, value: Math.max(0, calls.findLastIndex((c) => c <= set.budget))});
     const says = make("output", "font-weight:600;min-width:4em", line);
-    let axis = set.distances.length - 1, touched = null; // a dot that was touched, [racer, dot]; without one: the best
+    let axis = set.distances.length - 1, touched = set.shown; // a dot that was touched, [racer, dot]; without one: the best
 
     const x = (c) => LEFT + (RIGHT - LEFT) * (Math.log(c) + 0.12) / (Math.log(calls.at(-1)) + 0.24);
     const all = set.racers.flatMap((racer) => racer.dots.flatMap((dot) => dot.values.flat()));
@@ -58,6 +58,7 @@
     }
     for (const c of [1, 2, 4, 8, 16, 32]) if (c <= calls.at(-1)) draw("text", {x: x(c), y: FOOT + 24, "text-anchor": "middle", fill: "#444"}, chart, c);
     draw("text", {x: (LEFT + RIGHT) / 2, y: FOOT + 50, "text-anchor": "middle", fill: "#444"}, chart, "network calls");
+    draw("text", {transform: `translate(16,${(TOP + FOOT) / 2}) rotate(-90)`, "text-anchor": "middle", fill: "#444"}, chart, "distance");
     const past = draw("rect", {y: TOP, height: FOOT - TOP, fill: "#eeeeee"}, chart);
     const limit = draw("line", {y1: TOP, y2: FOOT, stroke: "#222", "stroke-width": 3, "stroke-dasharray": "7 5"}, chart);
     const marks = ["M-7,0a7,7 0 1,0 14,0a7,7 0 1,0 -14,0", "M-7,-7L7,7M7,-7L-7,7", "M0,-8L8,7L-8,7Z", "M0,-9L9,0L0,9L-9,0Z", "M-6,-6H6V6H-6Z", "M0,8L8,-7L-8,-7Z"];
@@ -89,6 +90,10 @@
     for (const point of set.cloud) draw("circle", {cx: at(point).split(",")[0], cy: at(point).split(",")[1], r: 2, fill: "#bbbbbb"}, plane);
     for (const path of set.exact) draw("polyline", {points: path.map(at).join(" "), fill: "none", stroke: set.colours.reference, "stroke-width": 2.5}, plane);
     const layer = draw("g", {}, plane);
+    for (const path of set.exact) { // a ring where each exact path arrives
+      const [cx, cy] = at(path.at(-1)).split(",");
+      draw("circle", {cx, cy, r: 10, fill: "none", stroke: "#222", "stroke-width": 2.5}, plane);
+    }
 
     const place = () => set.racers.forEach((racer, r) => {
       drawn[r].curve.setAttribute("points", racer.dots.map((dot) => `${x(dot.calls)},${y(dot.values[axis][0])}`).join(" "));
@@ -106,6 +111,12 @@
         if (dot.calls <= calls[range.value] && (now[0] < least[0] || (now[0] === least[0] && now[1] < least[1]))) [found, least] = [[r, d], now];
       }));
       return found;
+    };
+    // The names of all that are where a winner is.
+    const alike = ([r, d], k) => {
+      const {calls: cost, values} = set.racers[r].dots[d];
+      const names = set.racers.filter((racer) => racer.dots.some((dot) => dot.calls === cost && dot.values[k][0] === values[k][0])).map((racer) => racer.name);
+      return names.slice(0, -1).join(", ") + (names.length > 1 ? " and " : "") + names.at(-1);
     };
     const of = ([r, d]) => [set.racers[r], set.racers[r].dots[d]];
     const show = () => {
@@ -125,16 +136,16 @@
       pick.forEach((each, k) => (each.setAttribute("aria-pressed", String(k === axis)), each.style.background = k === axis ? "#d7ebf7" : "#fff"));
       layer.replaceChildren();
       for (const path of dot.path) {
-        draw("polyline", {points: path.map(at).join(" "), fill: "none", stroke: racer.colour, "stroke-width": 2.5}, layer);
+        draw("polyline", {points: path.map(at).join(" "), fill: "none", stroke: racer.colour, "stroke-width": 2, opacity: 0.4}, layer);
         path.forEach((point, k) => {
-          const [cx, cy] = at(point).split(",");
-          draw("circle", {cx, cy, r: k === path.length - 1 ? 6 : 3.5, fill: racer.colour}, layer);
+          const [cx, cy] = at(point).split(","), arrived = k === path.length - 1;
+          draw("circle", {cx, cy, r: arrived ? 6 : 2.5, opacity: arrived ? 1 : 0.4, fill: racer.colour}, layer);
         });
       }
       says.textContent = budget === 1 ? "1 call" : `${budget} calls`;
       range.setAttribute("aria-valuetext", says.textContent);
-      words.textContent = `With ${says.textContent} the nearest are: ${winners.map((w, k) => `${set.distances[k]} ${of(w)[0].name}, ${of(w)[1].values[k][0].toFixed(2)}`).join("; ")}. `
-        + `Shown: ${racer.name}, calls: ${dot.calls}, ${set.distances.map((distance, k) => `${distance} ${dot.values[k][0].toFixed(2)} (${dot.values[k][1].toFixed(2)} to ${dot.values[k][2].toFixed(2)})`).join(", ")}. Grey: the exact paths.`;
+      words.textContent = `With ${says.textContent} the nearest are: ${winners.map((w, k) => `${set.distances[k]} ${alike(w, k)}, ${of(w)[1].values[k][0].toFixed(2)}`).join("; ")}. `
+        + `Shown: ${racer.name}, calls: ${dot.calls}, ${set.distances.map((distance, k) => `${distance} ${dot.values[k][0].toFixed(2)} (${dot.values[k][1].toFixed(2)} to ${dot.values[k][2].toFixed(2)})`).join(", ")}. Grey: the fine paths; rings: where they arrive.`;
     };
     const where = (event) => {
       const box = chart.getBoundingClientRect();

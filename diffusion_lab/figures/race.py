@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import LabError
-from ..recipe import as_text, as_whole
+from ..recipe import as_text, as_whole, shortened
 from ..templates import as_json, marked
 from .curves import axes
 from .figure import PALETTE, WORDS, Figure
@@ -33,13 +33,14 @@ class Race:
 
     Arguments: `dots`, for each racer (six at most) its Dots, calls rising, all with the same distances; `exact`, the
     path of the same samples in very many steps (steps, samples, 2); `cloud` (N, 2), the data; `budget`, the calls to
-    begin with; `alt` and `caption` as for a Figure. The best of a budget is the racer with the smallest mean over the
-    runs; whiskers reach from the smallest run to the largest. Needs no kernel; where scripts do not run, a picture of
+    begin with, or (name, calls) to begin with that dot in place of the best; `alt` and `caption` as for a Figure. The
+    best of a budget is the racer with the smallest mean over the runs; whiskers reach from the smallest run to the
+    largest. Needs no kernel; where scripts do not run, a picture of
     both distances and of one path stands there. Raises LabError where these do not fit together.
     """
 
     def __init__(self, dots: Mapping[str, Sequence[Dot]], exact: ArrayLike, cloud: ArrayLike, alt: str,
-                 caption: str = "", *, budget: int = 4):
+                 caption: str = "", *, budget: int | tuple[str, int] = 4):
         self.dots = {as_text(name, "a racer's name"): list(each) for name, each in dots.items()}
         kinds = {tuple(dot.values) for each in self.dots.values() for dot in each}
         rising = all(a.calls < b.calls for each in self.dots.values() for a, b in zip(each, each[1:], strict=False))
@@ -52,7 +53,13 @@ class Race:
             raise LabError("paths (steps, samples, 2) of the same samples as the exact one were expected; others came; "
                            "stack the x_t of a few samples, step by step")
         self.alt, self.caption = as_text(alt, "alt text"), as_text(caption, "a caption")
-        self.budget = as_whole(budget, "a budget of calls", "try 4", min(each[0].calls for each in self.dots.values()))
+        name, calls = budget if isinstance(budget, tuple) and len(budget) == 2 else (None, budget)
+        self.budget = as_whole(calls, "a budget of calls", "try 4", min(each[0].calls for each in self.dots.values()))
+        costs = [dot.calls for dot in self.dots.get(name, [])]
+        if name is not None and self.budget not in costs:
+            raise LabError(f"a racer and the calls of one of its dots were expected; {shortened(budget)} came; there "
+                           f"are: {', '.join(self.dots)}")
+        self.shown = None if name is None else ([*self.dots].index(name), costs.index(self.budget))  # None: the best
 
     def best(self, budget: int, distance: str) -> tuple[str, Dot]:
         """The racer with the smallest mean distance among all dots that cost no more than the budget, and its dot."""
@@ -65,9 +72,16 @@ class Race:
     def sentence(self) -> str:
         """Who is best for the first budget, by each distance, in numbers; the page says so of every other one."""
         calls = "1 call" if self.budget == 1 else f"{self.budget} calls"
-        best = (f"{distance} {name}, {np.mean(dot.values[distance]):.2f}" for distance in self.distances
-                for name, dot in [self.best(self.budget, distance)])
+        best = (f"{distance} {self._alike(dot, distance)}, {np.mean(dot.values[distance]):.2f}"
+                for distance in self.distances for _, dot in [self.best(self.budget, distance)])
         return f"With {calls} the nearest are: {'; '.join(best)}."
+
+    def _alike(self, best: Dot, distance: str) -> str:
+        """The names of all racers that are where the best dot is."""
+        near = round(float(np.mean(best.values[distance])), 4)
+        names = [name for name, each in self.dots.items() for dot in each if dot.calls == best.calls
+                 and round(float(np.mean(dot.values[distance])), 4) == near]
+        return ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
 
     def still(self) -> Figure:
         """Both distances, and the path of the best for the first budget, as a picture."""
@@ -86,13 +100,18 @@ class Race:
             ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= tick <= high]
             panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
             panel.minorticks_off()
+        panels[0].set_ylabel("distance")
         panels[0].legend(frameon=False, fontsize=12)
         name, dot = self.best(self.budget, self.distances[-1])
+        if self.shown:
+            name, dot = [*self.dots][self.shown[0]], [*self.dots.values()][self.shown[0]][self.shown[1]]
         plane = panels[-1]
         plane.plot(*self.cloud.T, ".", color="#bbbbbb", markersize=4)
-        for path, colour, style in ((self.exact, PALETTE["reference"], "-"), (dot.path, PALETTE["guess"], "o-")):
+        for path, colour, alpha in ((self.exact, PALETTE["reference"], 1), (dot.path, PALETTE["guess"], 0.4)):
             for line in np.moveaxis(np.asarray(path, float), 1, 0):
-                plane.plot(*line.T, style, color=colour, linewidth=2, markersize=4)
+                plane.plot(*line.T, "-", color=colour, linewidth=2, alpha=alpha)
+        plane.plot(*np.asarray(dot.path, float)[-1].T, "o", color=PALETTE["guess"], markersize=8)
+        plane.plot(*self.exact[-1].T, "o", color="#222222", markersize=12, markerfacecolor="none", markeredgewidth=2)
         plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal", xticks=[], yticks=[],
                   title=f"{name}, calls: {dot.calls}")
         return Figure(figure, self.alt, f"{self.sentence} {self.caption}".strip(), width=1100)
@@ -109,8 +128,8 @@ class Race:
              "values": [[round(float(f(dot.values[d])), 4) for f in (np.mean, np.min, np.max)] for d in self.distances]}
             for dot in each]} for (name, each), colour in zip(self.dots.items(), COLOURS, strict=False)]
         data = as_json({"racers": racers, "distances": self.distances, "exact": rounded(self.exact), "reach": REACH,
-                        "cloud": self.cloud.round(2).tolist(), "budget": self.budget, "colours": PALETTE,
-                        "caption": self.caption})  # fmt: skip
+                        "cloud": self.cloud.round(2).tolist(), "budget": self.budget, "shown": self.shown,
+                        "colours": PALETTE, "caption": self.caption})  # fmt: skip
         return (f'<div class="dl-race">{self.still()._repr_html_()}<script type="application/json">{data}</script>'
                 f'</div>{"".join(parts())}')
 

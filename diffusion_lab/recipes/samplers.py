@@ -86,9 +86,9 @@ def raced(toy: Model, run: int, calls: int = STEPS[-1]) -> dict[str, list[list[f
     return found
 
 
-def cloud() -> Tensor:
+def cloud(kind: str = KIND) -> Tensor:
     """8,000 points of the data, to hold drawn ones against."""
-    return torch.from_numpy(points.sample(8000, seed=99, kinds=KIND)[0])
+    return torch.from_numpy(points.sample(8000, seed=99, kinds=kind)[0])
 
 
 def floor(run: int) -> float:

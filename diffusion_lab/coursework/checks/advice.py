@@ -37,6 +37,12 @@ HEARD = (  # what Python or torch says, and what to do about it
     (r"maximum recursion depth", "The function calls itself, and so it never comes to an end: write out what it does."),
     (r"size of tensor|shape", "Two tensors do not fit together: print their shapes just before that line."),
 )
+SHAPELESS = (  # what came where a tensor of the shape of x_t was expected
+    (r"; \(\) came", "One number for all is too few: `.mean()` makes one of everything. The mean of two tensors, place "
+     "by place, is half their sum."),
+    (r"; (list|tuple|ndarray|float64|float32) came", "It must stay a tensor: torch's tensors are added and divided as "
+     "they are, place by place, with `+` and `/`."),
+)
 STACK = "`torch.stack(...)` makes one of tensors, `torch.tensor(...)` one of numbers."
 
 
@@ -52,11 +58,13 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
     """What to do, in a sentence or two; "" where nothing is known."""
     said, own = spoken(error, str), _own(answer, error)
     if isinstance(error, NameError):
-        return _letter(exercise, error) or _unknown(error, own)
+        return _letter(exercise, error) or _unknown(error, own, answer)
     call = own and _at(own)
     guess = "Guess" in said or call and any(_is_guess(part, own.tb_frame) for part in ast.iter_child_nodes(call))
     if guess and isinstance(error, TypeError | LabError) and "predict" in exercise.call:
         return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
+    if isinstance(error, LabError) and (fits := [says for heard, says in SHAPELESS if re.search(heard, said)]):
+        return fits[0]
     if isinstance(error, AttributeError) and isinstance(call, ast.Attribute):
         return _attribute(call.attr, _value(call.value, own.tb_frame) if error.obj is None else error.obj, own.tb_frame)
     if isinstance(error, TypeError) and (plain := _plain(call, own)):
@@ -96,7 +104,7 @@ def _letter(exercise: Code, error: NameError) -> str:
     return f"`{name}` in the formula is `{given}` here." if given else ""
 
 
-def _unknown(error: NameError, own: TracebackType | None) -> str:
+def _unknown(error: NameError, own: TracebackType | None, answer: Callable) -> str:
     """A name that is not known: the nearest one, or what could make it known."""
     name = (re.findall(r"'(\w+)'", str(error)) or [""])[0]
     if not name or own is None:
@@ -110,6 +118,7 @@ def _unknown(error: NameError, own: TracebackType | None) -> str:
     line = linecache.getline(code.co_filename, own.tb_lineno)
     if (found := elsewhere(name)) and (inspect.ismodule(found[1]) or re.search(rf"\b{name}\s*\(", line)):
         return f"`{name}` is not known here: write `{found[0]}` above."
+    code = getattr(inspect.unwrap(answer), "__code__", code)  # a comprehension is a function of its own
     given = ", ".join(f"`{one}`" for one in code.co_varnames[: code.co_argcount])
     return (f"`{name}` is not known here: the function is given {given}. Whatever else it uses is computed in a line "
             "above, imported, or written in a cell of this notebook, and spelled the same.")

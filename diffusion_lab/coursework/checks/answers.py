@@ -106,9 +106,10 @@ def judge_diagnoses(exercise: Diagnoses, answer: Any) -> Verdict:
             open_ += 1
         elif isinstance(said, str) and said == truth:
             right += 1
-            lines.append(f"✓ {patient}: {said}. {exercise.signs[truth]}")
+            lines.append(f"✓ {patient}: {said}. {exercise.sign(patient, truth)}")
         elif isinstance(said, str) and said in exercise.signs:
-            lines.append(f"✗ {patient}: not {said!r}. That would show like this: {exercise.signs[said]}")
+            shows = "" if (patient, said) in exercise.each else "That would show like this: "
+            lines.append(f"✗ {patient}: not {said!r}. {shows}{exercise.sign(patient, said)}")
         else:
             like = _meant(said, exercise.signs) if isinstance(said, str) else ""
             meant = f" Did you mean {like!r}?" if like else ""

@@ -1,6 +1,7 @@
 """`check` says what is wrong by its name, never prints the solution, and always hands back something that runs."""
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -116,6 +117,11 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
             lines = ("The numbers are right, but the function writes into one of its arguments: whoever calls it still "
                      "needs the old values. Look for `+=`, `*=` or a method that ends in `_`.", YOURS)
             return Verdict(Box("wrong", "Almost: it changes its arguments", lines), answer, "changes its arguments")
+        asked, enough = (_asked(exercise, function) for function in (answer, exercise.reference))
+        if asked > enough:
+            lines = (f"The numbers are right, but it asks the network {asked} times where {enough} are enough, and "
+                     "each call costs time: keep a guess that is needed twice in a name.", YOURS)
+            return Verdict(Box("wrong", "Almost: too many calls", lines), answer, "too many calls")
         return Verdict(Box("right", "Right", (exercise.right,)), answer)
     slips = {slip: worst(got, list(map(flat, _results(exercise, slip.code)[0]))) for slip in exercise.slips}
     slip = min(slips, key=slips.get)
@@ -129,6 +135,18 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
     lines = (f"The shape is right and the numbers are not: {off}. This is none of the mistakes known here, so read "
              "your formula term by term, or open the first hint.", YOURS)
     return Verdict(Box("wrong", "Not right: a mistake not seen before", lines), answer, "unrecognised")
+
+
+def _asked(exercise: Code, function: Callable) -> int:
+    """How often a function calls the `predict` that it is given, in the first case; 0 where it is given none."""
+    names = re.findall(r"\w+", exercise.call.partition("(")[2])
+    if "predict" not in names:
+        return 0
+    given, place, times = list(_seeded(exercise.cases)[0]), names.index("predict"), []
+    predict = given[place]
+    given[place] = functools.wraps(predict)(lambda *came, **named: (times.append(1), predict(*came, **named))[1])
+    limited(lambda: _seeded(lambda: function(*given)))
+    return len(times)
 
 
 def _results(exercise: Code, function: Callable) -> tuple[list, bool]:

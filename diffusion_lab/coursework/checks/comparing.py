@@ -45,7 +45,10 @@ def _finite(value, what: str) -> float:
 
 def _number(value: float, digits: int, unit: str) -> str:
     """A number as it is read; one with more than twelve figures by its power of ten."""
-    return f"{value:,.{digits}f} {unit.strip()}".strip() if abs(value) < 1e12 else f"{value:.2e} {unit.strip()}".strip()
+    unit = unit.strip()
+    if f"{value:.{digits}f}" == "1" and len(unit) > 3:
+        unit = unit.removesuffix("s")  # one call
+    return f"{value:,.{digits}f} {unit}".strip() if abs(value) < 1e12 else f"{value:.2e} {unit.strip()}".strip()
 
 
 def _verdict(guess: float, truth: float, span: float, digits: int, unit: str) -> str:

@@ -64,7 +64,8 @@ class Diagnoses:
     """Several patients, one illness each: a dict {patient: name of the bug} to give.
 
     Arguments: `truth`, the right name for each patient; `signs`, for every name what that bug does to the pictures;
-    `right`; `hints`; `case` and `finding`, what the two are called where they are no patients and illnesses.
+    `right`; `hints`; `case` and `finding`, what the two are called where they are no patients and illnesses; `each`,
+    what to say of a name for one patient, (patient, name), where it is another thing for each of them.
     """
 
     truth: Mapping[str, str]
@@ -73,6 +74,11 @@ class Diagnoses:
     hints: tuple[str, str, str]
     case: str = "patient"
     finding: str = "illness"
+    each: Mapping[tuple[Any, str], str] = field(default_factory=dict)
+
+    def sign(self, patient: Any, name: str) -> str:
+        """What that name means for that patient."""
+        return self.each.get((patient, name), self.signs[name])
 
     @property
     def solution(self) -> str:

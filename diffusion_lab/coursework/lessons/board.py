@@ -1,12 +1,15 @@
-"""The board of lesson 11: a schedule of few timesteps, scored against known ones, and the best so far."""
+"""Lesson 11's record, its orders under a budget, and its board of the best timesteps so far."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ...errors import LabError
 from ...evaluation import sliced_wasserstein
 from ...figures import PALETTE, WORDS, Dot, Figure, Line, lines, write
 from ...guidance import guided
@@ -14,45 +17,77 @@ from ...noising import noise
 from ...recipes.samplers import FIELD, FINE, KIND, cloud, end, seeds_of, walked, within
 from ...sampling import denoise, dpmpp_2m
 from ...toy import Toy
+from ..checks.exercises import Diagnoses
 
+RUNS = json.loads(Path(__file__).with_name("lesson_11.json").read_text(encoding="utf-8"))  # by `evaluate samplers`
 REACH, SIDE = 1.4, 360  # half the width of the plane, and its height in pixels
 DISTANCES = ("to the fine solution", "to the data")
+AWAY = ("from the fine solution", "from the data")
 TUNED, KEPT = 0, 9  # the static that a schedule is tuned on, and another that nobody tunes on
 
 
 class Board:
     """Keeps the best timesteps that were tried in this session; trying the same again changes nothing.
 
-    Arguments: `toy`, a model of points; `known`, for each name the timesteps to beat. `best` is None, or the timesteps
-    that came nearest to the data.
+    Arguments: `toy`, a model of points; `known`, for each name the timesteps to beat, all equally many; `kind` of
+    points. `best` is None, or the timesteps that came nearest to the data, and both distances of theirs.
     """
 
-    def __init__(self, toy: Toy, known: Mapping[str, Sequence[int]]):
-        self.toy, self.data, self.best = toy, cloud(), None
+    def __init__(self, toy: Toy, known: Mapping[str, Sequence[int]], kind: str = KIND):
+        self.toy, self.kind, self.data, self.best = toy, kind, cloud(kind), None
         self.static = {run: noise(toy.shape, seeds_of(run)) for run in (TUNED, KEPT)}
-        self.known = {name: self.score(times) for name, times in known.items()}
+        self.calls = len(next(iter(known.values())))
+        self.known = {name: (self.score(times), self.score(times, KEPT)) for name, times in known.items()}
 
     def drawn(self, times: Sequence[int], run: int = TUNED) -> Tensor:
         """Points (N, 2) by DPM++ 2M at these timesteps, from a run's static."""
-        schedule = self.toy.schedule
-        return end(denoise(guided(self.toy, KIND), schedule, self.static[run], list(times), dpmpp_2m(schedule.final)))
+        schedule, predict = self.toy.schedule, guided(self.toy, self.kind)
+        return end(denoise(predict, schedule, self.static[run], list(times), dpmpp_2m(schedule.final)))
 
     def score(self, times: Sequence[int], run: int = TUNED) -> float:
         """How far what is drawn at these timesteps is from the data."""
         return sliced_wasserstein(self.drawn(times, run), self.data)
 
-    def tried(self, times: Sequence[int]) -> Figure:
-        """What these timesteps draw, over the data, and their distance beside the known ones and the best so far."""
+    def tried(self, times: Sequence[int], band: bool = False) -> Figure:
+        """What these timesteps draw, over the data, and their distance beside the known ones and the best so far; with
+        the `band` from static to picture below, where they lie on it."""
+        if len(times) != self.calls:
+            raise LabError(f"{self.calls} timesteps were expected, as many as the known ones have; {len(times)} came; "
+                           "with another number of calls it is another race")
         points = self.drawn(times)
         mine = sliced_wasserstein(points, self.data)
         if self.best is None or mine < self.best[1]:
             self.best = list(times), mine, self.score(times, KEPT)
-        rows = {**self.known, "yours": mine, "the board": self.best[1]}
-        told = ", ".join(f"{name} {value:.2f}" for name, value in rows.items())
-        fresh = f"On the board: {self.best[0]}; with static that nobody tunes on, {self.best[2]:.2f}."
-        return Figure(sheet(points, self.data[:700], rows), f"A spiral of points drawn in {len(times)} calls over the "
+        rows = {**{name: near for name, (near, _) in self.known.items()}, "yours": mine, "the board": self.best[1]}
+        told = ", ".join(f"{name} {value:.3f}" for name, value in rows.items())
+        others = ", ".join(f"{name} {kept:.3f}" for name, (_, kept) in self.known.items())
+        fresh = (f"On the board: {self.best[0]}. With static that nobody tunes on: the board {self.best[2]:.3f}, "
+                 f"{others}.")
+        image = sheet(points, self.data[:700], rows)
+        image = over(image, belt(times, len(self.toy.schedule) - 1)) if band else image
+        return Figure(image, f"A cloud of points drawn in {len(times)} calls over the "
                       f"data, and bars of distances to the data: {told}.",
                       f"Timesteps {list(times)}. Distance to the data: {told}. {fresh}", width=960)
+
+
+def over(top: Image.Image, foot: Image.Image) -> Image.Image:
+    """One picture over another one of the same width."""
+    both = Image.new("RGB", (top.width, top.height + foot.height), "white")
+    both.paste(top), both.paste(foot, (0, top.height))
+    return both
+
+
+def belt(times: Sequence[int], last: int) -> Image.Image:
+    """The band from static (left) to picture, with a bead for each of the timesteps: 960 x 96 pixels."""
+    image, static = Image.new("RGB", (960, 96), "white"), np.random.default_rng(0).random((4, 110))
+    greys = 235 - 180 * static * np.linspace(1, 0, 110)                            # less and less static
+    image.paste(Image.fromarray(greys.astype(np.uint8)).resize((880, 32), Image.Resampling.NEAREST), (40, 44))
+    draw = ImageDraw.Draw(image)
+    for t in times:
+        x = 40 + 880 * (last - t) / last
+        draw.ellipse([x - 15, 45, x + 15, 75], fill=PALETTE["guess"], outline="white", width=3)
+        write(image, str(t), x, 10, size=22)
+    return image
 
 
 def sheet(points: Tensor, data: Tensor, rows: Mapping[str, float]) -> Image.Image:
@@ -64,13 +99,13 @@ def sheet(points: Tensor, data: Tensor, rows: Mapping[str, float]) -> Image.Imag
         for dx, dy in np.ndindex(size, size):
             pixels[at[:, 1] + dy, at[:, 0] + dx] = tuple(bytes.fromhex(colour[1:]))
     image = Image.fromarray(pixels)
-    draw, most = ImageDraw.Draw(image), 0.25
+    draw, most = ImageDraw.Draw(image), max(0.25, *rows.values())
     for k, (name, value) in enumerate(rows.items()):
         y, role = 24 + 66 * k, {"yours": "guess", "the board": "signal"}.get(name, "reference")
-        long = 330 * min(value / most, 1.0)
+        long = 330 * value / most
         draw.rectangle([530, y, 530 + long, y + 40], fill=PALETTE[role])
         write(image, name, 455, y + 6, WORDS[role], 22)
-        write(image, f"{value:.2f}", 530 + long + 36, y + 6, size=22)
+        write(image, f"{value:.3f}", 530 + long + 40, y + 6, size=22)
     return image
 
 
@@ -94,6 +129,42 @@ def apart(run: Mapping, other: Mapping) -> float:
                for a, b in zip(dot, stored[name, dot[0]], strict=True))
 
 
+ORDERS = {1: "2M", 2: "2M Karras", 3: "DDPM", 4: "2M AYS"}
+LIMITS = {1: (12, 0), 2: (24, 0), 4: (5, 1)}  # for each order that the race decides its calls, and the distance
+
+
+def _standing(order: int, name: str) -> str:
+    """What choosing this sampler means for this order, in a number from the race where it has one."""
+    if order not in LIMITS:
+        return ("It shakes at every step, so one static leads to another picture each time." if name == ORDERS[order]
+                else "From one static it draws one picture, always the same.")
+    calls, distance = LIMITS[order]
+    far = spread(RUNS["points"], name, calls, distance).mean()
+    return f"With {calls} calls it is {far:.3f} {AWAY[distance]}" + (
+        ", and nobody is nearer." if name == ORDERS[order] else "; another one is nearer.")
+
+
+BUDGET = Diagnoses(
+    truth=ORDERS,
+    signs={
+        "2M": "It remembers its last guess and spends its calls evenly.",
+        "2M AYS": "Its timesteps were made for few calls.",
+        "2M Karras": "It spends most of its calls on the last touches of noise.",
+        "DDPM": "It shakes at every step: it never comes near the fine solution, and near the data it does come.",
+    },
+    each={(order, name): _standing(order, name) for order in ORDERS for name in ORDERS.values()},
+    right="All four are chosen. There is no best sampler: there is one for a budget, and for what counts. Karras, by "
+          "the way, is poor with two or three calls, good with four, and poor again with five to eight.",
+    hints=(
+        "Use the race: set the budget of the order, choose the distance that counts there, and see who lights up.",
+        "One of the orders asks for something that no distance shows: only a sampler that shakes can give it.",
+        "The orders with a budget have three different winners, and none of the three shakes.",
+    ),
+    case="order",
+    finding="sampler",
+)
+
+
 def path_of(toy: Toy, name: str, n: int, seeds: Sequence[int]) -> Tensor:
     """Where a few points are at each step of a sampler's path, and where they arrive: (n + 1, points, 2)."""
     return torch.stack([step.x_t for step in walked(toy, KIND, name, n, seeds) if step.note != "correction"])
@@ -109,7 +180,7 @@ def dots_of(toy: Toy, runs: Sequence[Mapping], seeds: Sequence[int]) -> tuple[di
 
 def counted(table: Mapping) -> Figure:
     """Tiny SD's recorded runs: how far the latents are from the fine solution, over the calls, and what is read."""
-    roles = {"DDIM": ("signal", "--"), "2M": ("signal", "-"), "2M AYS": ("guess", "-"), "UniPC": ("pull", "-")}
+    roles = {"DDIM": ("noise", ":"), "2M": ("signal", "-"), "2M AYS": ("guess", "-"), "UniPC": ("pull", "--")}
     curves = []
     for name, (role, mark) in roles.items():
         calls, far, _ = zip(*table["rows"][name], strict=True)

@@ -1,8 +1,6 @@
 """A thousand calls of the network, or six? Samplers race under a budget, and you find better timesteps yourself."""
 
-import json
 import math
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,9 +11,8 @@ from ...protocol import Guess, Predict
 from ...recipe import as_whole
 from ...sampling import ddim_step, denoise, dpmpp_2m, heun
 from ...schedules import Schedule, cosine, karras, sigmas_of
-from ..checks.exercises import Code, Diagnoses, Slip
-
-RUNS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))  # by `evaluate samplers --out`
+from ..checks.exercises import Code, Slip
+from .board import BUDGET
 
 
 def skip_steps(predict: Predict, schedule: Schedule, x: Tensor, n: int) -> Tensor:
@@ -81,6 +78,18 @@ def _guessed_once(predict, schedule, x, n):
     return x
 
 
+def _never_kept(predict, schedule, x, n):
+    for t, a, b in schedule.times(_even(len(schedule), n)):
+        y = ddim_step(x, predict(x, t).eps, a, b)
+    return y
+
+
+def _to_the_last_but_one(predict, schedule, x, n):
+    for t, a, b in schedule.times(_even(len(schedule), n))[:-1]:
+        x = ddim_step(x, predict(x, t).eps, a, b)
+    return x
+
+
 def _by_denoise(predict, schedule, x, n):
     *_, last = denoise(predict, schedule, x, range(len(schedule) - 1, -1, -(len(schedule) // n))[:n])
     return last.x0
@@ -132,6 +141,17 @@ SKIP = Code(
              "is given.", _walk(_even, told=lambda ts, i: len(ts) - 1 - i)),
         Slip("guessed once", "The network is asked at the beginning only, and its guess is used at every step: look at "
              "where the call of predict stands.", _guessed_once),
+        Slip("the last step is missing", "The path ends at your last timestep, where noise is left: one more step "
+             "leads from there to the clean picture. A list has one pair of neighbours fewer than numbers.",
+             _to_the_last_but_one),
+        Slip("the last step ends at t = 0", "Your last step ends at timestep 0, where a little noise is left: a clean "
+             "picture has an alpha_bar of 1, and `schedule.times` knows it.",
+             _walk(_even, after=lambda s, ts, i: s.alpha_bar(ts[i + 1]) if i + 1 < len(ts) else s.alpha_bar(0))),
+        Slip("the last step ends in static", "Your last step ends where all is static: below 0 Python counts from the "
+             "end of the list, so -1 is the last timestep. The clean picture has an alpha_bar of 1.",
+             _walk(_even, after=lambda s, ts, i: s.alpha_bar(ts[i + 1] if i + 1 < len(ts) else len(s) - 1))),
+        Slip("no step goes on from the last one", "Each step begins at the static again, since what it gives goes to "
+             "another name than what the next one begins with: look at the name before the `=`.", _never_kept),
     ),
 )
 
@@ -166,6 +186,11 @@ def _corrected(predict, x_t, t, t_next, a, b):
     return trial + 0.5 * ((1 - b) ** 0.5 - (b * (1 - a) / a) ** 0.5) * (predict(trial, t_next).eps - eps)
 
 
+def _means_alone(predict, x_t, t, t_next, a, b):
+    eps = predict(x_t, t).eps
+    return (eps + predict(ddim_step(x_t, eps, a, b), t_next).eps) / 2
+
+
 HEUN = Code(
     call="heun_step(predict, x_t, t, t_next, alpha_bar, alpha_bar_next)",
     reference=heun_step,
@@ -198,29 +223,19 @@ HEUN = Code(
              "look at the second call of predict.", _twice(asked=lambda x, trial, t, t_next: (x, t_next))),
         Slip("asked half-way", "The second guess is asked half-way along the step; Heun asks at its end.",
              _twice(asked=lambda x, trial, t, t_next: ((x + trial) / 2, t_next))),
+        Slip("the midpoint method", "You ask half-way, in place and in time, and step with that guess: a good method, "
+             "and another one. Heun asks at the end of the step, and takes the mean.",
+             _twice(asked=lambda x, trial, t, t_next: ((x + trial) / 2, (t + t_next) // 2),
+                    mean=lambda eps, again: again)),
+        Slip("the guess is handed back", "What comes back is the mean guess of the noise; the step with it is still "
+             "to be taken.", _means_alone),
+        Slip("rounded down", "`//` divides and rounds down to whole numbers; half of something is `/ 2`.",
+             _twice(mean=lambda eps, again: (eps + again) // 2)),
+        Slip("a quarter of both", "Of two guesses the mean is half their sum: you divide by more than 2.",
+             _twice(mean=lambda eps, again: (eps + again) / 4)),
+        Slip("the mean by a root", "Guesses are averaged as they are: the root of 2 belongs to noises that know "
+             "nothing of each other.", _twice(mean=lambda eps, again: (eps + again) / 2**0.5)),
     ),
-)
-
-ORDERS = {1: "2M", 2: "2M Karras", 3: "DDPM", 4: "2M AYS"}
-
-BUDGET = Diagnoses(
-    truth=ORDERS,
-    signs={
-        "2M": "It remembers its last guess and spends its calls evenly: with three calls nobody is nearer to the data.",
-        "2M AYS": "Its timesteps were made for few calls: from five to eight nobody is nearer, by either distance.",
-        "2M Karras": "It spends most of its calls on the last touches of noise: poor with few calls, and with 32 the "
-                     "nearest to the fine solution.",
-        "DDPM": "It shakes at every step, so one static leads to another picture each time. It never comes near the "
-                "fine solution, and near the data it does come.",
-    },
-    right="All four are chosen. There is no best sampler: there is one for a budget, and for what counts.",
-    hints=(
-        "Use the race: set the budget of the order, choose the distance that counts there, and see who lights up.",
-        "One of the orders asks for something that no distance shows: only a sampler that shakes can give it.",
-        "The orders of three and of six calls have different winners. In the one of 32 the fine solution counts.",
-    ),
-    case="order",
-    finding="sampler",
 )
 
 EXERCISES = {"skip": SKIP, "heun": HEUN, "budget": BUDGET}
