@@ -141,7 +141,7 @@ class Matching:
 
 
 def _picture(v: Tensor, x_t: Tensor, alpha_bar: Tensor) -> Tensor:
-    return alpha_bar**0.5 * x_t - (1 - alpha_bar) ** 0.5 * v
+    return predicted_x0(x_t, eps_of(v, x_t, alpha_bar, "v"), alpha_bar)
 
 
 def two_speeds(networks: nn.ModuleDict) -> Optimisers:
