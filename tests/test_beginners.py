@@ -78,6 +78,14 @@ LOOKED = "again = predict(trial, t_next).eps\n    "
 LEAPT = "return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)"
 
 
+C = "def coverage(heap, near, K):\n    "
+C += "found = (torch.bincount(heap[near], minlength=K) >= len(heap) / (4 * K)).sum()\n    "
+SHARES = "p = torch.bincount(heap, minlength=K) / len(heap)\n    "
+THREE = "found, near.float().mean(), torch.xlogy(p, K * p).sum()"
+GL = "def gan_losses(real, fake):\n    "
+GL += "critic = torch.log(1 + (-real).exp()).mean() + torch.log(1 + fake.exp()).mean()\n    "
+
+
 @pytest.mark.parametrize(("name", "code", "slip", "words"), [
     ("11.skip", K + EVERY + WALKED.replace("    return", "        return"), "return inside the loop", "to the left"),
     ("11.skip", K + EVERY + WALKED.replace("a, b)", "b, a)"), "two arguments changed places", "b, a)`"),
@@ -445,6 +453,23 @@ def test_the_commonest_slips_are_named_in_every_exercise(name, capsys):
         assert verdict.slip == ("" if slip == "right" else slip), (code, verdict.box)
 
 
+@pytest.mark.parametrize(("name", "code", "slip", "words"), [
+    ("10.coverage", C + SHARES + f"print({THREE})", "print for return", "`return`"),
+    ("10.coverage", C + SHARES + f"print('found', {THREE})", "print for return", "`return`"),
+    ("10.coverage", C + SHARES + f"return {THREE.replace('.float()', '')}", "raised", "`.float()` first"),
+    ("10.coverage", C.replace("heap[near]", "heap * near") + SHARES + f"return {THREE}", "unrecognised", "off by"),
+    ("10.coverage", C.replace("/ (4 * K)", "// K // 4") + SHARES + f"return {THREE}", "unrecognised", "off by"),
+    ("10.game", "def gan_losses(real, fake):\n    pass", "no return", "hands nothing back"),
+    ("10.game", GL + "return critic.item(), torch.log(1 + (-fake).exp()).mean().item()", "cut off from the network",
+     "no longer knows"),
+    ("10.game", GL + "return critic.detach(), torch.log(1 + (-fake).exp()).mean()", "cut off from the network",
+     "no longer knows"),
+])
+def test_what_returns_nothing_and_what_is_cut_off_is_told_as_such(name, code, slip, words):
+    verdict = judge_code(find(name), told(name, code))
+    assert verdict.slip == slip and words in repr(verdict.box), verdict.box
+
+
 @pytest.mark.parametrize(("name", "code", "words"), [
     ("08.loop", L + EACH + "x = ddim_step(x, predict(x).eps, a, b)\n    return x",
      "`predict(x)`: it is called as `predict(x, t)`"),
@@ -505,7 +530,7 @@ def test_what_no_single_repair_makes_right_stays_unrecognised():
     answer = written(Q + "return 1.3 * (alpha_bar**1/2 * x0 + (1 - alpha_bar)**1/2 * eps)")
     assert judge_code(find("01.q_sample"), answer).slip == "unrecognised"
     two = written(Q + "print(alpha_bar**1/2 * x0 + (1 - alpha_bar)**1/2 * eps)")
-    assert judge_code(find("01.q_sample"), two).slip == "unusable"
+    assert judge_code(find("01.q_sample"), two).slip == "print for return"  # the first thing to mend
 
 
 def test_a_function_without_a_source_is_judged_as_before():

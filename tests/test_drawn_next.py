@@ -30,7 +30,7 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "11.skip": ("predict, static =", "as course_skip"),
     "11.heun": ("predict, static =", "as course_heun"),
     "10.game": ("import lesson_10, race", "def slopes"),
-    "10.coverage": ("import lesson_10, race", "import belonging"),
+    "10.coverage": ("import lesson_10, race", "import belonging", "def numbers"),
     "12.flow": ("import Paths", "import Line, lines", "def valley"),
     "12.reflow": ("import Paths", "import Line, lines", "def drawn_from"),
     "12.target": ("import Paths", "import Line, lines", "import jump"),

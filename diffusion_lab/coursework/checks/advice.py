@@ -24,6 +24,8 @@ HEARD = (  # what Python or torch says, and what to do about it
      "ones."),
     (r"index .*out of (range|bounds)", "There is nothing at that place: the first has number 0, and after the last "
      "comes no next one."),
+    (r"could not infer output dtype", "A mean needs numbers with a point, and True and False, or whole numbers, are "
+     "none: `.float()` first."),
     (r"division by zero|0\.0 cannot be raised", "Something is divided by 0. Is a fraction upside down? Which of the "
      "values is 0 or 1 at the end of the way?"),
     (r"that requires grad", "A network learns through its guess, and that would cut it off: stay with torch's "

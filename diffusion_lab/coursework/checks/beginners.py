@@ -76,6 +76,10 @@ def strange(answer: Callable, reference: Callable) -> Repair | None:
     tree = ast.parse(read[0]).body[0]
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     used = {node.id for node in nodes if isinstance(node.ctx, ast.Load)}
+    if not any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(tree)):
+        shown = next((node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) == "print"), None)
+        return Repair("print for return", f"{said(shown)} shows a value; `return` hands it back.") if shown else Repair(
+            "no return", "The function hands nothing back: its last line is to be a `return`.")
     drawn = next((node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) in DRAWS), None)
     if drawn is not None and ours and not any(_called(node) in DRAWS for node in ast.walk(ast.parse(ours[0]))):
         return Repair("noise of its own", f"{said(drawn)} draws fresh noise, and none is asked for: all that is needed "

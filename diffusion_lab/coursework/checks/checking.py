@@ -130,8 +130,7 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
     share = max(distance(g, t) for g, t in zip(got, true, strict=True))
     off = "it gives values that are not numbers (NaN or infinite), as 0 / 0 and the root of a negative number do" if (
         share == float("inf")) else (
-        f"it is off by {f'{share:.0%}' if share >= 0.005 else 'less than 1%'} of the right answer's size where it is "
-        "furthest off")
+        f"it is off by {_share(share)} of the right answer's size where it is furthest off")
     lines = (f"The shape is right and the numbers are not: {off}. This is none of the mistakes known here, so read "
              "your formula term by term, or open the first hint.", YOURS)
     return Verdict(Box("wrong", "Not right: a mistake not seen before", lines), answer, "unrecognised")
@@ -147,6 +146,11 @@ def _asked(exercise: Code, function: Callable) -> int:
     given[place] = functools.wraps(predict)(lambda *came, **named: (times.append(1), predict(*came, **named))[1])
     limited(lambda: _seeded(lambda: function(*given)))
     return len(times)
+
+
+def _share(off: float) -> str:
+    """How large a share is, in words that can be believed."""
+    return "less than 1%" if off < 0.005 else f"{off:.0%}" if off < 10 else "more than ten times"
 
 
 def _results(exercise: Code, function: Callable) -> tuple[list, bool]:

@@ -10,7 +10,7 @@ import torch
 from .names import arguments, is_stored
 from .trees import Attempt, replaced, said
 
-TRAINED = {"network", "block", "model", "critic"}  # arguments that hold weights
+TRAINED = {"network", "block", "model", "critic", "fake"}  # arguments that hold weights, or were made by some
 
 
 def _bodies(tree: ast.AST) -> Iterator[list[ast.stmt]]:

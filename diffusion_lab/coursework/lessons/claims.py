@@ -60,14 +60,16 @@ def shown(runs: Sequence[Run]) -> Slider:
     """The two cells of each claim, three seeds each, under a slider."""
     pages, said = [], []
     for number, (says, *pair) in claimed(runs).items():
-        six = [run for cell in pair for run in cell.runs]
-        pages.append(strip([tile(run.points, 176) for run in six], rows=1, size=176,
-                           labels=[f"{label(run.found)}, {run.found.divergence:.1f}" for run in six],
-                           alt="Six clouds."))
+        three = [strip([tile(run.points, 140) for run in cell.runs], "Three clouds.", size=140,
+                       labels=[f"{label(run.found)}, {run.found.divergence:.1f}" for run in cell.runs])
+                 for cell in pair]
+        trios = of_one_size(three)
+        pages.append(strip(trios, "Six clouds.", size=trios[0].height,
+                           labels=[f"{cell.name}, width {cell.width}, rate {cell.rate:g}" for cell in pair]))
         said.append(f"{number}. {says}")
     pages = of_one_size(pages)
     return Slider(pages, said, title="A claim and its six runs", height=pages[0].height,
                   alt="For each of five claims six clouds over 25 heaps, three seeds of one side and three of another. "
                   f"{' '.join(said)}",
-                  caption="The first side that is named on the left, the other on the right, three seeds each: heaps "
-                  "found, share near, and the divergence.")
+                  caption="Three seeds of each side. Below each cloud heaps found, share near, and the divergence; "
+                  "below all three their side, width and rate.")

@@ -15,8 +15,8 @@ from .claims import CLAIMS
 
 
 def _scores() -> list[tuple]:
-    return [tuple(noise((1,), seeds).add(shift).requires_grad_() for seeds, shift in ((range(a, a + 5), 0.7),
-            (range(a + 9, a + 14), -0.6))) for a in (1, 30)]  # fmt: skip
+    return [tuple(noise((1,), seeds).add(shift).requires_grad_() for seeds, shift in ((range(a, a + n), 0.7),
+            (range(a + 9, a + 9 + n), -0.6))) for a, n in ((1, 5), (30, 7))]  # fmt: skip
 
 
 def _game(judge, forger):
@@ -100,6 +100,12 @@ GAME = Code(
              lambda r, f: (F.relu(-r).mean() + F.relu(f).mean(), F.relu(-f).mean())),
         Slip("softplus of a mean", "First softplus of each score, then the mean: look at the order of the two.",
              lambda r, f: (softplus(-r.mean()) + softplus(f.mean()), softplus(-f.mean()))),
+        Slip("minus in front of every softplus", "Both losses reward what they should punish, for a minus stands in "
+             "front of softplus: it belongs inside, before the scores that should be high.",
+             lambda r, f: (-softplus(r).mean() - softplus(-f).mean(), -softplus(f).mean())),
+        Slip("probabilities, then softplus", "The scores became probabilities first, and softplus squeezes them again: "
+             "it takes the bare scores.",
+             lambda r, f: gan_losses(torch.sigmoid(r), torch.sigmoid(f))),
         Slip("squares", "Squared distances from 1 and 0: that is the least squares GAN (2017), another game.",
              lambda r, f: ((r - 1).square().mean() + f.square().mean(), (f - 1).square().mean())),
     ),
@@ -109,10 +115,12 @@ GAME = Code(
 
 
 def _belong() -> list[tuple]:
-    """Points by their heaps: how many belong to each of eight, and how many of these are near."""
+    """Points by their heaps: how many belong to each of eight, and how many of these are near. In the last case the
+    first heap is not found, and eight does not divide the number of points."""
     cases = []
     for all_of_them, near_ones in (((60, 30, 22, 16, 12, 8, 6, 6), (45, 25, 8, 4, 3, 2, 1, 0)),
-                                   ((61, 41, 20, 18, 10, 6, 4, 0), (44, 30, 11, 9, 4, 3, 2, 0))):  # fmt: skip
+                                   ((61, 41, 20, 18, 12, 8, 4, 0), (44, 30, 11, 9, 4, 3, 2, 0)),
+                                   ((10, 61, 41, 20, 18, 10, 6, 4), (2, 44, 30, 11, 9, 5, 3, 2))):  # fmt: skip
         heap = torch.cat([torch.full((n,), k) for k, n in enumerate(all_of_them)])
         near = torch.cat([torch.arange(n) < few for n, few in zip(all_of_them, near_ones, strict=True)])
         cases.append((heap, near, 8))
@@ -170,12 +178,18 @@ THREE = Code(
         Slip("a quarter of the near ones", "The due of a heap is its part of all points, not of the near ones: look at "
              "what you divide by K.", _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K)
                                              >= 0.25 * n.sum() / K)),
+        Slip("half of the due is asked for", "A quarter of its due is enough for a heap: look at the factor.",
+             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= 0.5 * len(h) / K)),
         Slip("the whole due is asked for", "A quarter of its due is enough for a heap: look at the factor.",
              _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= len(h) / K)),
         Slip("a quarter of all points", "No heap but the fullest has a quarter of all points: each one's due is a Kth "
              "part of them.", _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= 0.25 * len(h))),
         Slip("a count for a share", "The second number grows with the number of points: it is a share, a mean.",
              _three(share=lambda h, n, K: n.sum())),
+        Slip("per cent for a share", "The second number is a share, from 0 to 1: look for a factor of 100.",
+             _three(share=lambda h, n, K: 100 * n.float().mean())),
+        Slip("near points a heap", "The near points are divided by the number of heaps; a share is of all points.",
+             _three(share=lambda h, n, K: n.sum() / K)),
         Slip("the share that is far", "The second number is the share of points that are not near: turn it around.",
              _three(share=lambda h, n, K: (~n).float().mean())),
         Slip("0 times log 0", "A heap without points makes the third number nan, for 0 times log 0 is none: "
@@ -190,6 +204,17 @@ THREE = Code(
              _three(total=lambda p, K: torch.xlogy(p, K * p).mean())),
         Slip("counted in bits", "The logarithm has the base 2: here it is the natural one, `log`.",
              _three(total=lambda p, K: torch.xlogy(p, K * p).sum() / torch.log(torch.tensor(2.0)))),
+        Slip("an entropy", "The third number is minus the sum of p log p, the entropy: that is largest where all is "
+             "even. Here even heaps give 0: look inside of the logarithm.",
+             _three(total=lambda p, K: -torch.xlogy(p, p).sum())),
+        Slip("counts for shares", "The third number is made of counts: each is still to be divided by how many points "
+             "there are.", _three(p=lambda h, n, K: torch.bincount(h, minlength=K).float())),
+        Slip("the shares of the near points", "The third number looks at near points alone: its shares are of all "
+             "points.", _three(p=lambda h, n, K: torch.bincount(h[n], minlength=K) / n.sum().clamp(min=1))),
+        Slip("divergence and share changed places", "All three are right, but in another order: heaps found, share "
+             "near, divergence.", lambda h, n, K: tuple(coverage(h, n, K)[k] for k in (0, 2, 1))),
+        Slip("the share comes first", "All three are right, but in another order: heaps found, share near, "
+             "divergence.", lambda h, n, K: tuple(coverage(h, n, K)[k] for k in (1, 0, 2))),
         Slip("shares that do not add up to 1", "You count the near points and divide by all of them: the shares of the "
              "third number add up to 1.", _three(p=lambda h, n, K: torch.bincount(h[n], minlength=K) / len(h))),
     ),
@@ -202,7 +227,7 @@ ARGUE = Diagnoses(
                             "is silent about the other numbers, which say the opposite.",
         "one seed": "Of three pairs that differ by luck alone one was picked; the other two say the opposite.",
         "only one side tuned": "One row is the best that its side can do, the other a rate that its own side would "
-                               "never choose.",
+                               "never choose: compare width and rate under the pictures with the table of that side.",
         "sound": "Both rows are the best of their sides, even the worst seed of one finds more than the best of the "
                  "other, and the claim says in what time.",
         "steps taken for time": "The claim counts steps as if they all took as long: one with penalties, two networks "

@@ -1,19 +1,21 @@
 """The pictures of lesson 10: clouds over heaps as small tiles, by the dozen, and what can be concluded from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from ...errors import LabError
 from ...evaluation.coverage import Coverage
 from ...figures import PALETTE, Figure, strip
 from ...gan import GAMES
-from ...recipes.gans import REACH, SIDES, Run
+from ...recipes.gans import REACH, SECONDS, SIDES, WIDTHS, Run, steps_of
 from ...worlds import heaps
 
 RING = (225, 225, 225)
-ALL, NEAR, LOST = 25, 0.5, 1.0  # a run is right with all heaps and half of its points near; it has lost most above LOST
+ALL, NEAR, EVEN = 25, 0.5, 1.0  # a run is right with all heaps and half of its points near; above EVEN it is uneven
+LINED_UP = ("R3GAN", "flow matching", "GAN, 2014", "diffusion", "with R1")  # the question that opens the lesson
 
 
 def rgb(role: str) -> tuple[int, ...]:
@@ -102,16 +104,41 @@ def tuned(runs: Sequence[Run]) -> dict[str, Run]:
     return {name: ranked(best[name])[len(best[name]) // 2] for name in by_side(runs)}
 
 
-def all_runs(runs: Sequence[Run], size: int = 36) -> Figure:
-    """Every run as a small picture, a row for each side, from its worst run to its best."""
+def lined_up(runs: Sequence[Run], size: int = 240, named: bool = False) -> Figure:
+    """The tuned run of each side, by letters or `named`."""
+    best = tuned(runs)
+    told = [f"{name} {label(best[name].found)}" for name in LINED_UP]
+    alt = ("In two of them nearly every heap is drawn, in two there is fog, in one most heaps are missing."
+           if not named else f"{'; '.join(told)}.")
+    return strip([tile(best[name].points, size) for name in LINED_UP], f"Five clouds over {ALL} grey heaps. {alt}",
+                 "Heaps found, of 25, and the share of points near a heap. Each side at its best, and there the middle "
+                 "one of three seeds." if named else f"The same {SECONDS / 9:.1f} seconds of one processor core for "
+                 "each.", labels=told if named else list("ABCDE"), size=size)
+
+
+def all_runs(runs: Sequence[Run], each: int = 9, size: int = 72) -> Figure:
+    """So many runs of `each` side as small pictures, a row for each side, in even steps from its worst to its best."""
     rows = {name: ranked(mine) for name, mine in by_side(runs).items()}
     told = [f"{name}: {', '.join(str(row[k].found.modes) for k in (0, len(row) // 2, -1))} heaps"
             for name, row in rows.items()]
-    return strip([tile(run.points, size) for row in rows.values() for run in row], rows=len(rows), size=size,
-                 labels=told, alt=f"Rows of {len(next(iter(rows.values())))} small clouds over 25 heaps, from the "
-                 f"worst run to the best. The worst, the middle, the best: {'. '.join(told)}.",
-                 caption="Every run, from its side's worst to its best, and how many of 25 heaps the worst, the middle "
-                 "and the best one find.")
+    shown = [row[round(k)] for row in rows.values() for k in np.linspace(0, len(row) - 1, each)]
+    count = len(next(iter(rows.values())))
+    return strip([tile(run.points, size) for run in shown], rows=len(rows), size=size,
+                 labels=told, alt=f"Rows of {each} small clouds over 25 heaps, from the worst run to the best. The "
+                 f"worst, the middle, the best: {'. '.join(told)}.",
+                 caption=f"{each} of each side's {count} runs, in even steps from the worst to the best, and how many "
+                 "of 25 heaps the worst, the middle and the best one find.")
+
+
+def row(runs: Sequence[Run], name: str, width: int, rate: float) -> list[Run]:
+    """The recorded runs of a side at a width and a rate, one a seed; raises LabError for what is not recorded."""
+    found = [run for run in runs if (run.name, run.width, run.rate) == (name, width, rate)]
+    if not found:
+        names, widths, rates = (", ".join(dict.fromkeys(repr(getattr(run, one)) for run in runs))
+                                for one in ("name", "width", "rate"))
+        raise LabError(f"a row of the table was expected; {name!r}, width {width}, rate {rate} came; sides are "
+                       f"{names}, widths {widths}, rates {rates}")
+    return found
 
 
 def table(runs: Sequence[Run], name: str) -> Figure:
@@ -126,6 +153,13 @@ def table(runs: Sequence[Run], name: str) -> Figure:
                  alt=f"{len(mine)} clouds of {name} over 25 heaps, three rows of seeds, {whole} of them with all.",
                  caption=f"{name}: {whole} of {len(mine)} runs find all 25. Columns, width at rate: {columns}. "
                          "Rows: three seeds.")
+
+
+def steps() -> str:
+    """How many steps each side makes in its time at each width, as a table in Markdown."""
+    rows = [["steps of nine runs together", *(f"width {width}" for width in WIDTHS)], [":--", *["--:"] * len(WIDTHS)],
+            *([name, *(f"{steps_of(name, width):,}" for width in WIDTHS)] for name in SIDES)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def is_right(found: Coverage) -> bool:
@@ -143,20 +177,34 @@ def easily(runs: Sequence[Run]) -> str:
 
 
 def verdict(runs: Sequence[Run]) -> list[str]:
-    """What the recorded runs say, in sentences: how hard each side is to get right, and what penalties do."""
+    """What the recorded runs say, in sentences: how hard each side is to get right, what penalties do, and whether the
+    learning rates reached far enough."""
     sides = by_side(runs)
     right = {name: sum(is_right(run.found) for run in mine) for name, mine in sides.items()}
-    lost = {name: sum(run.found.divergence > LOST for run in mine) for name, mine in sides.items()}
-    told = [f"{name[0].upper()}{name[1:]} {easily(mine)}: {right[name]} of {len(mine)} runs are right, {lost[name]} "
-            f"have lost most heaps; the best finds {max(run.found.modes for run in mine)}."
+    uneven = {name: sum(run.found.divergence > EVEN for run in mine) for name, mine in sides.items()}
+    told = [f"{name[0].upper()}{name[1:]} {easily(mine)}: {right[name]} of {len(mine)} runs are right, "
+            f"{uneven[name]} are uneven; the best finds {max(run.found.modes for run in mine)}."
             for name, mine in sorted(sides.items(), key=lambda side: -right[side[0]] / len(side[1]))]
-    first, *cured = (name for name in GAMES if name in sides)
-    share = {name: lost[name] / len(sides[name]) for name in (first, *cured)}
-    healed = [name for name in cured if share[name] <= share[first] / 2]
+    return [*told, _cured(sides, right, uneven), _at_the_edge(runs)]
+
+
+def _cured(sides: Mapping[str, list[Run]], right: Mapping[str, int], uneven: Mapping[str, int]) -> str:
+    """What penalties do, told by the right runs and the uneven ones of each side."""
+    first, *others = (name for name in GAMES if name in sides)
+    share = {name: uneven[name] / len(sides[name]) for name in (first, *others)}
+    healed = [name for name in others if share[name] <= share[first] / 2]
     if not share[first]:
-        return [*told, f"{first} has lost nothing here that a penalty could cure."]
+        return f"{first} is never uneven here: there is nothing that a penalty could cure."
     if not healed:
-        return [*told, "Penalties do not keep the heaps here."]
-    slow = [name for name in healed if not right[name]]
-    return [*told, f"Penalties keep the heaps: {' and '.join(healed)} lost most of them at most half as often as "
-            f"{first}{', but slowly, for no run of theirs came right in this time' if slow == healed else ''}."]
+        return "Penalties do not keep the cloud even here."
+    fog = not any(right[name] for name in healed)
+    return (f"Penalties keep the cloud even, {' and '.join(healed)}{', but as fog' if fog else ''}: uneven at most "
+            f"half as often as {first}{'; and none of their runs came right in this time' if fog else ''}.")
+
+
+def _at_the_edge(runs: Sequence[Run]) -> str:
+    """For how many sides the largest of the learning rates was the best one."""
+    best, most = {cell.name: cell.rate for cell in cells(runs)}, max(run.rate for run in runs)
+    edge = sum(rate == most for rate in best.values())
+    return (f"The largest rate, {most:g}, was the best for {edge} of {len(best)} sides: larger ones were not tried, "
+            "and might do better.")
