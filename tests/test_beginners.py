@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_lab import add_noise, cosine, ddim_step, noise
+from diffusion_lab import add_noise, cosine, ddim_step, denoise, noise
 from diffusion_lab.coursework.checks.answers import judge_diagnoses, judge_value
 from diffusion_lab.coursework.checks.beginners import repaired
 from diffusion_lab.coursework.checks.checking import check, judge_code, todo
@@ -43,6 +43,7 @@ M = "def masked_step(proposal, known, mask, eps, alpha_bar_next):\n    "
 AT = "def attend(q, k, v):\n    "
 E = "def decibels(picture, again):\n    "
 FL = "def flow_loss(network, x0, eps, s):\n    "
+PA = "def pairs_of(predict, schedule, eps, timesteps):\n    "
 T = "def target_of_jump(x_t, x_e, alpha_bar, alpha_bar_e):\n    r = ((1 - alpha_bar_e) / (1 - alpha_bar))**0.5\n    "
 EACH = "for t, a, b in schedule.times(timesteps):\n        "
 
@@ -135,7 +136,18 @@ GL += "critic = torch.log(1 + (-real).exp()).mean() + torch.log(1 + fake.exp()).
     ("12.flow", FL + "x = 1 - s * x0 + s * eps\n    return ((network(x, s) - (eps - x0))**2).mean()",
      "brackets are missing", "the sum."),
     ("12.flow", FL + "x = (1 - s) * x0 + s * eps\n    return ((network(x, s) - eps - x0)**2).mean()",
-     "a difference the wrong way round", "`network(x, s) - eps`"),
+     "brackets around the flow are missing", "in brackets"),
+    ("12.flow", FL + "x0 *= 1 - s\n    x0 += s * eps\n    return ((network(x0, s) - (eps - x0))**2).mean()",
+     "a name is used twice", "`x0`"),
+    ("12.flow", FL + "x = (1 - s) * x0 + s * eps\n    return torch.nn.MSELoss(network(x, s), eps - x0)", "raised",
+     "torch.nn.functional.mse_loss"),
+    ("12.reflow", PA + "last = denoise(predict, schedule, eps, timesteps)[-1]\n    return last.x0, eps", "raised",
+     "list(denoise(...))"),
+    ("12.reflow", PA + "last = denoise(predict, schedule, eps, timesteps)\n    return last.x0, eps", "raised",
+     "list(denoise(...))"),
+    ("12.reflow", PA + "return denoise(predict, schedule, eps, timesteps)", "unusable", "`list(...)`"),
+    ("12.target", T.replace("(1 - alpha_bar_e) / (1 - alpha_bar)", "alpha_bar_e / alpha_bar")
+     + "return (x_e - r * x_t) / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "r of the pictures", "look at r"),
     ("12.target", T + "return x_e - r * x_t / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "brackets are missing",
      "all that is divided"),
     ("12.target", T + "return (x_e - r * x_t) / alpha_bar_e**0.5 - r * alpha_bar**0.5", "brackets are missing",
@@ -393,6 +405,7 @@ def told(name: str, code: str):
     names |= {"noise": noise} if " noise(" in code or "(noise" in code else {}
     names |= {"silu": torch.nn.functional.silu} if name == "05.block" else {}
     names |= {"math": math} if "math.sqrt(x0)" in code else {}
+    names |= {"denoise": denoise} if " denoise(" in code else {}
     names |= {"add_noise": add_noise} if "add_noise(known" in code else {}
     if name[:2] != "08" and "math." not in code:
         names["torch"] = torch

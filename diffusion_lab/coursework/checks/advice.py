@@ -18,8 +18,11 @@ from .box import spoken
 from .exercises import Code
 from .names import elsewhere, near
 
+GENERATOR = ("It yields one thing after another, and has none by number or by name: `list(...)` around it, as in "
+             "`list(denoise(...))`, makes a list of them.")
 HEARD = (  # what Python or torch says, and what to do about it
     (r"' object is not callable", "Brackets right behind something call it like a function: is a `*` missing?"),
+    (r"'generator' object is not subscriptable", GENERATOR),
     (r"' object is not subscriptable", "Square brackets look something up in a list; a function is called with round "
      "ones."),
     (r"index .*out of (range|bounds)", "There is nothing at that place: the first has number 0, and after the last "
@@ -39,6 +42,7 @@ HEARD = (  # what Python or torch says, and what to do about it
     (r"maximum recursion depth", "The function calls itself, and so it never comes to an end: write out what it does."),
     (r"size of tensor|shape", "Two tensors do not fit together: print their shapes just before that line."),
 )
+FUNCTIONS = {nn.MSELoss: "mse_loss", nn.L1Loss: "l1_loss", nn.SmoothL1Loss: "smooth_l1_loss"}
 SHAPELESS = (  # what came where a tensor of the shape of x_t was expected
     (r"; \(\) came", "One number for all is too few: `.mean()` makes one of everything. The mean of two tensors, place "
      "by place, is half their sum."),
@@ -69,6 +73,10 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
         return fits[0]
     if isinstance(error, AttributeError) and isinstance(call, ast.Attribute):
         return _attribute(call.attr, _value(call.value, own.tb_frame) if error.obj is None else error.obj, own.tb_frame)
+    built = _value(call.func, own.tb_frame) if isinstance(call, ast.Call) else None
+    if built in FUNCTIONS:
+        return (f"`{ast.unparse(call.func)}` builds a part of a network; the function that compares two tensors is "
+                f"`torch.nn.functional.{FUNCTIONS[built]}(a, b)`.")
     if isinstance(error, TypeError) and (plain := _plain(call, own)):
         return plain
     if isinstance(call, ast.Call) and re.search(r"to have \d+ channels, but got|number of channels", said):
@@ -115,7 +123,7 @@ def _unknown(error: NameError, own: TracebackType | None, answer: Callable) -> s
     if isinstance(error, UnboundLocalError):
         return f"`{name}` gets its value in a later line, or only inside a loop or an `if`: give it one before."
     known = [*code.co_varnames, "torch", "math"]
-    if like := near(name, known, 0.7):
+    if (like := near(name, known, 0.7)) and like != name:
         return f"`{name}` is not known here. Is it `{like}`?"
     line = linecache.getline(code.co_filename, own.tb_lineno)
     if (found := elsewhere(name)) and (inspect.ismodule(found[1]) or re.search(rf"\b{name}\s*\(", line)):
@@ -145,6 +153,8 @@ def _plain(call: ast.expr | None, own: TracebackType | None) -> str:
 def _attribute(name: str, of: Any, frame: FrameType) -> str:
     """What there is in place of an attribute that is not there: a tensor for a list, a name of the function's own or of
     the notebook, then whatever is spelt nearly so; of what every network has, nothing."""
+    if inspect.isgenerator(of):
+        return GENERATOR
     if isinstance(of, list) and hasattr(Tensor, name):
         return f"A list has no `.{name}`, a tensor has: {STACK}"
     if inspect.isroutine(of):

@@ -130,6 +130,8 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
     share = max(distance(g, t) for g, t in zip(got, true, strict=True))
     off = "it gives values that are not numbers (NaN or infinite), as 0 / 0 and the root of a negative number do" if (
         share == float("inf")) else (
+        "its values are without bounds: what it divides by is all but 0, so do two terms cancel there?") if (
+        share > 1e6) else (
         f"it is off by {_share(share)} of the right answer's size where it is furthest off")
     lines = (f"The shape is right and the numbers are not: {off}. This is none of the mistakes known here, so read "
              "your formula term by term, or open the first hint.", YOURS)

@@ -66,9 +66,22 @@ def too_much(tree: ast.FunctionDef) -> Iterator[Attempt]:
                           "formula not have?", replaced(tree, {k: part}))
 
 
+def _plainly(tree: ast.FunctionDef) -> ast.FunctionDef:
+    """The function with `a *= b` written as `a = a * b`."""
+    tree = copy.deepcopy(tree)
+    for k, line in enumerate(tree.body):
+        if isinstance(line, ast.AugAssign) and isinstance(line.target, ast.Name):
+            new = ast.BinOp(ast.Name(line.target.id, ast.Load()), line.op, line.value)
+            plain = ast.Assign([line.target], new)
+            for node in (plain, new, new.left):
+                ast.copy_location(node, line)
+            tree.body[k] = plain
+    return tree
+
+
 def used_twice(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """A name that gets a new value while its old one is still needed further down."""
-    for k, line in enumerate(tree.body):
+    for k, line in enumerate((tree := _plainly(tree)).body):
         target = line.targets[0] if isinstance(line, ast.Assign) else None
         if not isinstance(target, ast.Name):
             continue

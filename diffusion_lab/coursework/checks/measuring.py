@@ -1,5 +1,6 @@
 """How far a result is from another one, or why the two cannot be compared at all."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def misfit(result: Any, wanted: Any) -> str:
         return "It returns nothing (None). Is there a `return` at its end?"
     if isinstance(wanted, tuple):
         if not isinstance(result, tuple | list) or len(result) != len(wanted):
-            return f"It should return {len(wanted)} things; {kind_of(result)} came."
+            return f"It should return {len(wanted)} things; {kind_of(result)} came.{_unrolled(result)}"
         return next((found for pair in zip(result, wanted, strict=True) if (found := misfit(*pair))), "")
     if isinstance(result, complex):
         return f"One number was expected; {result:.3g} came, the root of a negative number: what stands under it?"
@@ -46,7 +47,7 @@ def misfit(result: Any, wanted: Any) -> str:
         return "" if single else f"One number was expected; {kind_of(result)} came.{left}"
     if not isinstance(result, Tensor):
         comma = " A comma makes several things of one." if isinstance(result, tuple) else ""
-        return f"It should return {kind_of(wanted)}; {kind_of(result)} came.{comma}"
+        return f"It should return {kind_of(wanted)}; {kind_of(result)} came.{comma}{_unrolled(result)}"
     if (result.layout, result.device) != (wanted.layout, wanted.device):
         return (f"It should return a plain tensor that holds its numbers, as its arguments do; {result.layout} on "
                 f"{result.device} came.")
@@ -60,6 +61,11 @@ def misfit(result: Any, wanted: Any) -> str:
         root = " Somewhere the root of a negative number is taken." if result.is_complex() else ""
         return f"It should return {wanted.dtype} values like its arguments; {result.dtype} came.{root}"
     return ""
+
+
+def _unrolled(result: Any) -> str:
+    """What to do with a generator that came; "" for anything else."""
+    return " It yields one step after another: `list(...)` makes a list of them." if inspect.isgenerator(result) else ""
 
 
 def kind_of(value: Any) -> str:

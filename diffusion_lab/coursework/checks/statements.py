@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
+from .forgotten import used_twice
 from .names import arguments, is_stored
 from .trees import Attempt, replaced, said
 
@@ -184,6 +185,7 @@ def unkept(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """What is computed and dropped, and what is given and dropped: no numbers tell these from other slips."""
     yield from assignments(tree)
     yield from overwritten(tree)
+    yield from used_twice(tree)
 
 
 def overwritten(tree: ast.FunctionDef) -> Iterator[Attempt]:
