@@ -9,8 +9,10 @@ import torch
 from diffusion_lab import Toy, noise, straight
 from diffusion_lab.coursework.lessons import flows
 from diffusion_lab.coursework.lessons.flows import flow_of_heaps, heights, static, straightened, walked
+from diffusion_lab.coursework.lessons.halving import roughness
 from diffusion_lab.coursework.lessons.lesson_12 import flow_loss
 from diffusion_lab.errors import LabError
+from diffusion_lab.evaluation.icons import coarse
 from diffusion_lab.objectives import Objective
 from diffusion_lab.places import WEIGHTS
 from diffusion_lab.recipes import icons_two_calls as recipe
@@ -67,13 +69,28 @@ def test_what_is_counted():
 
 
 def test_each_set_of_pairs_is_spoilt_as_it_is_called():
-    pairs = {what: flows.sick_pairs(patient, 200) for patient, what in flows.PATIENTS.items()}
+    pairs = {what: flows.pairs_of_student(student, 200) for student, what in flows.STUDENTS.items()}
     crossed = {what: flows.crossings(eps, x0) for what, (x0, eps) in pairs.items()}
     assert crossed["healthy"] == 0 and 0.4 < crossed["shuffled"] < 0.6
     assert float(pairs["one chord"][0].std()) < 0.01 < float(pairs["healthy"][0].std())
     assert torch.equal(pairs["ends exchanged"][0], pairs["healthy"][1])
     with pytest.raises(LabError, match="from 1 to 4"):
-        flows.sick_pairs(5)
+        flows.pairs_of_student(5)
+
+
+def test_a_healthy_student_lands_on_the_heaps_in_one_call_as_in_forty():
+    flow = flows.flow_of_pairs(*flows.pairs_of_student(2))
+    for calls in (1, 40):
+        off = (walked(flow, flows.fan(28), calls)[-1].x0 - torch.tensor(flows.HEAPS)).abs().amin(dim=1)
+        assert int((off < 0.3).sum()) == 28
+
+
+def test_roughness_sees_what_mean_colours_do_not():
+    even = torch.full((2, 3, 16, 16), 0.25)
+    board = torch.tensor([-0.125, 0.125]).repeat(8).expand(16, 16).clone()
+    board[1::2] *= -1
+    assert roughness(even) == 0 and roughness(even + board) == 1
+    assert torch.equal(coarse(even), coarse(even + board))
 
 
 def test_the_icons_student_is_small_asks_once_and_twice_in_all():

@@ -13,19 +13,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ...errors import LabError
 from ...figures import PALETTE, Figure, axes
 from ...mixing import eps_of
 from ...protocol import Predict
 from ...sampling import denoise
 from ...schedules import straight
 from ...trajectory import Step
-from . import illness
+from ..checks.box import spoken
 
 Flow = Callable[[Tensor, Tensor], Tensor]
 SCHEDULE = straight()
 HEAPS, SHARES, SPREAD = (-1.2, 0.4, 1.2), (0.4, 0.2, 0.4), 0.08  # where the heaps lie, how full, how wide each is
 EDGE = 2.6  # how high a plot reaches
-PATIENTS = {1: "one chord", 2: "healthy", 3: "ends exchanged", 4: "shuffled"}  # what was done to the pairs of each
+STUDENTS = {1: "one chord", 2: "healthy", 3: "ends exchanged", 4: "shuffled"}  # what was done to the pairs of each
 
 
 def heights(n: int, seed: int = 0) -> Tensor:
@@ -62,7 +63,7 @@ def flow_of_heaps(centres: Tensor, shares: Sequence[float], spread: float) -> Fl
 perfect_flow = flow_of_heaps(torch.tensor(HEAPS)[:, None], SHARES, SPREAD)
 
 
-def flow_of_pairs(x0: Tensor, eps: Tensor, wide: float = 0.08) -> Flow:
+def flow_of_pairs(x0: Tensor, eps: Tensor, wide: float = 0.03) -> Flow:
     """The flow that such pairs (N, 1) teach: at each place the mean of eps - x0 over the lines that pass within `wide`
     of it, the nearer the more (a kernel regression; no network)."""
     def flow(x: Tensor, s: Tensor) -> Tensor:
@@ -113,28 +114,35 @@ def w1(drawn: Tensor, real: Tensor) -> float:
     return float((quantiles[0] - quantiles[1]).abs().mean())
 
 
-def sick_pairs(patient: int, n: int = 500) -> tuple[Tensor, Tensor]:
-    """The pairs x0, eps (n, 1) that patient 1 to 4 was taught with: those of one round of reflow, or spoilt ones.
+def pairs_of_student(student: int, n: int = 1500) -> tuple[Tensor, Tensor]:
+    """The pairs x0, eps (n, 1) that student 1 to 4 was taught with: those of one round of reflow, or spoilt ones.
     Raises LabError for another number."""
-    what, eps = illness(PATIENTS, patient), static(n, 7)
+    if student not in list(STUDENTS):
+        raise LabError(f"a student's number was expected, from 1 to {len(STUDENTS)}; {spoken(student)} came; choose "
+                       "one")
+    what, eps = STUDENTS[student], static(n, 7)
     x0 = walked(perfect_flow, eps, 1 if what == "one chord" else 40)[-1].x0
     return {"shuffled": (x0, eps.roll(1, 0)), "ends exchanged": (eps, x0)}.get(what, (x0, eps))
 
 
 class Paths(NamedTuple):
     """What one plot shows: `lines`, times (n,) and heights (n, B); `under`, others that are pale; `role`, a colour of
-    PALETTE; `landed` (N, 1), whose heap is drawn at the right edge, or None."""
+    PALETTE; `landed` (N, 1), whose heap is drawn at the right edge, or None; `flow`, picture x0 and static eps of one
+    line whose u = eps - x0 is drawn as an arrow, or None."""
 
     lines: tuple[np.ndarray, np.ndarray]
     under: tuple[np.ndarray, np.ndarray] | None = None
     role: str = "guess"
     landed: Tensor | None = None
+    flow: tuple[float, float] | None = None
 
 
-def over_time(panels: Mapping[str, Paths], alt: str, caption: str = "", marks: bool = False) -> Figure:
-    """Heights over time, static on the left and pictures on the right, a plot for each title; at the right edge of each
-    the heaps of the data, and where its lines land. `marks` puts a dot where each call is made."""
-    figure, plots = axes(*((10, 3.9) if len(panels) > 1 else (9, 3.9)), columns=len(panels), sharey=True)
+def over_time(panels: Mapping[str, Paths], alt: str, caption: str = "", marks: bool = False,
+              rows: int = 1) -> Figure:
+    """Heights over time, static on the left and pictures on the right, a plot for each title, in `rows`; at the right
+    edge of each the heaps of the data, and where its lines land. `marks` puts a dot where each call is made."""
+    figure, plots = axes(10 if len(panels) > 1 else 9, 3.9 if rows == 1 else 2.7 * rows, len(panels) // rows, rows,
+                         sharex=True, sharey=True)
     real = heights(4000, 3)
     for plot, (title, paths) in zip(np.ravel(plots), panels.items(), strict=True):
         if paths.under is not None:
@@ -145,10 +153,16 @@ def over_time(panels: Mapping[str, Paths], alt: str, caption: str = "", marks: b
             plot.plot(np.repeat(times[:-1], x.shape[1]), x[:-1].ravel(), "o", color=PALETTE[paths.role], markersize=4)
         _heap(plot, real, "signal", filled=False)
         _heap(plot, paths.landed if paths.landed is not None else torch.tensor(x[-1])[:, None], paths.role)
-        plot.set(xlim=(0, 1.3), ylim=(-EDGE, EDGE), yticks=[])
-        plot.set_xticks([0, 1], ["static", "picture"], fontsize=15)
+        if paths.flow is not None:
+            plot.annotate("", (0, paths.flow[1]), (1, paths.flow[0]), arrowprops=dict(arrowstyle="->", linewidth=4))
+            plot.annotate("u", (0.5, sum(paths.flow) / 2), (0, 10), textcoords="offset points", fontsize=18,
+                          bbox=dict(facecolor="white", edgecolor="none", pad=1))
+        plot.set(xlim=(0, 1.3), ylim=(-EDGE, EDGE))
+        plot.set_yticks([-1, 0, 1], ["−1", "0", "1"], fontsize=15)
+        plot.set_xticks([0, 1], ["static\ns = 1", "picture\ns = 0"], fontsize=15)
         plot.set_title(title, fontsize=16)
-    np.ravel(plots)[0].set_ylabel("brightness", fontsize=15)
+    for plot in np.reshape(plots, (rows, -1))[:, 0]:
+        plot.set_ylabel("brightness", fontsize=15)
     drawn = Figure(figure, alt, caption)
     drawn.image = drawn.image.quantize(24, dither=Image.Dither.NONE)  # many thin lines are heavy
     return drawn

@@ -10,7 +10,7 @@ from ...figures import PALETTE, WORDS, Figure, axes
 from ...noising import noise
 from ..checks.exercises import Code, Slip
 
-LOW, HIGH = -1.4, 0.1  # from where to where the plot reaches
+LOW, HIGH = -1.0, -0.5  # from where to where the plot reaches
 
 
 def jump(steps: Sequence[float], shares: Sequence[float], landed: float, told: str, caption: str) -> Figure:
@@ -28,10 +28,20 @@ def jump(steps: Sequence[float], shares: Sequence[float], landed: float, told: s
                   color=WORDS["reference"], ha="center")
     plot.annotate("your student: one jump", (shares[-1], landed), (-14, -26), fontsize=15,
                   textcoords="offset points", color=WORDS["guess"], ha="right")
-    plot.set(xlim=(0, 1.02), ylim=(LOW - 0.1, HIGH + 0.1), yticks=[])
+    plot.set(xlim=(0, 1.02), ylim=(LOW - 0.05, HIGH + 0.05), yticks=[])
     plot.set_xlabel("share of picture", fontsize=15), plot.set_ylabel("brightness", fontsize=15)
     plot.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"], fontsize=15)
     return Figure(figure, told, caption)
+
+
+def roughness(x: Tensor) -> float:
+    """How blotchy icons (B, 3, H, W) are within their shapes: the median over the 4 x 4 pixels in the middle of each of
+    |4 x - the sum of x's four neighbours|, the mean of the three colours; 0 where a colour is even."""
+    x = x.clamp(-1, 1)
+    beside = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
+    apart = (4 * x[..., 1:-1, 1:-1] - beside).abs().mean(dim=1)                   # (B, H - 2, W - 2)
+    h, w = (side // 2 - 2 for side in apart.shape[1:])
+    return float(apart[:, h:h + 4, w:w + 4].median())
 
 
 def target_of_jump(x_t: Tensor, x_e: Tensor, alpha_bar: float, alpha_bar_e: float) -> Tensor:
@@ -79,6 +89,10 @@ TARGET = Code(
              "noise in it. Which picture leads there?", lambda x, y, a, b: y + 0 * x),
         Slip("the shares as they stand", "The shares of variance are used without their roots: look at every "
              "alpha_bar.", lambda x, y, a, b: (y - (1 - b) / (1 - a) * x) / (b - (1 - b) / (1 - a) * a)),
+        Slip("the number worked out by hand", "0.655 is r for the shares 0.16 and 0.64: compute r from those that "
+             "are given.", _aim(lambda x, y, a, n, b, m: (y - 0.655 * x) / (b - 0.655 * a))),
+        Slip("one root for two", "Below the line the root is taken of the difference: each share has a root of its "
+             "own.", lambda x, y, a, b: (lambda r: (y - r * x) / (b - r * a) ** 0.5)(((1 - b) / (1 - a)) ** 0.5)),
         Slip("r without its root", "The noise shrinks by a root: look at r.",
              _aim(lambda x, y, a, n, b, m: (y - (m / n) ** 2 * x) / (b - (m / n) ** 2 * a))),
         Slip("roots forgotten below the line", "r is right, but below the line alpha_bar stands without its root.",
@@ -86,7 +100,8 @@ TARGET = Code(
         Slip("the roots below the line changed places", "Look at which of the two roots below the line is taken "
              "times r.", _aim(lambda x, y, a, n, b, m: (y - m / n * x) / (a - m / n * b))),
         Slip("r of the pictures", "r is by how much the noise shrinks, and yours is by how much the picture grows: "
-             "look at r.", _aim(lambda x, y, a, n, b, m: (y - b / a * x) / (b - a * a / b))),
+             "look at r.",
+             lambda x, y, a, b: (y - (b / a) ** 0.5 * x) / (b**0.5 - (b / a) ** 0.5 * a**0.5)),
         Slip("start and end changed places", "In the numerator x_t and x_e stand in each other's place.",
              _aim(lambda x, y, a, n, b, m: (x - m / n * y) / (b - m / n * a))),
         Slip("a plus above the line", "The noise is taken out: look at the sign above the line.",

@@ -13,7 +13,8 @@ from ...protocol import Predict
 from ...sampling import ddim_step, denoise
 from ...schedules import Schedule, straight
 from ..checks.exercises import Code, Diagnoses, Slip
-from .flows import PATIENTS, as_predict, flow_of_heaps
+from .flows import STUDENTS as TAUGHT
+from .flows import as_predict, flow_of_heaps
 from .halving import TARGET, jump_values
 
 
@@ -42,7 +43,12 @@ def pairs_of(predict: Predict, schedule: Schedule, eps: Tensor, timesteps: Seque
 def _guesses(strength: float) -> Callable:
     """A network whose guess hangs on the place and on the time, with a weight to train."""
     weight = torch.tensor(strength, requires_grad=True)
-    return lambda x, s: weight * (x - 0.7 * x * s + 0.4 * s - 0.1)
+
+    def network(x: Tensor, s: Tensor) -> Tensor:
+        return weight * (x - 0.7 * x * s + 0.4 * s - 0.1)
+
+    network.__qualname__ = "network"  # as an error names it
+    return network
 
 
 def _batches() -> list[tuple]:
@@ -94,6 +100,14 @@ FLOW = Code(
              "subtracted from what.", _flow(target=lambda x0, eps, x, s: x0 - eps)),
         Slip("roots where there are none", "That is the mix of lesson 01, a bent line. The straight line has the "
              "shares as they stand.", _flow(mix=lambda x0, s, eps: (1 - s) ** 0.5 * x0 + s**0.5 * eps)),
+        Slip("squares and a root", "Those are the shares of lesson 01, whose squares add up to 1. Those of a straight "
+             "line add up to 1 as they stand.", _flow(mix=lambda x0, s, eps: (1 - s**2) ** 0.5 * x0 + s * eps)),
+        Slip("brackets around the flow are missing", "The guess minus eps minus x0 subtracts both: eps - x0 is one "
+             "thing, in brackets.", _flow(target=lambda x0, eps, x, s: eps + x0)),
+        Slip("the network is told the time backwards", "x is mixed at s, and the network hears 1 - s: look at its "
+             "second argument.", _flow(ask=lambda net, x, s, x0, eps: net(x, 1 - s))),
+        Slip("the loss falls without end", "The worse the guess, the lower your loss: look at the sign before the "
+             "mean.", _flow(error=lambda d: -d.square().mean())),
         Slip("the noise where the flow was asked for", "The guess is compared with the noise: look at what you "
              "subtract. How does x move?", _flow(target=lambda x0, eps, x, s: eps)),
         Slip("the picture where the flow was asked for", "The guess is compared with the picture: look at what you "
@@ -188,6 +202,10 @@ REFLOW = Code(
              lambda p, s, e, ts: (_path(p, s, e, ts[::2])[-1].x0, e)),
         Slip("the first step left out", "The walk begins at the second timestep: give all of `timesteps`.",
              lambda p, s, e, ts: (_path(p, s, e, ts[1:])[-1].x0, e)),
+        Slip("the last step left out", "The walk ends one timestep early: give all of `timesteps`.",
+             lambda p, s, e, ts: (_path(p, s, e, ts[:-1])[-1].x0, e)),
+        Slip("the order turned round", "Each picture stands beside another one's noise: hand back `eps` in the order "
+             "in which it came.", lambda p, s, e, ts: (_path(p, s, e, ts)[-1].x0, e.flip(0))),
         Slip("pairs drawn apart", "The noise that you hand back is not the one that the path began with. Then the "
              "lines cross again: hand back `eps` as it came.",
              lambda p, s, e, ts: (_path(p, s, e, ts)[-1].x0, torch.randn_like(e))),
@@ -207,7 +225,9 @@ REFLOW = Code(
 # --- four students -------------------------------------------------------------------------------------------------
 
 STUDENTS = Diagnoses(
-    truth=PATIENTS,
+    case="student",
+    finding="pairs",
+    truth=TAUGHT,
     signs={
         "healthy": "Lines that fan out to the heaps, none of them crossing, and one call lands as forty do.",
         "shuffled": "Lines that bend, and with one call all land in the middle: pictures and static are paired by "
