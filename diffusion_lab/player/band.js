@@ -72,12 +72,13 @@ function drawWords(drawing, paths, width, height) {
   return Math.ceil(1.2 * letters);
 }
 
-// Small green bars: how much the guess changed, kept by their place on the band. The second path's are outlined.
+// Small green bars: how much the guess changed, kept by their place on the band, both paths on one scale. The second
+// path's are outlined.
 function drawBars(drawing, { paths, pairs, N }, at, spacing, height) {
   const bars = {};
+  const most = Math.max(1e-12, ...paths.flatMap((path) => [...(path.change || [])]));
   paths.forEach((path, which) => {
     if (!path.change) return;
-    const most = path.change.reduce((a, b) => Math.max(a, b), 1e-12);
     const width = Math.max(1, Math.min(12, spacing * 0.6)) / paths.length;
     for (let k = 0; k < N; k++) {
       const step = pairs[k][which];
