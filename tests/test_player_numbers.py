@@ -232,9 +232,11 @@ def test_the_caption_of_two_paths_says_how_far_they_are_apart(page):
     bars = [tab.evaluate("""(look) => [...document.querySelectorAll(look)].map((bar) =>
         ["x", "width", "height"].map((name) => +bar.getAttribute(name)))""", look)
         for look in (".dl-bar:not(.dl-hollow)", ".dl-bar.dl-hollow")]  # fmt: skip
-    for path, drawn in zip((a, b), bars, strict=True):  # of each path as shares of its own greatest change
-        changes = np.array([0] + [rms(y.x0 - x.x0) for x, y in zip(path.steps, path.steps[1:], strict=False)])
-        tall = np.maximum(2 * (changes > 0), 24 * changes / changes.max())
+    changes = [np.array([0] + [rms(y.x0 - x.x0) for x, y in zip(path.steps, path.steps[1:], strict=False)])
+               for path in (a, b)]
+    most = max(each.max() for each in changes)  # of both paths: one scale
+    for each, drawn in zip(changes, bars, strict=True):
+        tall = np.maximum(2 * (each > 0), 24 * each / most)
         assert [height for *_, height in drawn] == pytest.approx(tall, abs=0.01)
     assert [x + width for x, width, _ in bars[0]] == pytest.approx([x for x, *_ in bars[1]])  # A left of B
 

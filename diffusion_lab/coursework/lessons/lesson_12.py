@@ -52,9 +52,11 @@ def _guesses(strength: float) -> Callable:
 
 
 def _batches() -> list[tuple]:
-    x0, eps = 0.7 * noise((2,), list(range(48))) + 0.3, noise((2,), list(range(100, 148)))
-    s = ((torch.arange(48) + 0.5) / 48)[:, None]
-    return [(_guesses(strength), x0, eps, s) for strength in (1.0, 0.4, -1.2)]
+    def batch(n: int) -> tuple:
+        x0, eps = 0.7 * noise((2,), list(range(n))) + 0.3, noise((2,), list(range(100, 100 + n)))
+        return x0, eps, ((torch.arange(n) + 0.5) / n)[:, None]
+
+    return [(_guesses(strength), *batch(n)) for strength, n in ((1.0, 48), (0.4, 40), (-1.2, 56))]
 
 
 def _flow(mix=lambda x0, s, eps: (1 - s) * x0 + s * eps, ask=lambda net, x, s, x0, eps: net(x, s),
