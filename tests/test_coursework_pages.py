@@ -224,7 +224,7 @@ def test_a_number_line_shows_both_in_their_places(monkeypatch):
     assert far.axes[0].lines[1].get_xdata()[0] == 900 and "Your guess at 5,000, off the line." in far_alt
 
 
-@pytest.mark.parametrize(("guess", "mark", "at"), [(99, "<", 100), (100, "s", 100), (900, "s", 900), (901, ">", 900)])
+@pytest.mark.parametrize(("guess", "mark", "at"), [(90, "<", 100), (100, "s", 100), (900, "s", 900), (901, ">", 900)])
 def test_a_guess_off_the_line_is_an_arrow_at_its_end(monkeypatch, guess, mark, at):
     drawn = []
     monkeypatch.setattr(comparing, "Figure", lambda figure, alt: drawn.append(figure) or Figure(figure, alt))

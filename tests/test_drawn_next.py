@@ -36,7 +36,7 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "12.target": ("import Paths", "import Line, lines", "import jump"),
     "04.ancestral": ("import Player", "times = schedule", "as course_parts"),
 }
-SEEN = 0.02  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground
+SEEN = 0.015  # root mean square between two whole pictures, black to white being 1; most of a picture is its ground
 
 
 class Drawing:

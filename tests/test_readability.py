@@ -44,13 +44,22 @@ def test_every_alt_text_is_a_few_words_and_no_file_name(path):
 
 # What a lesson that writes the symbol must have said, in words, in the same sentence at the latest; each is told by the
 # lesson that introduces it: {symbol: (how it is written, how it is said)}. A symbol of an earlier lesson is said again;
-# those that a formula's own sentence names (sums, indices) need no word of their own.
+# those that a formula's own sentence names (sums, indices) need no word of their own. A later lesson may give a letter
+# another meaning: then its words hold from there on.
 TOLD = {symbol: told for n in lessons.numbers() for symbol, told in getattr(lessons.module(n), "SYMBOLS", {}).items()}
+
+
+def told_until(last: str) -> dict[str, tuple[str, str]]:
+    """What the lessons up to this one tell."""
+    return {symbol: told for n in lessons.numbers() if n <= last
+            for symbol, told in getattr(lessons.module(n), "SYMBOLS", {}).items()}  # fmt: skip
+
+
 SYMBOLS = re.compile(r"\$\$(.*?)\$\$|\$([^$\n]+)\$|`([^`\n]+)`", re.S)
 CALL = re.compile(r"[A-Za-z_]\w*\(")  # `Name(...)`: a call is no symbol
 
 
-def unsaid(sources: list[str]) -> list[tuple[str, str]]:
+def unsaid(sources: list[str], words: dict = TOLD) -> list[tuple[str, str]]:
     """Symbols that come before their words: (symbol, the sentence in which it comes first)."""
     read, known, found = "", set(), []
     for source in sources:
@@ -61,7 +70,7 @@ def unsaid(sources: list[str]) -> list[tuple[str, str]]:
                 inside = next(group for group in match.groups() if group)
                 if match[3] and (CALL.search(inside) or " " in inside):
                     continue
-                for symbol, (written, said) in TOLD.items():
+                for symbol, (written, said) in words.items():
                     if symbol not in known and re.search(written, inside):
                         known.add(symbol)
                         if not re.search(said, read, re.I):
@@ -71,8 +80,8 @@ def unsaid(sources: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
 def test_every_symbol_is_said_before_it_is_written(text):
-    found = unsaid([cell.source for cell in cells(text)])
-    assert found == [], {symbol: f"say it first: {TOLD[symbol][1]}" for symbol, _ in found}
+    found = unsaid([cell.source for cell in cells(text)], words := told_until(text.name[:2]))
+    assert found == [], {symbol: f"say it first: {words[symbol][1]}" for symbol, _ in found}
 
 
 def test_a_symbol_that_comes_too_early_is_found():
