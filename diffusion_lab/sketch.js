@@ -22,7 +22,7 @@ const grain = () => {
 
 function render({model, el}) {
   const [left, top, right, bottom] = model.get("box"), colours = model.get("colours"), picture = model.get("picture");
-  const wide = picture ? 320 : SIZE, high = Math.round(wide * Math.abs((bottom - top) / (right - left))); // a picture leaves room for what is made of it
+  const across = picture ? 320 : SIZE, high = Math.round(across * Math.abs((bottom - top) / (right - left))); // a picture leaves room for what is made of it
   const make = (name, css, parent) => {
     const made = document.createElement(name);
     made.style.cssText = css;
@@ -31,8 +31,8 @@ function render({model, el}) {
   el.classList.add("dl-pad");
   el.style.font = "18px/1.4 system-ui,sans-serif";
   make("style", "", el).textContent = BESIDE;
-  const pad = make("canvas", `width:${wide}px;max-width:100%;aspect-ratio:${wide}/${high};background:#fff;border:2px solid #666;border-radius:6px;cursor:crosshair;touch-action:none;display:block`, el);
-  Object.assign(pad, {width: 2 * wide, height: 2 * high, tabIndex: 0});
+  const pad = make("canvas", `width:${across}px;max-width:100%;aspect-ratio:${across}/${high};background:#fff;border:2px solid #666;border-radius:6px;cursor:crosshair;touch-action:none;display:block`, el);
+  Object.assign(pad, {width: 2 * across, height: 2 * high, tabIndex: 0});
   const what = picture ? `A picture to paint a mask on: ${model.get("alt")} Arrow keys move the brush, Space puts it down or lifts it` : "A pad to draw a cloud on: arrow keys move the pen, Space puts it down or lifts it";
   pad.setAttribute("role", "application");
   pad.setAttribute("aria-label", what);

@@ -264,7 +264,8 @@ def test_heat_glows_where_it_is_hot_and_is_read_with_chance_beside():
     sheet = np.asarray(focus.glow(np.zeros((8, 8, 3), np.uint8), hot, 80)).astype(int).sum(2)
     assert sheet[:30, :30].min() > 300 and sheet[50:].max() < 30
     lines = focus._read([hot, -hot], true)
-    assert lines == [("attention", "on it, 100 %"), ("difference", "beside it, 0 %"), ("true mask", "by chance 14 %")]
+    assert lines == [("attention: 25 %", "on it, overlap 100 %"), ("difference", "beside it, overlap 0 %"),
+                     ("true mask", "by chance 14 %")]
 
 
 def test_what_was_counted_is_what_a_few_windows_say(sd):

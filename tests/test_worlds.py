@@ -114,7 +114,7 @@ def test_a_point_is_its_formula(kind, u, point):
 
 def test_two_uniform_numbers_are_made_two_normal_ones():
     u = np.array([[0, 0.3], [1 - np.exp(-2), 0], [1 - np.exp(-0.5), 0.25], [1 - np.exp(-0.5), 0.5]])
-    np.testing.assert_allclose(points._normal(u), [[0, 0], [2, 0], [0, 1], [-1, 0]], atol=1e-12)
+    np.testing.assert_allclose(points.normal(u), [[0, 0], [2, 0], [0, 1], [-1, 0]], atol=1e-12)
 
 
 @pytest.mark.parametrize("kind, first", [
