@@ -46,15 +46,13 @@ def test_every_alt_text_is_a_few_words_and_no_file_name(path):
 # lesson that introduces it: {symbol: (how it is written, how it is said)}. A symbol of an earlier lesson is said again;
 # those that a formula's own sentence names (sums, indices) need no word of their own. A later lesson may give a letter
 # another meaning: then its words hold from there on.
-TOLD = {symbol: told for n in lessons.numbers() for symbol, told in getattr(lessons.module(n), "SYMBOLS", {}).items()}
-
-
 def told_until(last: str) -> dict[str, tuple[str, str]]:
     """What the lessons up to this one tell."""
     return {symbol: told for n in lessons.numbers() if n <= last
             for symbol, told in getattr(lessons.module(n), "SYMBOLS", {}).items()}  # fmt: skip
 
 
+TOLD = told_until("99")  # in all lessons
 SYMBOLS = re.compile(r"\$\$(.*?)\$\$|\$([^$\n]+)\$|`([^`\n]+)`", re.S)
 CALL = re.compile(r"[A-Za-z_]\w*\(")  # `Name(...)`: a call is no symbol
 
