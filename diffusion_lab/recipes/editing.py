@@ -2,8 +2,8 @@
 
 A reader of scenes looks at each edited picture. `python -m diffusion_lab evaluate editing` prints the table; of Tiny SD
 in November 2026, n = 100: subjects replaced 99 %, places 100 %, what is kept 0 grey levels off, seams 1.31 and 0.99
-(feathers of 4 pixels and of 1; 1.13 with one of 8, where the old shapes shine through), parades 512 pixels wide, at
-their 40 joints 0.34 on average and 0.80 at most, the last rider read as asked in all ten.
+(feathers of 4 pixels and of 1), parades 512 pixels wide, at their 40 joints 0.34 on average and 0.80 at most, the last
+rider read as asked in all ten.
 """
 
 from argparse import ArgumentParser, Namespace
