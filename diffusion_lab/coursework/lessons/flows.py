@@ -141,7 +141,7 @@ def over_time(panels: Mapping[str, Paths], alt: str, caption: str = "", marks: b
               rows: int = 1) -> Figure:
     """Heights over time, static on the left and pictures on the right, a plot for each title, in `rows`; at the right
     edge of each the heaps of the data, and where its lines land. `marks` puts a dot where each call is made."""
-    figure, plots = axes(10 if len(panels) > 1 else 9, 3.9 if rows == 1 else 2.7 * rows, len(panels) // rows, rows,
+    figure, plots = axes(10 if len(panels) > 1 else 9, 3.4 if rows == 1 else 2.7 * rows, len(panels) // rows, rows,
                          sharex=True, sharey=True)
     real = heights(4000, 3)
     for plot, (title, paths) in zip(np.ravel(plots), panels.items(), strict=True):
