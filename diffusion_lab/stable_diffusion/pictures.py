@@ -56,8 +56,9 @@ def why_black(pipeline, x0: Tensor) -> str:
 
 
 def _pixels(pipeline, x0: Tensor, vae=None) -> Tensor:
+    where = vae.device if vae else pipeline._execution_device  # which asks every module of the pipeline
     vae = vae or pipeline.vae
-    latent = x0.to(pipeline._execution_device, vae.dtype)
+    latent = x0.to(where, vae.dtype)
     with memory_edge():
         return vae.decode(latent / vae.config.scaling_factor, return_dict=False)[0]  # (B, 3, H, W) in [-1, 1]
 
