@@ -286,6 +286,7 @@ def test_a_deck_from_a_stick_draws_maths_scrubs_players_and_folds(engine, small)
             tab.evaluate("document.activeElement.blur()")
             press(tab, "PageDown")
             until(lambda: place(tab), k)
+        until(lambda: tab.evaluate("location.hash"), "#/4")  # the number that stands below the slide
         fold = tab.locator("section.present .dl-hints summary").first
         fold.focus()
         press(tab, "Space")
