@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_lab.coursework.lessons import claims, race
+from diffusion_lab.coursework.lessons import claims
+from diffusion_lab.coursework.lessons import heaps_race as race
 from diffusion_lab.errors import LabError
 from diffusion_lab.evaluation.coverage import Coverage, belonging, coverage
 from diffusion_lab.gan import GAMES, duel, forged, gan_losses, penalty, relativistic_losses

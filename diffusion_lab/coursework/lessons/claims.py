@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...figures import Slider, strip
 from ...recipes.gans import GAMES, Run, steps_of
-from .race import Cell, cells, label, of_one_size, tile
+from .heaps_race import Cell, cells, label, of_one_size, tile
 
 FAULTS = {  # each fault in words
     "one number alone": "what is compared can be high for a bad cloud, too",
