@@ -103,6 +103,16 @@ GL += "critic = torch.log(1 + (-real).exp()).mean() + torch.log(1 + fake.exp()).
      "asks the network 3 times where 2 are enough"),
     ("11.skip", K + EVERY + WALKED.replace("predict(x, t).eps", "(predict(x, t).eps + predict(x, t).eps) / 2"),
      "too many calls", "asks the network 8 times where 4 are enough"),
+    ("11.skip", K + EVERY + WALKED.replace("x = ddim_step(x, predict(x, t).eps, a, b)",
+     "x.copy_(ddim_step(x, predict(x, t).eps, a, b))"), "changes its arguments", "ends in `_`"),
+    ("11.heun", H + "predict(x_t, t)\n    " + TRIED + LOOKED + LEAPT, "too many calls", "3 times where 2 are enough"),
+    ("11.heun", H + TRIED + LOOKED + LEAPT + ".double()", "unusable", "torch.float64 came"),
+    ("11.heun", H + TRIED + LEAPT.replace("(eps + again)", "(predict(x_t, t) + predict(trial, t_next))"), "raised",
+     "`predict(x, t).eps`"),
+    ("11.skip", K + EVERY + WALKED.replace("t, a, b in", "t, a in"), "raised", "not as many as the things"),
+    ("11.skip", K + "timesteps = range(T - 1, 0, -(T // n))\n    " + WALKED, "more than n timesteps", "it is 8"),
+    ("11.skip", K.replace("len(schedule)", "1000") + EVERY + WALKED, "always 1000 timesteps", "`len(schedule)`"),
+    ("11.skip", K + "timesteps = range(T - 1, -1, -{4: 250, 5: 200}[n])\n    " + WALKED, "raised", "`KeyError`"),
     ("11.heun", H + TRIED + LOOKED + LEAPT.replace("(eps + again) / 2", "torch.stack([eps, again]).mean()"), "raised",
      "half their sum"),
     ("11.heun", H + TRIED + LOOKED + LEAPT.replace("(eps + again) / 2", "[eps, again]"), "raised", "stay a tensor"),
@@ -383,6 +393,13 @@ def test_a_beginners_slip_has_a_name(name, code, slip, words):
     assert (verdict.goes_on is answer) == usable(name, answer)
 
 
+def test_a_function_of_an_earlier_cell_that_is_wrong_is_told():
+    own = written("def ddim_step(x_t, eps, alpha_bar, alpha_bar_next):\n    return x_t - eps")
+    verdict = judge_code(find("11.heun"), written(H + TRIED + LOOKED + LEAPT, ddim_step=own))
+    assert verdict.slip == "a function of your own" and "`ddim_step`" in repr(verdict.box)
+    assert judge_code(find("11.heun"), written(H + TRIED + LOOKED + LEAPT, ddim_step=ddim_step)).slip == ""
+
+
 def usable(name: str, answer) -> bool:
     """Whether a function runs and gives tensors of the right shape and kind."""
     def kinds(function) -> list:
@@ -653,6 +670,8 @@ def test_one_patient_alone_is_judged_and_one_that_is_not_there_is_told():
     near = judge_diagnoses(clinic, {8: "alpha for alpha baer"})
     assert "none of the names in the list. Did you mean 'alpha for alpha_bar'?" in repr(near.box)
     assert all(f'"{one}"' in near.box.lines[-1] for one in clinic.signs)  # all that can be said
+    for said, meant in (("DPM++ 2M", "2M"), ("dpm++ 2m AYS", "2M AYS"), ("DPM++ 2M Karras", "2M Karras")):
+        assert f"Did you mean {meant!r}?" in repr(judge_diagnoses(find("11.budget"), {1: said}).box)
     part = judge_diagnoses(find("03.clock"), {2: "zero"})
     assert "Did you mean 'stands still at zero'?" in repr(part.box)
     assert "one with [12] came" in repr(judge_diagnoses(clinic, {12: "wrong sign"}).box)

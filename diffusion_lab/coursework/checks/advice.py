@@ -25,6 +25,8 @@ HEARD = (  # what Python or torch says, and what to do about it
     (r"'generator' object is not subscriptable", GENERATOR),
     (r"' object is not subscriptable", "Square brackets look something up in a list; a function is called with round "
      "ones."),
+    (r"(too many|not enough) values to unpack", "The names before `=`, or between `for` and `in`, are not as many as "
+     "the things that come: print one of these."),
     (r"index .*out of (range|bounds)", "There is nothing at that place: the first has number 0, and after the last "
      "comes no next one."),
     (r"could not infer output dtype", "A mean needs numbers with a point, and True and False, or whole numbers, are "
@@ -66,7 +68,9 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
     if isinstance(error, NameError):
         return _letter(exercise, error) or _unknown(error, own, answer)
     call = own and _at(own)
-    guess = "Guess" in said or call and any(_is_guess(part, own.tb_frame) for part in ast.iter_child_nodes(call))
+    summed = re.search(r"unsupported operand .*'tuple'", said)  # of two Guesses, as of all tuples
+    guess = "Guess" in said or summed or call and any(_is_guess(part, own.tb_frame)
+                                                      for part in ast.iter_child_nodes(call))
     if guess and isinstance(error, TypeError | LabError) and "predict" in exercise.call:
         return "What predict gives is a Guess; the noise in it is `predict(x, t).eps`, as in lesson 04."
     if isinstance(error, LabError) and (fits := [says for heard, says in SHAPELESS if re.search(heard, said)]):

@@ -76,7 +76,8 @@ def _spelt(name: str) -> str:
 def _meant(said: str, names: Iterable[str]) -> str:
     """The one name of which a part was said, or that is spelt nearly so; "" where there is none."""
     part = [name for name in names if len(said) > 2 and _spelt(said) in _spelt(name)]
-    return part[0] if len(part) == 1 else near(said, names, 0.8)
+    inner = [name for name in names if f" {_spelt(name)} " in f" {_spelt(said)} "]  # the longest, as in "DPM++ 2M AYS"
+    return part[0] if len(part) == 1 else near(said, names, 0.8) or max(inner, key=len, default="")
 
 
 @on_the_leash

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from .expressions import EXPRESSIONS, factors_exchanged
 from .forgotten import forgotten, never_used, rounded, too_much, used_twice
-from .names import arguments, arguments_moved, imports, is_stored, looked_up, names, one_for_another
+from .names import arguments, arguments_moved, imports, is_stored, looked_up, names, one_for_another, ones_own
 from .statements import assignments, attached, counts, early, loops, overwritten, placed, results, returns
 from .tables import kept
 from .trees import Attempt, exchanged, said
@@ -161,6 +161,7 @@ def _attempts(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[st
 
 def _repairs(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str, float]) -> Iterator[Attempt]:
     yield from names(tree, known)
+    yield from ones_own(tree, known)
     yield from rounded(tree)
     yield from overwritten(tree)
     for name, says, pattern, better in WRITTEN:

@@ -23,6 +23,7 @@ from .statements import unkept
 from .verdicts import GO_ON, YOURS, Verdict, on_the_leash, stopped, unusable
 
 RIGHT = 1e-4  # relative difference from the reference that still is right: another order of float32 operations
+ALMOST = ("changes its arguments", "too many calls")  # the numbers are right, so that no repair can prove itself
 NEAR = 1e-3  # relative difference from a known mistake that still is that mistake
 
 
@@ -61,7 +62,7 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
         return unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came. Hand over the "
                                    "function itself: its name, without brackets behind it.")
     verdict = _judge_function(exercise, answer)
-    if verdict.box.mood != "wrong":
+    if verdict.box.mood != "wrong" or verdict.slip in ALMOST:
         return verdict
     named = verdict.slip not in ("raised", "unusable", "unrecognised")
     expected, _ = _results(exercise, exercise.reference)
@@ -116,12 +117,12 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
         if changed:
             lines = ("The numbers are right, but the function writes into one of its arguments: whoever calls it still "
                      "needs the old values. Look for `+=`, `*=` or a method that ends in `_`.", YOURS)
-            return Verdict(Box("wrong", "Almost: it changes its arguments", lines), answer, "changes its arguments")
+            return Verdict(Box("wrong", "Almost: it changes its arguments", lines), answer, ALMOST[0])
         asked, enough = (_asked(exercise, function) for function in (answer, exercise.reference))
         if asked > enough:
             lines = (f"The numbers are right, but it asks the network {asked} times where {enough} are enough, and "
                      "each call costs time: keep a guess that is needed twice in a name.", YOURS)
-            return Verdict(Box("wrong", "Almost: too many calls", lines), answer, "too many calls")
+            return Verdict(Box("wrong", "Almost: too many calls", lines), answer, ALMOST[1])
         return Verdict(Box("right", "Right", (exercise.right,)), answer)
     slips = {slip: worst(got, list(map(flat, _results(exercise, slip.code)[0]))) for slip in exercise.slips}
     slip = min(slips, key=slips.get)
@@ -185,6 +186,7 @@ def _seeded(call: Callable) -> Any:
 @on_the_leash
 def _raised(exercise: Code, answer: Callable, error: BaseException) -> Verdict:
     message = spoken(error, lambda error: next(iter(str(error).strip().splitlines()), ""))
+    message = re.sub(r",? but expected one of:$", "", message)  # what follows stands on lines below, and long ones
     what = f"`{type(error).__name__}`" + (f": {message}" if message else "")
     lines = tuple(filter(None, (what + ".", where(answer, error), advice(exercise, answer, error), GO_ON)))
     return Verdict(Box("wrong", "It stops with an error", lines), exercise.reference, "raised")

@@ -105,6 +105,17 @@ def near(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     return next(iter(greek or difflib.get_close_matches(spelt, known, n=1, cutoff=cutoff)), "")
 
 
+def ones_own(tree: ast.FunctionDef, known: dict) -> Iterator[Attempt]:
+    """A function of an earlier cell that has the name of one of the package's, which does it right."""
+    import diffusion_lab
+
+    for name in sorted(_called(tree) & {*diffusion_lab.__all__} & {*known}):
+        if known[name] is not (offered := getattr(diffusion_lab, name)):
+            yield Attempt("a function of your own", f"This function is right, and the `{name}` that it calls, your own "
+                          f"of an earlier cell, is not: mend that, or write `from diffusion_lab import {name}`.", tree,
+                          {name: offered})
+
+
 def one_for_another(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """One of the function's own names in the place of another."""
     own = list(dict.fromkeys([*arguments(tree), *_made(tree)]))

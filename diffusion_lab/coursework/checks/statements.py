@@ -4,8 +4,10 @@ import ast
 import copy
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from .forgotten import used_twice
 from .names import arguments, is_stored
@@ -58,7 +60,14 @@ def returns(tree: ast.FunctionDef) -> Iterator[Attempt]:
                       "makes one of it.", _wrapped(tree), {"_tensor": torch.stack})
         yield Attempt("no tensor", "What is handed back is no tensor: `torch.as_tensor(...)` makes one of it; or use "
                       "torch's functions from the start.", _wrapped(tree),
-                      {"_tensor": lambda value: torch.as_tensor(value, dtype=torch.float32)})
+                      {"_tensor": _made})
+
+
+def _made(value: Any) -> Tensor:
+    """A tensor of what is none yet; one of another type is told as what it is, by whoever compares."""
+    if isinstance(value, Tensor):
+        raise TypeError("it is a tensor")
+    return torch.as_tensor(value, dtype=torch.float32)
 
 
 def attached(tree: ast.FunctionDef) -> Iterator[Attempt]:
