@@ -75,7 +75,11 @@ def test_a_race_by_mouse(engine, tmp_path):
         one = tab.locator(".dl-race").first
         said, names = one.locator("[role=status]"), one.locator("button")
         assert not one.locator("figure").is_visible()
-        assert "Shown: twice, calls: 3" in said.inner_text()
+        assert "Shown: even, calls: 4" in said.inner_text()
+        assert one.locator("text", has_text=f"distance {FINE}").count() == 1
+        names.filter(has_text=DATA).click()
+        until(lambda: "Shown: twice, calls: 3" in said.inner_text(), True)
+        assert one.locator("text", has_text=f"distance {DATA}").count() == 1
         one.locator("[data-dot='0 1']").hover()
         until(lambda: "Shown: even, calls: 4, to the fine solution 0.21 (0.20 to 0.22)" in said.inner_text(), True)
         assert one.locator("svg").nth(1).locator("g polyline").count() == 3  # a path for each sample
@@ -85,7 +89,8 @@ def test_a_race_by_mouse(engine, tmp_path):
         tab.mouse.down()
         tab.mouse.up()
         until(lambda: "With 8 calls the nearest are: to the fine solution twice, 0.06" in said.inner_text(), True)
-        assert [name.evaluate("(e) => e.style.fontWeight") for name in names.all()[2:]] == ["400", "700"]
+        bold = "(e) => [e.style.textShadow != 'none', getComputedStyle(e).fontWeight]"  # bold, and no wider
+        assert [name.evaluate(bold) for name in names.all()[2:]] == [[False, "400"], [True, "400"]]
         assert "With 4 calls" in tab.locator(".dl-race").nth(1).locator("[role=status]").inner_text()
         assert tab.errors == [] and tab.refused == []
 

@@ -45,7 +45,7 @@
     const range = make("input", "flex:1 1 120px;min-width:0;max-width:300px;height:44px;accent-color:#0072B2", line);
     Object.assign(range, {type: "range", min: 0, max: calls.length - 1, step: 1, value: Math.max(0, calls.findLastIndex((c) => c <= set.budget))});
     const says = make("output", "font-weight:600;min-width:4em", line);
-    let axis = set.distances.length - 1, touched = set.shown; // a dot that was touched, [racer, dot]; without one: the best
+    let axis = 0, touched = set.shown; // a dot that was touched, [racer, dot]; without one: the best
 
     const x = (c) => LEFT + (RIGHT - LEFT) * (Math.log(c) + 0.12) / (Math.log(calls.at(-1)) + 0.24);
     const all = set.racers.flatMap((racer) => racer.dots.flatMap((dot) => dot.values.flat()));
@@ -58,7 +58,7 @@
     }
     for (const c of [1, 2, 4, 8, 16, 32]) if (c <= calls.at(-1)) draw("text", {x: x(c), y: FOOT + 24, "text-anchor": "middle", fill: "#444"}, chart, c);
     draw("text", {x: (LEFT + RIGHT) / 2, y: FOOT + 50, "text-anchor": "middle", fill: "#444"}, chart, "network calls");
-    draw("text", {transform: `translate(16,${(TOP + FOOT) / 2}) rotate(-90)`, "text-anchor": "middle", fill: "#444"}, chart, "distance");
+    const upwards = draw("text", {transform: `translate(16,${(TOP + FOOT) / 2}) rotate(-90)`, "text-anchor": "middle", fill: "#444"}, chart);
     const past = draw("rect", {y: TOP, height: FOOT - TOP, fill: "#eeeeee"}, chart);
     const limit = draw("line", {y1: TOP, y2: FOOT, stroke: "#222", "stroke-width": 3, "stroke-dasharray": "7 5"}, chart);
     const marks = ["M-7,0a7,7 0 1,0 14,0a7,7 0 1,0 -14,0", "M-7,-7L7,7M7,-7L-7,7", "M0,-8L8,7L-8,7Z", "M0,-9L9,0L0,9L-9,0Z", "M-6,-6H6V6H-6Z", "M0,8L8,-7L-8,-7Z"];
@@ -88,21 +88,21 @@
     });
     const at = ([a, b]) => [(a / set.reach + 1) * H / 2, (1 - b / set.reach) * H / 2].map((v) => v.toFixed(1)).join(",");
     for (const point of set.cloud) draw("circle", {cx: at(point).split(",")[0], cy: at(point).split(",")[1], r: 2, fill: "#bbbbbb"}, plane);
+    const layer = draw("g", {}, plane); // below the fine paths, which are to be seen
     for (const path of set.exact) draw("polyline", {points: path.map(at).join(" "), fill: "none", stroke: set.colours.reference, "stroke-width": 2.5}, plane);
-    const layer = draw("g", {}, plane);
     for (const path of set.exact) { // a ring where each exact path arrives
       const [cx, cy] = at(path.at(-1)).split(",");
       draw("circle", {cx, cy, r: 10, fill: "none", stroke: "#222", "stroke-width": 2.5}, plane);
     }
 
-    const place = () => set.racers.forEach((racer, r) => {
+    const place = () => (upwards.textContent = `distance ${set.distances[axis]}`, set.racers.forEach((racer, r) => {
       drawn[r].curve.setAttribute("points", racer.dots.map((dot) => `${x(dot.calls)},${y(dot.values[axis][0])}`).join(" "));
       racer.dots.forEach((dot, d) => {
         const [mean, least, most] = dot.values[axis], {whisker, mark} = drawn[r].dots[d];
         mark.style.transform = `translate(${x(dot.calls)}px, ${y(mean)}px)`;
         for (const [key, value] of [["x1", x(dot.calls)], ["x2", x(dot.calls)], ["y1", y(least)], ["y2", y(most)]]) whisker.setAttribute(key, value);
       });
-    });
+    }));
     // The smallest mean among all dots within the budget; of equal ones the cheaper.
     const best = (k) => {
       let found = null, least = [Infinity, 0];
@@ -129,7 +129,7 @@
         dots.forEach(({mark}, d) => mark.setAttribute("stroke", r === chosen[0] && d === chosen[1] ? "#000" : set.racers[r].colour));
         dots.forEach(({mark}, d) => mark.setAttribute("stroke-width", r === chosen[0] && d === chosen[1] ? 6 : r === 1 ? 4 : 2));
         keys[r].style.background = r === winners[axis][0] ? "#ffe9a8" : "#fff";
-        keys[r].style.fontWeight = r === winners[axis][0] ? "700" : "400";
+        keys[r].style.textShadow = r === winners[axis][0] ? "0.6px 0 currentColor" : "none"; // bold, and no wider
         keys[r].setAttribute("aria-pressed", String(r === touched?.[0]));
         keys[r].style.borderColor = r === chosen[0] ? "#000" : "#bbb";
       });

@@ -16,7 +16,7 @@ from .figure import PALETTE, WORDS, Figure
 
 COLOURS = tuple(WORDS[role] for role in ("signal", "noise", "reference", "pull")) + ("#222222", WORDS["guess"])
 SHAPES = "oX^Dsv"  # a mark for each racer, so that they are told apart without colour, too
-REACH = 2.0  # half the width of the plane in which paths are drawn
+REACH = 2.3  # half the width of the plane in which paths are drawn, those that shake too
 
 
 class Dot(NamedTuple):
@@ -102,12 +102,12 @@ class Race:
             panel.minorticks_off()
         panels[0].set_ylabel("distance")
         panels[0].legend(frameon=False, fontsize=12)
-        name, dot = self.best(self.budget, self.distances[-1])
+        name, dot = self.best(self.budget, self.distances[0])
         if self.shown:
             name, dot = [*self.dots][self.shown[0]], [*self.dots.values()][self.shown[0]][self.shown[1]]
         plane = panels[-1]
         plane.plot(*self.cloud.T, ".", color="#bbbbbb", markersize=4)
-        for path, colour, alpha in ((self.exact, PALETTE["reference"], 1), (dot.path, PALETTE["guess"], 0.4)):
+        for path, colour, alpha in ((dot.path, PALETTE["guess"], 0.4), (self.exact, PALETTE["reference"], 1)):
             for line in np.moveaxis(np.asarray(path, float), 1, 0):
                 plane.plot(*line.T, "-", color=colour, linewidth=2, alpha=alpha)
         plane.plot(*np.asarray(dot.path, float)[-1].T, "o", color=PALETTE["guess"], markersize=8)
