@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import anywidget
+import numpy as np
 import traitlets
 from ipywidgets import ValueWidget
+from PIL import Image, ImageDraw
 
 from .errors import LabError
-from .figures import PALETTE
+from .figures import PALETTE, Figure, write
 from .recipe import as_text
 from .schedules import Schedule, as_schedule
 
@@ -37,6 +39,11 @@ class Beads(anywidget.AnyWidget, ValueWidget):
         super().__init__(value=_falling(schedule, timesteps), last=len(schedule) - 1, others=marks,
                          layout={"width": "calc(100% - 4px)"})  # the whole band is to be seen
 
+    def still(self) -> Figure:
+        """The band with the beads as they lie now, for a page without a kernel."""
+        where = ", ".join(map(str, self.value))
+        return Figure(belt(self.value, self.last), f"A band from static to picture, beads at t = {where}.", width=960)
+
     @traitlets.validate("value")
     def _within(self, proposal) -> list[int]:
         """What the page says is believed only where it falls and lies on the band."""
@@ -49,3 +56,16 @@ class Beads(anywidget.AnyWidget, ValueWidget):
 
 def _falling(schedule: Schedule, times: Sequence[int]) -> list[int]:
     return [t for t, _, _ in schedule.times(times)]
+
+
+def belt(times: Sequence[int], last: int) -> Image.Image:
+    """The band from static (left) to picture, with a bead for each of the timesteps: 960 x 96 pixels."""
+    image, static = Image.new("RGB", (960, 96), "white"), np.random.default_rng(0).random((4, 110))
+    greys = 235 - 180 * static * np.linspace(1, 0, 110)                            # less and less static
+    image.paste(Image.fromarray(greys.astype(np.uint8)).resize((880, 32), Image.Resampling.NEAREST), (40, 44))
+    draw = ImageDraw.Draw(image)
+    for t in times:
+        x = 40 + 880 * (last - t) / last
+        draw.ellipse([x - 15, 45, x + 15, 75], fill=PALETTE["guess"], outline="white", width=3)
+        write(image, str(t), x, 10, size=22)
+    return image

@@ -102,7 +102,8 @@ def _panel(widgets: dict) -> dict:
     look = HTML(LOOK, layout={"display": "none"})  # a running notebook's alone: none keeps it
     names = ", ".join(w.description for w in widgets.values())
     words = f"Run this cell in a notebook to move the controls ({names}): the picture follows them."
-    return in_place_of(VBox([look, *widgets.values()]).add_class("dl-controls"), words)
+    stills = "".join(w.still()._repr_html_() for w in widgets.values() if hasattr(w, "still"))  # of what is drawn here
+    return in_place_of(VBox([look, *widgets.values()]).add_class("dl-controls"), words, stills)
 
 
 def in_place_of(widget, words: str, html: str = "") -> dict:

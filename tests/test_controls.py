@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffusion_lab import LabError, controls, live
+from diffusion_lab import LabError, controls, cosine, live
+from diffusion_lab.beads import Beads
 from diffusion_lab.commands.lab import without_controls
 from diffusion_lab.controls import VIEW, _control
 from diffusion_lab.figures import strip
@@ -115,6 +116,11 @@ def test_what_stands_without_a_kernel(page):
     assert "Run this cell" in page.controls["text/html"] and "(level)" in page.controls["text/plain"]
     level.value = 11
     assert "level 11" in page.picture
+
+
+def test_a_control_that_can_be_drawn_stands_as_a_picture_without_a_kernel(page):
+    live(lambda beads: grey(beads[0]), beads=Beads([40, 20], cosine()))
+    assert "<figure" in page.controls["text/html"] and "beads at t = 40, 20." in page.controls["text/html"]
 
 
 def test_a_bare_picture_is_told_in_words(page):
