@@ -1,18 +1,19 @@
 """A thousand calls of the network, or six? Samplers race under a budget, and you find better timesteps yourself."""
 
 import math
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from ...mixing import add_noise, predicted_x0
 from ...noising import noise
-from ...protocol import Guess, Predict
-from ...recipe import as_whole
+from ...protocol import Predict
 from ...sampling import ddim_step, denoise, dpmpp_2m, heun
 from ...schedules import Schedule, cosine, karras, sigmas_of
 from ..checks.exercises import Code, Slip
 from .board import BUDGET
+from .heun import HEUN, guess
 
 
 def skip_steps(predict: Predict, schedule: Schedule, x: Tensor, n: int) -> Tensor:
@@ -27,15 +28,6 @@ def skip_steps(predict: Predict, schedule: Schedule, x: Tensor, n: int) -> Tenso
     return x
 
 
-def heun_step(predict: Predict, x_t: Tensor, t: int, t_next: int, alpha_bar: float, alpha_bar_next: float) -> Tensor:
-    """One step by Heun's method: try it, guess again where it lands, and take it with the mean of both guesses (Karras
-    et al., "Elucidating the Design Space of Diffusion-Based Generative Models", 2022, algorithm 1)."""
-    eps = predict(x_t, t).eps
-    trial = ddim_step(x_t, eps, alpha_bar, alpha_bar_next)
-    again = predict(trial, t_next).eps
-    return ddim_step(x_t, (eps + again) / 2, alpha_bar, alpha_bar_next)
-
-
 def stepped(step, predict: Predict, schedule: Schedule, x: Tensor, timesteps: list[int]) -> Tensor:
     """A whole path of `step(predict, x_t, t, t_next, alpha_bar, alpha_bar_next)`, with a plain step at its end."""
     *many, (t, alpha_bar, last) = schedule.times(timesteps)
@@ -44,15 +36,16 @@ def stepped(step, predict: Predict, schedule: Schedule, x: Tensor, timesteps: li
     return ddim_step(x, predict(x, t).eps, alpha_bar, last)
 
 
-def _guess(x: Tensor, t: int) -> Guess:
-    """A stand-in for a guided network: its guess depends on all values and on t, and no network takes another t."""
-    t = as_whole(t, "t", "take one from timesteps(n)", 0, 999)
-    return Guess(torch.sin(x + 0.2 * x.roll(1, -1) + t / 150))
+@cache
+def _level(T: int) -> Schedule:
+    return Schedule("even", torch.linspace(0.99, 0.05, T, dtype=torch.float64))  # no level drowns the others
 
 
 def _skip_cases() -> list[tuple]:
-    even = Schedule("even", torch.linspace(0.99, 0.05, 1000, dtype=torch.float64))  # no level drowns the others
-    return [(_guess, even, noise((4, 8, 8), [81, 82]), n) for n in (4, 5)]
+    """Where n divides T all right lists are the same; 7 does not divide the last T, and leaves over 3, so that a list
+    of steps of T // n has one too many; and T is so large that no way of rounding is another answer."""
+    x = noise((4, 8, 8), [81, 82])
+    return [(partial(guess, T=T), _level(T), x, n) for T, n in ((1000, 4), (1000, 5), (1_000_002, 7))]
 
 
 def _walk(times, after=lambda s, ts, i: s.alpha_bar(ts[i + 1]) if i + 1 < len(ts) else 1.0, told=lambda ts, i: ts[i]):
@@ -91,24 +84,29 @@ def _to_the_last_but_one(predict, schedule, x, n):
 
 
 def _by_denoise(predict, schedule, x, n):
-    *_, last = denoise(predict, schedule, x, range(len(schedule) - 1, -1, -(len(schedule) // n))[:n])
+    T = len(schedule)
+    *_, last = denoise(predict, schedule, x, [int(T - k * T / n - 1) for k in range(n)])
     return last.x0
 
 
-def _by_hand(predict, schedule, x, n):
-    T, t = len(schedule), len(schedule) - 1
-    for _ in range(n):
-        eps, to = predict(x, t).eps, t - T // n
-        x = add_noise(predicted_x0(x, eps, schedule.alpha_bar(t)), schedule.alpha_bar(to) if to >= 0 else 1.0, eps)
-        t = to
-    return x
+def _counted_down(last=lambda k, n, to: k == n - 1):
+    """A path whose timesteps are counted down by T // n; `last` says after which of them the clean picture comes."""
+    def walk(predict, schedule, x, n):
+        T, t = len(schedule), len(schedule) - 1
+        for k in range(n):
+            eps, to = predict(x, t).eps, t - T // n
+            after = 1.0 if last(k, n, to) else schedule.alpha_bar(to)
+            x, t = add_noise(predicted_x0(x, eps, schedule.alpha_bar(t)), after, eps), to
+        return x
+
+    return walk
 
 
 SKIP = Code(
     call="skip_steps(predict, schedule, x, n)",
     reference=skip_steps,
     source=(skip_steps,),
-    also_right=(_by_denoise, _by_hand),
+    also_right=(_by_denoise, _counted_down()),
     cases=_skip_cases,
     right="The network was trained on all timesteps, and you ask it at a few of them only: nothing has to be trained "
           "anew.",
@@ -150,93 +148,22 @@ SKIP = Code(
         Slip("the last step ends in static", "Your last step ends where all is static: below 0 Python counts from the "
              "end of the list, so -1 is the last timestep. The clean picture has an alpha_bar of 1.",
              _walk(_even, after=lambda s, ts, i: s.alpha_bar(ts[i + 1] if i + 1 < len(ts) else len(s) - 1))),
+        Slip("the last step ends at alpha_bar 0", "Your last step ends where alpha_bar is 0, and that is static alone: "
+             "the clean picture has an alpha_bar of 1.",
+             _walk(_even, after=lambda s, ts, i: s.alpha_bar(ts[i + 1]) if i + 1 < len(ts) else 0.0)),
+        Slip("more than n timesteps", "Where n does not divide T, your list has more than n timesteps: with T = 1000 "
+             "and n = 7 it is 8. Print its length for such an n.",
+             _walk(lambda T, n: list(range(T - 1, 0, -(T // n))))),
+        Slip("the last step ends above t = 0", "Where n does not divide T, n steps of T // n do not come down to the "
+             "clean picture: the last step is to end at an alpha_bar of 1, whatever is left of T.",
+             _counted_down(lambda k, n, to: to < 0)),
+        Slip("always 1000 timesteps", "Another schedule has another number of timesteps, and you count on 1000: "
+             "`len(schedule)` tells how many there are.", _walk(lambda T, n: _even(1000, n))),
         Slip("no step goes on from the last one", "Each step begins at the static again, since what it gives goes to "
              "another name than what the next one begins with: look at the name before the `=`.", _never_kept),
     ),
 )
 
-
-def _heun_cases() -> list[tuple]:
-    schedule, x = cosine(), noise((4, 8, 8), [91, 92])
-    return [(_guess, x, t, t_next, schedule.alpha_bar(t), schedule.alpha_bar(t_next))
-            for t, t_next in ((900, 600), (600, 350), (350, 100))]
-
-
-def _twice(mean=lambda eps, again: (eps + again) / 2, asked=lambda x, trial, t, t_next: (trial, t_next),
-           begin=lambda x, trial: x):
-    """Heun's step with one of its parts exchanged: how slips are made."""
-    def step(predict, x_t, t, t_next, a, b):
-        eps = predict(x_t, t).eps
-        trial = ddim_step(x_t, eps, a, b)
-        again = predict(*asked(x_t, trial, t, t_next)).eps
-        return ddim_step(begin(x_t, trial), mean(eps, again), a, b)
-
-    return step
-
-
-def _mean_of_places(predict, x_t, t, t_next, alpha_bar, alpha_bar_next):
-    """The mean of where both guesses lead: the same, since the step is linear in the guess."""
-    first = ddim_step(x_t, predict(x_t, t).eps, alpha_bar, alpha_bar_next)
-    return (first + ddim_step(x_t, predict(first, t_next).eps, alpha_bar, alpha_bar_next)) / 2
-
-
-def _corrected(predict, x_t, t, t_next, a, b):
-    eps = predict(x_t, t).eps
-    trial = ddim_step(x_t, eps, a, b)
-    return trial + 0.5 * ((1 - b) ** 0.5 - (b * (1 - a) / a) ** 0.5) * (predict(trial, t_next).eps - eps)
-
-
-def _means_alone(predict, x_t, t, t_next, a, b):
-    eps = predict(x_t, t).eps
-    return (eps + predict(ddim_step(x_t, eps, a, b), t_next).eps) / 2
-
-
-HEUN = Code(
-    call="heun_step(predict, x_t, t, t_next, alpha_bar, alpha_bar_next)",
-    reference=heun_step,
-    source=(heun_step, ddim_step),
-    also_right=(_mean_of_places, _corrected),
-    cases=_heun_cases,
-    right="A step that looks before it leaps: two calls, and the error of a path shrinks with the square of its steps.",
-    hints=(
-        "Three lines before the end: a guess here, a step for trial, a guess there. `ddim_step` and `predict` are all "
-        "that you need, twice each.",
-        "The second guess is asked about the place where the trial lands, and the network must be told the timestep "
-        "of that place.",
-        "Then go back to where you began, and take the step once more, this time with what lies half-way between the "
-        "two guesses.",
-    ),
-    slips=(
-        Slip("the second guess is not used", "Your result is a plain DDIM step: where does the guess at the end of the "
-             "step come in?", _twice(mean=lambda eps, again: eps)),
-        Slip("the second guess alone", "The guess from the beginning is thrown away: look at what you step with.",
-             _twice(mean=lambda eps, again: again)),
-        Slip("added up, not averaged", "Two whole guesses take out twice the noise: look at what you step with.",
-             _twice(mean=lambda eps, again: eps + again)),
-        Slip("leans the wrong way", "The correction goes to the other side: look at the sign before the second guess.",
-             _twice(mean=lambda eps, again: (3 * eps - again) / 2)),
-        Slip("stepped twice", "The second step begins where the trial ended, so that you go too far: look at where it "
-             "begins.", _twice(begin=lambda x, trial: trial)),
-        Slip("asked at the old time", "The network is shown the end of the step and told the timestep of its "
-             "beginning: look at the second call of predict.", _twice(asked=lambda x, trial, t, t_next: (trial, t))),
-        Slip("asked at the old place", "The network is told the timestep of the end and shown where the step began: "
-             "look at the second call of predict.", _twice(asked=lambda x, trial, t, t_next: (x, t_next))),
-        Slip("asked half-way", "The second guess is asked half-way along the step; Heun asks at its end.",
-             _twice(asked=lambda x, trial, t, t_next: ((x + trial) / 2, t_next))),
-        Slip("the midpoint method", "You ask half-way, in place and in time, and step with that guess: a good method, "
-             "and another one. Heun asks at the end of the step, and takes the mean.",
-             _twice(asked=lambda x, trial, t, t_next: ((x + trial) / 2, (t + t_next) // 2),
-                    mean=lambda eps, again: again)),
-        Slip("the guess is handed back", "What comes back is the mean guess of the noise; the step with it is still "
-             "to be taken.", _means_alone),
-        Slip("rounded down", "`//` divides and rounds down to whole numbers; half of something is `/ 2`.",
-             _twice(mean=lambda eps, again: (eps + again) // 2)),
-        Slip("a quarter of both", "Of two guesses the mean is half their sum: you divide by more than 2.",
-             _twice(mean=lambda eps, again: (eps + again) / 4)),
-        Slip("the mean by a root", "Guesses are averaged as they are: the root of 2 belongs to noises that know "
-             "nothing of each other.", _twice(mean=lambda eps, again: (eps + again) / 2**0.5)),
-    ),
-)
 
 EXERCISES = {"skip": SKIP, "heun": HEUN, "budget": BUDGET}
 
@@ -248,7 +175,7 @@ def _skip_values() -> list[dict]:
 def _heun_values() -> dict:
     """Both guesses of the package's Heun, and the mean that its step was made with, found from where it arrived."""
     schedule, x = cosine(), noise((5,), [1, 2]).double()
-    first, second, third, *_ = heun(lambda x, t: _guess(x, t).eps, schedule, x, [700, 400, 100])
+    first, second, third, *_ = heun(lambda x, t: guess(x, t).eps, schedule, x, [700, 400, 100])
     (_, a, b), *_ = schedule.times([700, 400])
     mean = (third.x_t / b**0.5 - x / a**0.5) / (((1 - b) / b) ** 0.5 - ((1 - a) / a) ** 0.5)
     return {r"\hat\epsilon_1": first.eps, r"\hat\epsilon_2": second.eps, r"\hat\epsilon_m": mean}
