@@ -64,6 +64,7 @@ def whole(path: str | Path, new: bool = False) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=own, suffix=".part", dir=place.parent) as folder:
             part = Path(folder) / path.name
             yield part
+            _open_to_all(part)
             with open(part, "rb+") as file:
                 os.fsync(file.fileno())
             (_put if new else os.replace)(part, place)
@@ -83,11 +84,22 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
             made, before = Path(folder) / "new", Path(folder) / "old"
             made.mkdir()
             yield made
+            _open_to_all(*(file for file in made.rglob("*") if file.is_file()))
             if place.exists():
                 os.replace(place, before)
             os.replace(made, place)
     except (OSError, SafetensorError) as error:
         raise _refused(path, error) from None
+
+
+def _open_to_all(*files: Path) -> None:
+    """Give files the mode that any new file has here: safetensors writes its own for their owner alone, and a class
+    shares a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        usual = Path(folder) / "any"
+        usual.touch()
+        for file in files:
+            file.chmod(usual.stat().st_mode)
 
 
 def _refused(path: str | Path, error: Exception) -> LabError:

@@ -99,10 +99,9 @@ class Toy:
             raise LabError(f"a config of text, numbers and lists was expected; it cannot be written ({error}); "
                            "take out of toy.config what is none of these") from None
         weights = {k: in_float16(v) for k, v in self.network.state_dict().items()}
-        with whole(folder / FILES[1]) as part:
-            save_file(weights, part)
-        with whole(folder / FILES[0]) as part:
-            part.write_text(settings, encoding="utf-8")
+        with whole(folder / FILES[1]) as heavy, whole(folder / FILES[0]) as light:  # neither before both are written
+            save_file(weights, heavy)
+            light.write_text(settings, encoding="utf-8")
         return folder
 
     def condition(self, prompts: Sequence[str]) -> Tensor:

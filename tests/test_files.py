@@ -163,6 +163,18 @@ def test_a_folder_takes_its_place_whole_and_nothing_else_is_left(tmp_path):
         assert [file.name for file in path.iterdir()] == ["second.txt"] and len(list(path.parent.iterdir())) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="permissions as POSIX has them")
+def test_what_is_written_is_as_open_as_any_new_file(tmp_path):
+    (tmp_path / "any").touch()
+    with whole(tmp_path / "a.safetensors") as part:
+        save_file({"x": torch.ones(2)}, part)
+    with whole_folder(tmp_path / "model") as part:
+        (part / "unet").mkdir()
+        save_file({"x": torch.ones(2)}, part / "unet" / "a.safetensors")
+    for name in ("a.safetensors", "model/unet/a.safetensors"):
+        assert (tmp_path / name).stat().st_mode == (tmp_path / "any").stat().st_mode, name
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
 def test_a_folder_s_link_and_home_are_followed(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -52,6 +52,19 @@ def test_saved_and_loaded_it_is_the_same_toy(toys, name, tmp_path):
         assert torch.equal(a, b), key
 
 
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), OSError(28, "No space left")])
+def test_what_breaks_off_a_saving_leaves_the_toy_that_was_there(toys, tmp_path, monkeypatch, stop):
+    toys["points"].save(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def breaks_off(*_, **__):
+        raise stop
+    monkeypatch.setattr("pathlib.Path.write_text", breaks_off)  # the second of the two files
+    with pytest.raises((KeyboardInterrupt, LabError)):
+        toys["icons"].save(tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_the_icons_toy_obeys_colour_and_shape(toys):
     """A hundred pictures of each kind; `evaluate icons` prints the figures of 500."""
     network = reader()
