@@ -201,7 +201,7 @@ def new_file(path: Path, suffixes: tuple[str, ...], force: bool) -> Iterator[Pat
         raise LabError(f"{path} exists already; give another name with --out or add --force to replace it")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         what = "may not be written by you" if path.parent.is_dir() else "is none; make it"
-        raise LabError(f"a folder to write into was expected; {where(path.parent)} {what}, or give another --out")
+        raise LabError(f"a folder to write into was expected; {where(path.parent)} {what}, or name another place")
     with whole(path, new=not force) as part:
         yield part
 

@@ -32,7 +32,7 @@ SINGLE = ("a model in one file",
 class Habits:
     """How a Stable Diffusion is called, and how it draws where nothing else is said: `name`, `n` steps,
     `guidance_scale`, `sampler` ("own": the folder's scheduler), and `to_rgb`, the linear preview of its latents; where
-    its folder holds a U-Net alone, `rest`, the way from there to the whole model that lends it the other parts.
+    its folder holds a U-Net alone, `rest`, the whole model that lends it the other parts: its name, or the way there.
 
     A folder states its own in diffusion_lab.json; a model on the hub, which has no such file, has them in ROLES.
     """

@@ -214,6 +214,9 @@ class Recipe:
         how["guidance_scale"] = as_scale(model.guidance_scale if scale is None else scale)
         away = how.get("negative_prompt")
         how["negative_prompt"] = "" if away is None else as_text(away, "a negative prompt")
+        if how["negative_prompt"] and scale is None and how["guidance_scale"] == 1:
+            raise LabError(f"no negative prompt was expected, for {model.name} draws without guidance, where it plays "
+                           f"no part; {shortened(away)} came; leave it out")  # fmt: skip
         prompts, seeds = (each * B if len(each) == 1 else each for each in (prompts, seeds))
         return cls(model.name, prompts, seeds, **how)
 

@@ -249,6 +249,10 @@ def test_what_a_command_says_has_no_room():
     *(("evaluate", "tiny-sd", *wrong) for wrong in (
         ("--n", 0), ("--steps", 0), ("--guidance", "nan"), ("--sampler", "magic"), ("--keep", "file"),
         ("--sheets", "file"), ("--folder", "nowhere"), ("--folder", ""), ("--sheets", ""), ("--keep", ""))),
+    *(("train", "tiny-sd-turbo", *wrong) for wrong in (
+        ("--steps", 0, 0), ("--steps", 5, "-1"), ("--batch", 0), ("--out", "file"), ("--out", ""))),
+    *(("evaluate", "tiny-sd-turbo", *wrong) for wrong in (
+        ("--n", 0), ("--calls", 0), ("--sheet", "s.txt"), ("--sheet", ""), ("--sheet", "none/s.png"))),
 ], ids=str)  # fmt: skip
 def test_what_cannot_be_is_told_before_anything_is_computed(words, tmp_path, capsys, monkeypatch):
     def never(*_, **__):

@@ -135,7 +135,8 @@ def test_the_preset_for_few_steps_is_for_it(turbo):
 
 
 @pytest.mark.parametrize(("change", "told"), [
-    (lambda folder, about: about.update(rest="../nowhere"), "model_index.json is missing in .*nowhere"),
+    (lambda folder, about: about.update(rest="../nowhere"), 'all but the U-Net was expected in .*nowhere; .*"rest"'),
+    (lambda folder, about: about.update(rest="a\0b"), "the path of a file or a folder was expected"),
     (lambda folder, about: about.update(rest=""), "model_index.json is missing"),
     (lambda folder, about: (folder / UNET).unlink(), "weights .* were expected in .*unet; there are none"),
 ])  # fmt: skip
@@ -147,6 +148,32 @@ def test_a_broken_share_is_one_sentence(tmp_path, change, told):
     with pytest.raises(LabError, match=told) as caught:
         StableDiffusion.load(folder, device="cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_a_student_is_read_wherever_it_lies(tmp_path):
+    """Its teacher by name or by a path; its own U-Net in whatever files it was written."""
+    folder = shutil.copytree(TURBO, tmp_path / "turbo")
+    assert json.loads((folder / "diffusion_lab.json").read_text(encoding="utf-8"))["rest"] == "tiny-sd"
+    (folder / UNET).rename((folder / UNET).with_suffix(".fp16.safetensors"))
+    one = StableDiffusion.load(folder, device="cpu", dtype=torch.float32)
+    assert one.name == "Tiny SD turbo" and one.tiny_vae is not None
+    with pytest.raises(LabError, match="one part of one, its 'UNet2DConditionModel'; give the folder above it"):
+        StableDiffusion.load(folder / "unet", device="cpu")
+
+
+@pytest.mark.parametrize("size", [None, -1, [16, 0]])
+def test_a_u_net_without_a_size_is_one_sentence(tmp_path, size):
+    folder = shutil.copytree(TURBO, tmp_path / "turbo")
+    about = json.loads((folder / "unet/config.json").read_text(encoding="utf-8"))
+    (folder / "unet/config.json").write_text(json.dumps(about | {"sample_size": size}), encoding="utf-8")
+    with pytest.raises(LabError, match="the sides of a latent were expected as sample_size in .*config.json"):
+        StableDiffusion.load(folder, device="cpu")
+
+
+def test_a_negative_prompt_that_would_play_no_part_is_told(turbo):
+    with pytest.raises(LabError, match="Tiny SD turbo draws without guidance.*'blue' came; leave it out"):
+        turbo.steps("a cat", negative_prompt="blue")
+    turbo.steps("a cat", negative_prompt="blue", guidance_scale=1)  # who asks for 1 knows
 
 
 def test_a_student_lies_on_the_line_between_its_two_stages():

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from ...files import alone, expanded, made
 from ...places import WEIGHTS
+from ...recipe import as_whole
 
 SHIPPED = WEIGHTS / "tiny_sd_turbo"
 STEPS = (500, 1400)
@@ -24,8 +25,10 @@ def run(args: Namespace) -> None:
     from ...training import stopped_kindly
     from . import training
 
-    args.out = expanded(args.out)
-    made(args.out)
+    for steps in args.steps:
+        as_whole(steps, "each number of --steps", "try 500 1400")
+    as_whole(args.batch, "--batch", "try 16")
+    args.out = made(args.out)
     with alone(args.out / "training", "a training"), stopped_kindly(args.out):
         print(f"{training.train_both(args)}: the student, to be loaded with StableDiffusion.load")
 

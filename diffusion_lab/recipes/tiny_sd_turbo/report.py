@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ... import evaluation
-from ...files import made
+from ...files import made, new_file
 from ...places import WEIGHTS
 from ...recipe import as_whole
 from ...stable_diffusion import StableDiffusion
@@ -35,8 +35,9 @@ def evaluate(args: Namespace) -> None:
     as_whole(args.n, "--n", "try 100", 4)
     as_whole(args.calls, "--calls", "try 2", 1, 1000)
     if args.sheet:
-        pipe = StableDiffusion.load(args.folder, device="cpu").pipeline
-        export.sheet(sheets.unselected(pipe, "ddim", args.calls, 1.0), 12, args.sheet)
+        with new_file(args.sheet, (".jpg", ".png", ".webp"), force=True) as part:
+            pipe = StableDiffusion.load(args.folder, device="cpu").pipeline
+            export.sheet(sheets.unselected(pipe, "ddim", args.calls, 1.0), 12, part)
         return
     readers = {"reader": evaluation.load_reader(), "second reader": evaluation.load_reader("second")}
     for lines in (table(args, readers), wider(args, readers)):

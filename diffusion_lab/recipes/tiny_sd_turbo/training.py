@@ -6,7 +6,6 @@ the third. It learns on paths that it walks itself, so that its second call know
 
 import copy
 import json
-import os
 import shutil
 from argparse import Namespace
 from pathlib import Path
@@ -23,7 +22,6 @@ from ...files import whole_folder
 from ...guidance import guide, guided
 from ...mixing import add_noise, eps_of, predicted_eps, predicted_x0, target_of
 from ...places import WEIGHTS
-from ...recipe import as_whole
 from ...sampling import ddim_step
 from ...stable_diffusion import StableDiffusion
 from ...training import Checkpoint, Optimisers, adamw, horizon, train, warm_up_and_down
@@ -43,7 +41,7 @@ class Teacher:
     """Tiny SD, which is not trained, and whatever both losses draw from a generator."""
 
     def __init__(self, batch: int):
-        self.batch = as_whole(batch, "--batch", "try 16")
+        self.batch = batch
         self.sd = StableDiffusion.load(TEACHER, device="cpu")
         self.unet, self.schedule = self.sd.pipeline.unet.requires_grad_(False), self.sd.schedule
         self.unet.set_attn_processor(AttnProcessor())  # on a CPU the plain one is the faster one to train
@@ -185,12 +183,11 @@ def _checkpoint(args: Namespace, stage: str) -> Checkpoint:
     return Checkpoint(path, args.every)
 
 
-def export(unet: UNet2DConditionModel, folder: Path, rest: str | None = None) -> Path:
-    """Writes what differs from the teacher: the U-Net in float16, and the habits, which name the folder that has the
-    `rest` (the teacher's on this computer, if left out). Returns the folder."""
+def export(unet: UNet2DConditionModel, folder: Path) -> Path:
+    """Writes what differs from the teacher: the U-Net in float16, and the habits, which name the model that has the
+    rest. Returns the folder."""
     about = json.loads((TEACHER / "diffusion_lab.json").read_text(encoding="utf-8"))
-    about |= {"name": "Tiny SD turbo", "n": 4, "guidance_scale": 1.0, "sampler": "ddim",
-              "rest": os.fspath(TEACHER if rest is None else rest)}  # fmt: skip
+    about |= {"name": "Tiny SD turbo", "n": 4, "guidance_scale": 1.0, "sampler": "ddim", "rest": "tiny-sd"}
     with whole_folder(folder) as part:
         (part / "unet").mkdir()
         save_weights(unet, part / "unet" / "diffusion_pytorch_model.safetensors")

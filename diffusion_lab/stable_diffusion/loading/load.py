@@ -11,9 +11,11 @@ import transformers
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 
 from ...errors import LabError
-from ...places import NETWORKS, Habits, Place, find_model
+from ...files import expanded
+from ...places import ABOUT, NETWORKS, ROLES, WEIGHTS, Habits, Place, find_model
+from ...recipe import shortened
 from .devices import best_device, best_dtype, check_device, check_dtype, makes_numbers
-from .folders import AGAIN, check_folder, check_part, habits_in, tensor_names, weight_files
+from .folders import AGAIN, check_folder, check_part, habits_in, read_json, tensor_names, weight_files
 from .hub import Source, find_or_stand_in
 
 TINY_VAE = "tiny_vae"  # the folder of a small decoder, beside the parts that diffusers knows
@@ -27,18 +29,26 @@ def load(model: str | Path, device: str | None, dtype: torch.dtype | None, safet
     chosen = best_device() if device is None else check_device(device)
     place = find_model(model)
     if place.kind != "stable diffusion":
-        raise LabError(f"a Stable Diffusion was expected; {str(model)!r} is a toy; load it with Toy.load")
+        raise LabError(f"a Stable Diffusion was expected; {str(model)!r} is {_smaller(place.folder)}")
     if place.folder is None:
         source = Source(place.role, str(model), revision, safety_checker)
         place = Place(*find_or_stand_in(source, slow=device is None and chosen == "cpu", say=say))
     folder = place.folder.resolve()
-    dtype = check_dtype(dtype or best_dtype(folder, chosen), chosen)
     habits = habits_in(folder, place.role and place.role.habits)
-    pipeline = read_pipeline(folder, dtype, safety_checker, habits.rest).to(chosen)
+    shared = lender(folder, habits.rest)
+    dtype = check_dtype(dtype or best_dtype(shared, chosen), chosen)
+    pipeline = read_pipeline(folder, dtype, safety_checker, shared).to(chosen)
     if chosen == "mps" and dtype == torch.float16 and not makes_numbers(pipeline):
         say("float16 overflows on this GPU; float32 is taken instead")
         pipeline.to(torch.float32)
-    return pipeline, habits, read_tiny_vae(folder / habits.rest / TINY_VAE, pipeline)
+    return pipeline, habits, read_tiny_vae(shared / TINY_VAE, pipeline)
+
+
+def _smaller(folder: Path) -> str:
+    """What a folder holds that has a config.json and is no Stable Diffusion, and what to do."""
+    if part := read_json(folder / "config.json").get("_class_name"):
+        return f"one part of one, its {shortened(part)}; give the folder above it"
+    return "a toy; load it with Toy.load"
 
 
 @contextlib.contextmanager
@@ -59,21 +69,34 @@ def quiet() -> Iterator[None]:
             log.enable_progress_bar() if bar else None
 
 
+def lender(folder: Path, rest: str) -> Path:
+    """The folder of the whole model that lends a U-Net the other parts, `rest` being its name in ROLES or the way to it
+    from the U-Net's `folder`; this folder itself without `rest`. Raises LabError where it leads nowhere."""
+    if rest in ROLES and ROLES[rest].shipped:
+        return WEIGHTS / ROLES[rest].shipped
+    shared = expanded(folder / rest).resolve()
+    if not shared.is_dir():
+        raise LabError(f"the model that lends {folder} all but the U-Net was expected in {shared}; no such folder is "
+                       f'there; copy it there, or write into {ABOUT} as "rest" where it is')  # fmt: skip
+    return shared
+
+
 def read_pipeline(folder: Path, dtype: torch.dtype, safety_checker: bool = False,
-                  rest: str = "") -> StableDiffusionPipeline:  # fmt: skip
-    """diffusers' own pipeline from a folder in the standard layout, or from a U-Net's folder and `rest`, the path from
-    there to the whole model that it shares all other parts with. Raises LabError where a part is wrong."""
-    shared = (folder / rest).resolve()
+                  shared: Path | None = None) -> StableDiffusionPipeline:  # fmt: skip
+    """diffusers' own pipeline from a folder in the standard layout, or from a U-Net's folder and the one that it has
+    all other parts from, `shared`. Raises LabError where a part is wrong."""
+    shared = shared or folder
     check_folder(shared)
     how = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
     parts = {} if safety_checker else {"safety_checker": None, "requires_safety_checker": False}
-    if rest:
+    if shared != folder:
         check_part(folder / "unet")
     with _reading("a Stable Diffusion", folder):
-        if rest:
-            parts["unet"] = UNet2DConditionModel.from_pretrained(folder / "unet", **how)
-        variant = "fp16" if _wants_variant(shared, dtype) else None
-        pipeline = StableDiffusionPipeline.from_pretrained(shared, variant=variant, **how, **parts)
+        if shared != folder:
+            parts["unet"] = UNet2DConditionModel.from_pretrained(
+                folder / "unet", variant=_variant(folder, dtype), **how
+            )
+        pipeline = StableDiffusionPipeline.from_pretrained(shared, variant=_variant(shared, dtype), **how, **parts)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.vae.to(memory_format=torch.channels_last)  # 3/4 of the time on a CPU; some then round one level away
     _check_loaded(pipeline, {part: (folder if part == "unet" else shared) / part for part in ("tokenizer", *NETWORKS)})
@@ -105,19 +128,23 @@ def _reading(what: str, folder: Path) -> Iterator[None]:
         raise LabError(f"{what} was expected in {folder}; it does not load ({reason}); {AGAIN}") from error
 
 
-def _wants_variant(folder: Path, dtype: torch.dtype) -> bool:
-    """Whether to read the float16 files: where there are no others, or where float16 is wanted and they are there."""
+def _variant(folder: Path, dtype: torch.dtype) -> str | None:
+    """ "fp16" where the float16 files are read: there are no others, or float16 is wanted and they are there."""
     names = [path.name for path in weight_files(folder / "unet")]
     halves = [name for name in names if ".fp16." in name]
-    return bool(halves) and (dtype == torch.float16 or len(halves) == len(names))
+    return "fp16" if halves and (dtype == torch.float16 or len(halves) == len(names)) else None
 
 
 def _check_loaded(pipeline: StableDiffusionPipeline, places: dict[str, Path]) -> None:
-    """The two faults that load without a word: an empty tokenizer, and a network filled up with random weights."""
+    """The faults that load without a word: an empty tokenizer, no size, and a network filled up with random weights."""
     words, expected = len(pipeline.tokenizer), pipeline.text_encoder.config.vocab_size
     if words != expected:
         raise LabError(f"a tokenizer of {expected:,} tokens was expected in {places['tokenizer']}; "
                        f"{words:,} came, so prompts would not be read; {AGAIN}")  # fmt: skip
+    size = pipeline.unet.config.sample_size
+    if not all(isinstance(side, int) and side > 0 for side in (size if isinstance(size, list | tuple) else [size])):
+        raise LabError(f"the sides of a latent were expected as sample_size in {places['unet'] / 'config.json'}; "
+                       f"{shortened(size)} came; {AGAIN}")  # fmt: skip
     for part in NETWORKS:
         _check_whole(getattr(pipeline, part), places[part])
 
