@@ -156,6 +156,19 @@ GL += "critic = torch.log(1 + (-real).exp()).mean() + torch.log(1 + fake.exp()).
     ("12.reflow", PA + "last = denoise(predict, schedule, eps, timesteps)\n    return last.x0, eps", "raised",
      "list(denoise(...))"),
     ("12.reflow", PA + "return denoise(predict, schedule, eps, timesteps)", "unusable", "`list(...)`"),
+    *(("12.flow", FL + "x = (1 - s) * x0 + s * eps\n    " + rest, slip, words) for rest, slip, words in (
+        ("return ((network(x, s) - (eps - x0))**2).mean() + 0.01", "something is too much", "`((network"),
+        ("return ((network(x, s[:, 0]) - (eps - x0))**2).mean()", "a column is missing", "makes one"))),
+    ("12.flow", FL + "eps = torch.randn_like(eps)\n    x = (1 - s) * x0 + s * eps\n    "
+     "return ((network(x, s) - (eps - x0))**2).mean()", "an argument is overwritten", "leave that line out"),
+    *(("12.reflow", PA + start + "p = list(denoise(predict, schedule, eps, timesteps))\n    " + rest, slip, words)
+      for start, rest, slip, words in (
+        ("", "return p[-1].x0.clamp(-1,1), eps", "cut off", "all of it is needed"),
+        ("", "return torch.clamp(p[-1].x0, -2,2), eps", "cut off", "all of it is needed"),
+        ("", "return p[len(p)].x0, eps", "one too many or too few", "has number 0"),
+        ("eps = torch.randn_like(eps)\n    ", "return p[-1].x0, eps", "an argument is overwritten", "leave that"))),
+    ("12.reflow", PA + "*_, last = denoise(predict, schedule, eps, timesteps)\n    return last", "unusable",
+     "the picture that it guesses its `.x0`"),
     ("12.target", T.replace("(1 - alpha_bar_e) / (1 - alpha_bar)", "alpha_bar_e / alpha_bar")
      + "return (x_e - r * x_t) / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "r of the pictures", "look at r"),
     ("12.target", T + "return x_e - r * x_t / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "brackets are missing",
@@ -398,6 +411,13 @@ def test_a_function_of_an_earlier_cell_that_is_wrong_is_told():
     verdict = judge_code(find("11.heun"), written(H + TRIED + LOOKED + LEAPT, ddim_step=own))
     assert verdict.slip == "a function of your own" and "`ddim_step`" in repr(verdict.box)
     assert judge_code(find("11.heun"), written(H + TRIED + LOOKED + LEAPT, ddim_step=ddim_step)).slip == ""
+
+
+def test_a_loss_that_goes_back_by_itself_stops_no_training():
+    code = "x = (1 - s) * x0 + s * eps\n    loss = ((network(x, s) - (eps - x0))**2).mean()\n    loss.backward()\n    "
+    verdict = judge_code(find("12.flow"), written(FL + code + "return loss"))
+    assert (verdict.box.mood, verdict.slip) == ("wrong", "goes back") and "whoever trains" in repr(verdict.box)
+    assert verdict.goes_on is find("12.flow").reference
 
 
 def usable(name: str, answer) -> bool:

@@ -1,5 +1,6 @@
 """Texts and notebooks say the same; what is stored has run, is quiet, light and described in words."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -123,6 +124,37 @@ def test_a_slide_that_asks_for_a_guess_has_a_place_for_it_and_shows_no_answer_be
     assert unasked(on_slides(cells)) == []
     guesses = [cell for cell in cells if cell.cell_type == "code" and "compare(" in cell.source]
     assert [c.source[:40] for c in guesses if c.metadata["slideshow"]["slide_type"] == "skip"] == []
+
+
+def lost(sources: list[str]) -> list[str]:
+    """Names that a cell with a guess or an exercise reads and that a later cell binds anew: run again after Run All,
+    it would read something else. A name imported once more is the same."""
+    def names(source: str, kind: type) -> set[str]:
+        found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name | ast.arg)]
+        return {getattr(node, "id", "") or node.arg for node in found
+                if isinstance(node, ast.arg) or isinstance(node.ctx, kind)}
+
+    def bound(node: ast.AST) -> set[str]:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            return {node.name}
+        inner = isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
+        own = {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+        return own.union(*([] if inner else map(bound, ast.iter_child_nodes(node))))
+
+    asks = re.compile(r"= \.\.\.|\btodo\(\)|\bcheck\(|\bcompare\(")
+    return sorted({name for k, source in enumerate(sources) if asks.search(source) for later in sources[k + 1 :]
+                   for name in (names(source, ast.Load) - names(source, ast.Store)) & bound(ast.parse(later))})
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.stem)
+def test_what_a_guess_or_an_exercise_reads_is_still_there_after_run_all(text):
+    assert lost([cell.source for cell in build.cells_from(text).cells if cell.cell_type == "code"]) == []
+
+
+def test_a_name_that_is_bound_anew_is_found():
+    asks = "guess = ...\ncompare(guess, landed(3), low=0, high=min(9, key=lambda w: -w))"
+    assert lost(["landed = max", asks, "landed = 2.0"]) == lost([asks, "def landed(): pass"]) == ["landed"]
+    assert lost(["landed = max", asks, "guess = [landed for landed in (1, 2)]\nfor w in (1, 2): pass"]) == []
 
 
 def test_a_question_without_a_place_and_one_over_its_answer_are_found():

@@ -26,7 +26,7 @@ from .trees import Attempt, exchanged, said
 WRITTEN = (  # what is no such thing in Python, as it is written
     ("^ is no power", "In Python a power is written `**`; `^` means something else.", r"\^", "**"),
     ("a comma for a point", "A number is written with a point, `0.5`; a comma makes two things of it.",
-     r"\b(\d+),(?=\d)", r"\1."),
+     r"(?<!\w\()(?<!\(-)(?<!,-)(?<!, -)\b(\d+),(?=\d)", r"\1."),  # but not clamp(-1,1)
 )
 DRAWS = {"noise", "normal", "rand", "rand_like", "randn", "randn_like", "random"}
 
@@ -68,6 +68,12 @@ def repaired(answer: Callable, right: Callable[[Callable], bool], table: Mapping
     return None
 
 
+def goes_back(answer: Callable) -> bool:
+    """Does a function call `backward`, which is the caller's to do?"""
+    read = _source(answer)
+    return read is not None and any(_called(node) == "backward" for node in ast.walk(ast.parse(read[0])))
+
+
 def strange(answer: Callable, reference: Callable) -> Repair | None:
     """What is strange in a function that gives wrong numbers, whatever it was to compute; None where nothing is."""
     read, ours = _source(answer), _source(reference)
@@ -94,7 +100,7 @@ def strange(answer: Callable, reference: Callable) -> Repair | None:
                           "never reads it. Does something else stand where it belongs, a number perhaps?")
     counters = _counters(tree)
     for name in dict.fromkeys(node.id for node in nodes if is_stored(node)):
-        if name not in used and name not in counters:
+        if name not in used and name not in counters and not name.startswith("_"):
             return Repair("something computed is never used", f"`{name}` is computed and never read: does another name "
                           "stand where it belongs?")
     return None

@@ -14,7 +14,7 @@ from ..lessons import find
 from ..progress import note
 from .advice import advice, where
 from .answers import judge_diagnoses, judge_value
-from .beginners import repaired, strange
+from .beginners import goes_back, repaired, strange
 from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
 from .limits import limited
@@ -61,6 +61,10 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
     if not callable(answer):
         return unusable(exercise, f"A function was expected, `{exercise.call}`; {kind_of(answer)} came. Hand over the "
                                    "function itself: its name, without brackets behind it.")
+    if goes_back(answer) and not goes_back(exercise.reference):
+        lines = ("`backward` follows the result back to the weights, once: whoever trains does that. Hand back what "
+                 "you compute, and leave that line out.", GO_ON)
+        return Verdict(Box("wrong", "Almost: it goes back by itself", lines), exercise.reference, "goes back")
     verdict = _judge_function(exercise, answer)
     if verdict.box.mood != "wrong" or verdict.slip in ALMOST:
         return verdict

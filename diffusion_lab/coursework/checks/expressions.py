@@ -88,8 +88,8 @@ def _squared_into_the_root(node):
 
 
 def _squared(node):
-    """a - b as a - b**2."""
-    if _is(node, ast.Sub) or _is(node, ast.Add):
+    """a - b as a - b**2; b is no number, for that of a small one is next to nothing."""
+    if (_is(node, ast.Sub) or _is(node, ast.Add)) and not isinstance(node.right, ast.Constant):
         return ast.BinOp(node.left, node.op, ast.BinOp(node.right, ast.Pow(), ast.Constant(2)))
     return None
 

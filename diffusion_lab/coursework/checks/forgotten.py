@@ -27,6 +27,12 @@ def _one_off(node):
     return node.left if shifted and getattr(node.right, "value", None) == 1 else None
 
 
+def _behind_the_last(node):
+    """a[len(a)] as a[-1]."""
+    found = isinstance(node, ast.Subscript) and ast.unparse(node.slice) == f"len({ast.unparse(node.value)})"
+    return ast.Subscript(node.value, ast.Constant(-1), ast.Load()) if found else None
+
+
 def _unrounded(node):
     """round(a), int(a), a.round() or a.int() as a."""
     function = getattr(node, "func", None)
@@ -50,6 +56,9 @@ def forgotten(tree: ast.FunctionDef) -> Iterator[Attempt]:
         for mended, before in exchanged(tree, site):
             yield Attempt("a root is forgotten", f"{said(before)}: pictures and noise are scaled by roots of shares. "
                           "Does one of the two still lack its own?", mended)
+    for mended, before in exchanged(tree, _behind_the_last):
+        yield Attempt("one too many or too few", f"{said(before)} stands behind the last one: the first has number 0, "
+                      "so the last has one less than their count.", mended)
     for mended, before in exchanged(tree, _one_off):
         yield Attempt("one too many or too few", f"{said(before)}: is it that one, or the one beside it?", mended)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...trajectory import Step
 from .box import spoken
 
 
@@ -64,7 +65,9 @@ def misfit(result: Any, wanted: Any) -> str:
 
 
 def _unrolled(result: Any) -> str:
-    """What to do with a generator that came; "" for anything else."""
+    """What to do with a generator or a step that came; "" for anything else."""
+    if isinstance(result, Step):
+        return " A step has parts: where it stands is its `.x_t`, the picture that it guesses its `.x0`."
     return " It yields one step after another: `list(...)` makes a list of them." if inspect.isgenerator(result) else ""
 
 

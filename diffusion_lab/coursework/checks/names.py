@@ -154,10 +154,10 @@ def _uncalled(node):
 
 def looked_up(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """A list that is called, a column that is missing, and a method that is not called."""
+    column = "look it up at `t`, then `[:, None]`." if "t" in arguments(tree) else "`[:, None]` makes one."
     for name, says, site in (
         ("round brackets for a list", "round brackets call a function; a list is looked up with square ones.", _square),
-        ("a column is missing", "a share for each picture is wanted, as a column of the batch: look it up at `t`, then "
-         "`[:, None]`.", _column),
+        ("a column is missing", f"a number for each picture is wanted, as a column of the batch: {column}", _column),
         ("a method that is not called", "this is a method; its brackets `()` make it work.", _uncalled),
     ):
         for mended, before in exchanged(tree, site):

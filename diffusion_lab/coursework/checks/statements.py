@@ -201,12 +201,18 @@ def overwritten(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """A line that gives an argument another value before it was read: left out."""
     for k, line in enumerate(tree.body):
         target = line.targets[0] if isinstance(line, ast.Assign) and len(line.targets) == 1 else None
-        if isinstance(target, ast.Name) and target.id in arguments(tree) and not any(
-                isinstance(node, ast.Name) and node.id == target.id for node in ast.walk(line.value)):
+        if isinstance(target, ast.Name) and target.id in arguments(tree) and not _reads(line.value, target.id):
             mended = copy.deepcopy(tree)
             del mended.body[k]
             yield Attempt("an argument is overwritten", f"The function is given `{target.id}`, and {said(line)} puts "
                           "something else in its place: leave that line out.", mended)
+
+
+def _reads(node: ast.AST, name: str) -> bool:
+    """Does an expression read the values of a name? `torch.randn_like(name)` reads its shape alone."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("_like"):
+        return False
+    return getattr(node, "id", "") == name or any(_reads(part, name) for part in ast.iter_child_nodes(node))
 
 
 def _idle(tree: ast.FunctionDef) -> Iterator[tuple[list[ast.stmt], int]]:

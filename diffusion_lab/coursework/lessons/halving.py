@@ -28,7 +28,8 @@ def jump(steps: Sequence[float], shares: Sequence[float], landed: float, told: s
                   color=WORDS["reference"], ha="center")
     plot.annotate("your student: one jump", (shares[-1], landed), (-14, -26), fontsize=15,
                   textcoords="offset points", color=WORDS["guess"], ha="right")
-    plot.set(xlim=(0, 1.02), ylim=(LOW - 0.05, HIGH + 0.05), yticks=[])
+    plot.set(xlim=(0, 1.02), ylim=(LOW - 0.05, HIGH + 0.05))
+    plot.set_yticks([LOW, HIGH], [f"−{-LOW:g}", f"−{-HIGH:g}"], fontsize=15)
     plot.set_xlabel("share of picture", fontsize=15), plot.set_ylabel("brightness", fontsize=15)
     plot.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"], fontsize=15)
     return Figure(figure, told, caption)

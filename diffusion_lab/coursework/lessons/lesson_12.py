@@ -87,7 +87,7 @@ FLOW = Code(
     cases=_batches,
     right="No roots, no schedule: a straight line, and how fast one moves along it.",
     hints=(
-        "Three lines, as for the loss of lesson 03: mix, ask, compare. Only the mix is another one, and what is asked.",
+        "Two lines, as for the loss of lesson 03: mix, ask, compare. Only the mix is another one, and what is asked.",
         "The mix is the straight line: at s = 0 it must be the picture, at s = 1 the noise. `s` is a column already.",
         "While s grows from 0 to 1, x moves from x0 to eps: how far is that? That is what the guess is compared with; "
         "square the difference, and take the mean.",
@@ -155,7 +155,7 @@ FLOW = Code(
 
 
 def _starts() -> list[tuple]:
-    schedule, heaps = straight(), torch.tensor([[-1.0, 0.5], [1.0, -0.8], [0.2, 1.2]])
+    schedule, heaps = straight(), torch.tensor([[-3.2, 0.5], [1.0, -0.8], [0.2, 3.4]])
     predict = as_predict(flow_of_heaps(heaps, (0.3, 0.3, 0.4), 0.1))
     return [(predict, schedule, noise((2,), [s + k for k in range(6)]), schedule.timesteps(n))
             for s, n in ((61, 5), (81, 8))]
