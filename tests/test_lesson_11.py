@@ -118,7 +118,8 @@ def test_the_board_keeps_the_best_and_counts_it_with_fresh_static(monkeypatch):
     kept, other = mine.best, mine.beside([998, 749, 423, 28])
     assert mine.best == kept and f"the board {kept[1]:.3f}" in other.alt and "theirs" in other.alt
     assert other.image.height > first.image.height and other.image.info["letters"] == first.image.info["letters"]
-    assert "even" not in mine.beside([999, 749, 499, 249, 9]).alt  # another race
+    longer = mine.beside([999, 749, 499, 249, 9])
+    assert "even" not in longer.alt and longer.caption.endswith("The board has 4 calls: another race.")
     for figure in (first, again):
         assert f"On the board: {good}" in figure.caption and f"the board {mine.best[1]:.3f}" in figure.alt
     assert f"yours {mine.score(bad):.3f}" in again.alt

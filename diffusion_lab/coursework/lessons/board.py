@@ -65,11 +65,14 @@ class Board:
 
     def beside(self, times: Sequence[int]) -> Figure:
         """What somebody else's timesteps draw, their distance beside those of this board, and where they lie on the
-        band from static to picture; the board stays as it is. Another number of them is another race: no bars."""
+        band from static to picture; the board stays as it is. Another number of them is another race, and so told."""
         points = self.drawn(times)
-        best = {} if self.best is None else {"the board": self.best[1]}
-        rows = {"theirs": sliced_wasserstein(points, self.data)} | (best if len(times) == self.calls else {})
-        return self._figure(times, points, rows, "", belt(times, len(self.toy.schedule) - 1))
+        rows, also = {"theirs": sliced_wasserstein(points, self.data)}, ""
+        if len(times) != self.calls:
+            also = f"The board has {self.calls} calls: another race."
+        elif self.best:
+            rows["the board"] = self.best[1]
+        return self._figure(times, points, rows, also, belt(times, len(self.toy.schedule) - 1))
 
     def _figure(self, times: Sequence[int], points: Tensor, rows: dict, also: str, foot: Image.Image | None = None):
         """Points over the data, and a bar for each row below those of the known timesteps, where these are as many."""
