@@ -16,12 +16,13 @@ from torch import Tensor
 from .errors import LabError
 from .mixing import check_alike, predicted_eps
 from .objectives import Objective
-from .protocol import Predict, as_guess
-from .recipe import as_whole
+from .protocol import Predict, as_guess, check_predict, check_samples
+from .recipe import as_whole, shortened
 from .sampling import ddim_step, denoise
 from .schedules import Schedule, as_schedule
 
 Times = tuple[int, float, float]  # of one step: t, alpha_bar there, alpha_bar where it ends, as Schedule.times has them
+NEAREST = 1e-3  # no two pictures are taken to be nearer to each other in `matching`
 
 
 def jumps(schedule: Schedule, n: int, teacher: int = 2) -> list[list[Times]]:
@@ -42,24 +43,47 @@ def x0_between(x_t: Tensor, x_s: Tensor, alpha_bar: float, alpha_bar_s: float) -
     x0 = (x_s - r x_t) / (sqrt(alpha_bar_s) - r sqrt(alpha_bar)) with r = sqrt(1 - alpha_bar_s) / sqrt(1 - alpha_bar)
     (Salimans and Ho, "Progressive Distillation for Fast Sampling of Diffusion Models", 2022, algorithm 2 and appendix
     G). Arguments: x_t and x_s (B, ...), what the jump begins with and where it lands; the shares of signal there, in
-    [0, 1). Returns x0 (B, ...). Raises LabError where the shapes differ, or where the jump leads to no more signal.
+    [0, 1). Returns x0 (B, ...). Raises LabError where the shapes differ, and where the jump leads to no more signal, or
+    to so little more that no digit of x0 could be told.
     """
+    check_samples(x_t)
     check_alike(x_t, x_s, "where the jump lands", "x_t", "walk there from x_t with the teacher")
     if not all(isinstance(a, Real) for a in (alpha_bar, alpha_bar_s)) or not 0 <= alpha_bar < alpha_bar_s <= 1:
         raise LabError(f"a jump to more signal was expected, 0 <= alpha_bar < alpha_bar_s <= 1; from {alpha_bar!r} to "
                        f"{alpha_bar_s!r} came; give the earlier, noisier time first")
     r = ((1 - alpha_bar_s) / (1 - alpha_bar)) ** 0.5
-    return (x_s - r * x_t) / (alpha_bar_s**0.5 - r * alpha_bar**0.5)
+    share = alpha_bar_s**0.5 - r * alpha_bar**0.5
+    if share < torch.finfo(x_t.dtype).eps:
+        raise LabError(f"a jump that leads nearer to the picture was expected; one from alpha_bar {alpha_bar!r} to "
+                       f"{alpha_bar_s!r} came; let it end at a less noisy time")
+    return (x_s - r * x_t) / share
 
 
 @torch.no_grad()
 def target(teacher: Predict, x_t: Tensor, steps: Sequence[Times]) -> Tensor:
     """What a student is asked for at x_t (B, ...): the x0 (B, ...) whose one DDIM jump lands where the teacher's
-    `steps`, one of `jumps`, land. Raises LabError where a guess has another shape than x_t."""
+    `steps`, one of `jumps`, land. Raises LabError for other steps, and where a guess has another shape than x_t or is
+    not made of finite floats."""
+    check_predict(teacher)
+    check_samples(x_t)
+    _check_steps(steps)
     x = x_t
     for t, alpha_bar, alpha_bar_next in steps:
-        x = ddim_step(x, as_guess(teacher(x, t), x).eps, alpha_bar, alpha_bar_next)       # (B, ...)
+        guess = as_guess(teacher(x.clone(), t), x).eps
+        check_samples(guess, x_t.shape[1:], "a teacher's guess of the noise is made of floats")
+        x = ddim_step(x, guess, alpha_bar, alpha_bar_next)                                # (B, ...)
+    if not x.isfinite().all():
+        raise LabError("finite guesses of the noise were expected; NaN or infinity came; look at x_t, and at what the "
+                       "teacher says of it")
     return x0_between(x_t, x, steps[0][1], steps[-1][2])
+
+
+def _check_steps(steps) -> None:
+    """Raises LabError for anything but the steps of one jump."""
+    if not (isinstance(steps, Sequence) and steps and all(isinstance(step, Sequence) and len(step) == 3 and all(
+            isinstance(value, Real) for value in step) for step in steps)):  # fmt: skip
+        raise LabError(f"the steps of one jump were expected, (t, alpha_bar, alpha_bar_next) each; {shortened(steps)} "
+                       "came; take one of jumps(schedule, n), such as jumps(schedule, n)[0]")
 
 
 def loss(objective: Objective, student: Callable, teacher: Predict, x_t: Tensor, steps: Sequence[Times],
@@ -79,14 +103,17 @@ def matching(x0: Tensor, real: Tensor, fake: Tensor) -> Tensor:
     learns only from the student's own pictures makes of x0 when it is noised, to `real`, what the teacher makes of it.
 
     d loss / d x0 = (fake - real) / mean |x0 - real|, divided by the number of values (Yin et al., "One-step Diffusion
-    with Distribution Matching Distillation", 2024, equations 7 and 8). Where a target asks for one picture, and a
-    student that is not sure answers with a blur of several, this asks for any that the teacher would draw. All are
-    (B, ...); a scalar comes back. Raises LabError where the shapes differ.
+    with Distribution Matching Distillation", 2024, equations 7 and 8); the mean, one for each picture, counts as
+    NEAREST where it is smaller. Where a target asks for one picture, and a student that is not sure answers with a blur
+    of several, this asks for any that the teacher would draw. All are (B, ...); a scalar comes back. Raises LabError
+    where the shapes differ.
     """
+    check_samples(x0)
     for guess in (real, fake):
         check_alike(x0, guess, "a guess of the picture", "the student's picture", "guess one value for each of its own")
     with torch.no_grad():
-        size = (x0 - real).abs().flatten(1).mean(1).view(-1, *[1] * (x0.dim() - 1))       # (B, 1, ...)
+        size = (x0 - real).abs().flatten(1).mean(1).clamp(min=NEAREST)
+        size = size.view(-1, *[1] * (x0.dim() - 1))                                       # (B, 1, ...)
         wanted = x0 - (fake - real) / size                                                # (B, ...)
     return 0.5 * (x0 - wanted).square().mean()
 

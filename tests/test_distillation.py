@@ -118,14 +118,41 @@ def test_matching_pushes_from_what_is_likely_for_the_student_to_what_is_likely_f
     assert matching(x0, real, real).item() == 0
 
 
-X = noise(3)
+def test_matching_stays_finite_where_the_teacher_leaves_a_picture_as_it_is():
+    x0 = noise(2).requires_grad_()
+    assert matching(x0, x0.detach(), x0.detach()).item() == 0
+    matching(x0, x0.detach(), x0.detach() + 1).backward()
+    assert torch.allclose(x0.grad, torch.full_like(x0, 1e3 / 6))
+
+
+def test_a_teacher_is_asked_without_gradients_and_changes_no_x_t():
+    weight = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    x, steps = noise().requires_grad_(), jumps(cosine(), 2)[1]
+    plain = target(lambda x_t, t: weight * x_t, x, steps)
+    assert not plain.requires_grad
+    assert torch.equal(target(lambda x_t, t: x_t.mul_(weight), x, steps), plain)  # it writes into what it gets
+    assert torch.equal(x, noise())
+
+
+def test_a_student_hears_its_condition():
+    steps, heard = jumps(cosine(), 2)[0], []
+    words = noise(64)
+    loss(Objective(cosine(), "x0"), lambda x, t, c: heard.append(c) or x, gaussian(cosine()), noise(), steps, words)
+    assert len(heard) == 1 and heard[0] is words
+
+
+X, STEPS = noise(3), jumps(cosine(), 2)[0]
 
 
 @pytest.mark.parametrize("call", [
     lambda: jumps(cosine(), 0), lambda: jumps(cosine(), 4, 0), lambda: jumps(cosine(), 501), lambda: jumps("sine", 4),
     lambda: x0_between(X, X, 0.5, 0.5), lambda: x0_between(X, X, 0.5, 0.1), lambda: x0_between(X, X, None, 0.1),
     lambda: x0_between(X, X[:1], 0.1, 0.5), lambda: matching(X, X, X[:1]), lambda: matching(X, X[:1], X),
-    lambda: target(lambda x, t: x[:1], X, jumps(cosine(), 2)[0]),
+    lambda: target(lambda x, t: x[:1], X, STEPS), lambda: target(lambda x, t: x > 0, X, STEPS),
+    lambda: target(lambda x, t: x.long(), X, STEPS), lambda: target(lambda x, t: x / 0, X, STEPS),
+    lambda: target(None, X, STEPS), lambda: target(lambda x, t: x, X, []), lambda: target(lambda x, t: x, X, None),
+    lambda: target(lambda x, t: x, X, jumps(cosine(), 2)), lambda: target(lambda x, t: x, X.long(), STEPS),
+    lambda: x0_between(X, X, 0, 1e-300), lambda: matching(X.long(), X.long(), X.long()),
 ])  # fmt: skip
 def test_what_cannot_be_distilled_is_one_sentence(call):
     with pytest.raises(LabError, match="came; ") as told:
