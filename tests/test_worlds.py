@@ -14,7 +14,7 @@ from PIL import Image
 
 from diffusion_lab import pixels, worlds
 from diffusion_lab.errors import LabError
-from diffusion_lab.worlds import icons, photos, points
+from diffusion_lab.worlds import heaps, icons, photos, points
 
 FOUND = sorted(path.stem for path in Path(worlds.__file__).parent.glob("[a-z]*.py"))
 SMALL = [name for name in FOUND if name != "scenes"]  # which has tests of its own
@@ -110,6 +110,17 @@ def test_the_icons_of_a_seed_are_what_they_always_were():
 def test_a_point_is_its_formula(kind, u, point):
     u = np.array([[*u, *[0] * (4 - len(u))]])
     np.testing.assert_allclose(points.SHAPES[kind](u), [point], atol=1e-12)
+
+
+@pytest.mark.parametrize("side", [3, 5])
+def test_a_heap_is_called_by_its_number_and_is_as_wide_as_stated(side):
+    drawn, captions, labels = heaps.sample(3000, 0, side=side)
+    middles = heaps.centres(side)
+    number = np.linalg.norm(drawn[:, None] - middles, axis=2).argmin(axis=1)
+    assert labels["heap"].tolist() == [str(k + 1) for k in number]
+    assert captions == [f"heap {k + 1}" for k in number] and set(number) == set(range(side**2))
+    assert (drawn - middles[number]).std() == pytest.approx(heaps.SIDES[side], rel=0.05)
+    assert middles[0].tolist() == [-1, -1] and middles[1].tolist() == [2 / (side - 1) - 1, -1]
 
 
 def test_two_uniform_numbers_are_made_two_normal_ones():

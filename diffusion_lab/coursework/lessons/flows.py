@@ -20,13 +20,14 @@ from ...protocol import Predict
 from ...sampling import denoise
 from ...schedules import straight
 from ...trajectory import Step
+from ...worlds import points
 from ..checks.box import spoken
 
 Flow = Callable[[Tensor, Tensor], Tensor]
 SCHEDULE = straight()
 HEAPS, SHARES, SPREAD = (-1.2, 0.4, 1.2), (0.4, 0.2, 0.4), 0.08  # where the heaps lie, how full, how wide each is
 EDGE = 2.6  # how high a plot reaches
-STUDENTS = {1: "one chord", 2: "healthy", 3: "ends exchanged", 4: "shuffled"}  # what was done to the pairs of each
+TAUGHT = {1: "one chord", 2: "healthy", 3: "ends exchanged", 4: "shuffled"}  # what was done to each student's pairs
 
 
 def heights(n: int, seed: int = 0) -> Tensor:
@@ -74,15 +75,21 @@ def flow_of_pairs(x0: Tensor, eps: Tensor, wide: float = 0.03) -> Flow:
     return flow
 
 
+def on_the_line(x_t: Tensor, alpha_bar: float) -> tuple[Tensor, float]:
+    """Where the straight path is without our scaling, x = x_t / r (B, ...), and when, s = sqrt(1 - alpha_bar) / r, with
+    r = sqrt(alpha_bar) + sqrt(1 - alpha_bar)."""
+    signal, noise = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+    return x_t / (signal + noise), noise / (signal + noise)
+
+
 def as_predict(flow: Flow) -> Predict:
-    """A flow asked as every model is, predict(x_t, t) -> eps, in our scaling: x_t is the straight path's x divided by
-    sqrt((1 - s)^2 + s^2)."""
+    """A flow asked as every model is, predict(x_t, t) -> eps, in our scaling."""
     def predict(x_t: Tensor, t: int) -> Tensor:
-        s = (t + 1) / (len(SCHEDULE) + 1)
-        x = ((1 - s) ** 2 + s**2) ** 0.5 * x_t                                                        # (B, ...)
+        alpha_bar = SCHEDULE.alpha_bar(t)
+        x, s = on_the_line(x_t, alpha_bar)
         with torch.no_grad():
             u = flow(x, torch.full((len(x), 1), s))
-        return eps_of(u, x_t, SCHEDULE.alpha_bar(t), "u")
+        return eps_of(u, x_t, alpha_bar, "u")
 
     return predict
 
@@ -94,10 +101,9 @@ def walked(flow: Flow, eps: Tensor, n: int) -> list[Step]:
 
 def straightened(path: Iterable[Step]) -> tuple[np.ndarray, np.ndarray]:
     """A path on the straight schedule as it is without our scaling: the times 1 - s (n,), from static to picture, and
-    the heights x = x_t / (sqrt(alpha_bar) + sqrt(1 - alpha_bar)), (n, B)."""
-    roots = [(step.alpha_bar**0.5, (1 - step.alpha_bar) ** 0.5) for step in path]
-    x = [step.x_t.flatten() / sum(both) for step, both in zip(path, roots, strict=True)]
-    return np.array([a / (a + b) for a, b in roots]), torch.stack(x).numpy()
+    the heights x (n, B)."""
+    x, s = zip(*(on_the_line(step.x_t.flatten(), step.alpha_bar) for step in path), strict=True)
+    return 1 - np.array(s), torch.stack(x).numpy()
 
 
 def crossings(before: Tensor, after: Tensor) -> float:
@@ -117,10 +123,9 @@ def w1(drawn: Tensor, real: Tensor) -> float:
 def pairs_of_student(student: int, n: int = 1500) -> tuple[Tensor, Tensor]:
     """The pairs x0, eps (n, 1) that student 1 to 4 was taught with: those of one round of reflow, or spoilt ones.
     Raises LabError for another number."""
-    if student not in list(STUDENTS):
-        raise LabError(f"a student's number was expected, from 1 to {len(STUDENTS)}; {spoken(student)} came; choose "
-                       "one")
-    what, eps = STUDENTS[student], static(n, 7)
+    if student not in list(TAUGHT):
+        raise LabError(f"a student's number was expected, from 1 to {len(TAUGHT)}; {spoken(student)} came; choose one")
+    what, eps = TAUGHT[student], static(n, 7)
     x0 = walked(perfect_flow, eps, 1 if what == "one chord" else 40)[-1].x0
     return {"shuffled": (x0, eps.roll(1, 0)), "ends exchanged": (eps, x0)}.get(what, (x0, eps))
 
@@ -179,10 +184,9 @@ def _heap(plot, points: Tensor, role: str, filled: bool = True) -> None:
         plot.plot(wide, y, color=PALETTE[role], linewidth=2, drawstyle="steps-mid")
 
 
-def ring_heaps(n: int = 8, radius: float = 1.1) -> Tensor:
-    """The middles of n heaps on a circle, as worlds.points has them: (n, 2)."""
-    angle = torch.arange(n) * 2 * torch.pi / n
-    return radius * torch.stack([angle.cos(), angle.sin()], dim=1)
+def ring_heaps() -> Tensor:
+    """The middles of the eight heaps on a circle that worlds.points draws around: (8, 2)."""
+    return torch.from_numpy(points.ring((np.arange(8)[:, None] + 0.5) / 8)).float()
 
 
 def far_and_near(drawn: Tensor, real: Tensor, heaps: Tensor, reach: float) -> tuple[float, float]:

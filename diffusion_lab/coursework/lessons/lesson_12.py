@@ -13,8 +13,7 @@ from ...protocol import Predict
 from ...sampling import ddim_step, denoise
 from ...schedules import Schedule, straight
 from ..checks.exercises import Code, Diagnoses, Slip
-from .flows import STUDENTS as TAUGHT
-from .flows import as_predict, flow_of_heaps
+from .flows import TAUGHT, as_predict, flow_of_heaps, on_the_line
 from .halving import TARGET, jump_values
 
 
@@ -262,8 +261,8 @@ def _flow_values():
 def _line_values():
     """What the package mixes on the straight schedule, scaled back to the line."""
     x0, eps, alpha_bar = noise((5,), 1).double(), noise((5,), 2).double(), straight().alpha_bar(300)
-    x = add_noise(x0, alpha_bar, eps) / (alpha_bar**0.5 + (1 - alpha_bar) ** 0.5)
-    return {"x": x, "s": 301 / 1001, "x_0": x0, r"\epsilon": eps, "u": target_of(x0, eps, alpha_bar, "u")}
+    x, s = on_the_line(add_noise(x0, alpha_bar, eps), alpha_bar)
+    return {"x": x, "s": s, "x_0": x0, r"\epsilon": eps, "u": target_of(x0, eps, alpha_bar, "u")}
 
 
 FORMULAS = {"straight_line": _line_values, "flow": _line_values, "flow_loss": _flow_values,
