@@ -7,7 +7,7 @@ to the data.
 import contextlib
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +18,13 @@ from tqdm import tqdm
 
 from ..evaluation import fidelity, load_reader, look, sliced_wasserstein
 from ..files import whole
-from ..guidance import guided
-from ..noising import generators, randn
 from ..protocol import Model
-from ..recipe import as_whole
-from ..sampling import SAMPLERS
+from ..recipe import Recipe, as_whole
+from ..sampling import SAMPLERS, sample
 from ..schedules import aligned, karras
 from ..stable_diffusion import StableDiffusion
 from ..toy import Toy
-from ..trajectory import Step
+from ..trajectory import Step, Steps
 from ..worlds import points, scenes
 
 TWO_M = SAMPLERS["dpmpp_2m"]
@@ -43,18 +41,14 @@ POINTS = 2000
 STEPS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
 FINE = 250  # steps of DPM++ 2M, nearer to the end of the path than any run here
 SD_STEPS, SD_FINE, SD_GROUP = (1, 2, 3, 4, 6), 50, 8
-LESSON = Path(__file__).parents[1] / "coursework" / "lessons" / "lesson_11.json"
 
 
-def walked(model: Model, prompt: str | Sequence[str], name: str, n: int, seeds: Sequence[int]) -> Iterator[Step]:
+def sampled(model: Model, prompt: str | Sequence[str], name: str, n: int, seeds: Sequence[int]) -> Steps:
     """The path of a sampler of FIELD in n steps through any model, from the static of the seeds, one a sample."""
-    chosen, sources = FIELD[name], generators(list(seeds))
-    predict, x = guided(model, prompt, guidance_scale=model.guidance_scale), randn(model.shape, sources)
-    rule = chosen.rule(chosen, model.schedule, sources)
-    return chosen.walk(predict, model.schedule, x, chosen.times(model.schedule, n), rule)
+    return sample(model, Recipe.of(model, prompt, seeds, n=n), FIELD[name])
 
 
-def end(steps: Iterator[Step]) -> Tensor:
+def end(steps: Iterable[Step]) -> Tensor:
     """Where a path arrives."""
     *_, last = steps
     return last.x0
@@ -78,10 +72,10 @@ def seeds_of(run: int, count: int = POINTS) -> list[int]:
 def raced(toy: Model, run: int, calls: int = STEPS[-1]) -> dict[str, list[list[float]]]:
     """One run in the plane: for each sampler its dots [calls, to the fine solution, to the data]."""
     data, seeds = cloud(), seeds_of(run)
-    fine = end(walked(toy, KIND, "2M", FINE, seeds))
+    fine = end(sampled(toy, KIND, "2M", FINE, seeds))
     found = {}
     for name, steps in within(calls).items():
-        ends = [(FIELD[name].calls(n), end(walked(toy, KIND, name, n, seeds))) for n in steps]
+        ends = [(FIELD[name].calls(n), end(sampled(toy, KIND, name, n, seeds))) for n in steps]
         found[name] = [[c, round(rms(x, fine), 4), round(sliced_wasserstein(x, data), 4)] for c, x in ends]
     return found
 
@@ -100,7 +94,7 @@ def drawn(sd: StableDiffusion, captions: Sequence[str], seeds: Sequence[int]) ->
     """Latents of all samplers of FIELD with 1 to 6 calls, and of diffusers' UniPC: (name, calls, x0)."""
     for name, steps in within(SD_STEPS[-1]).items():
         for n in (n for n in steps if n in SD_STEPS):
-            yield name, FIELD[name].calls(n), end(walked(sd, captions, name, n, seeds))
+            yield name, FIELD[name].calls(n), end(sampled(sd, captions, name, n, seeds))
     for n in SD_STEPS:
         yield "UniPC", n, end(sd.steps(captions, n=n, seed=list(seeds), sampler="unipc"))
 
@@ -117,7 +111,7 @@ def in_tiny_sd(n: int) -> dict:
 
     for k in tqdm(range(0, n, SD_GROUP), desc="Tiny SD", mininterval=10):
         part, seeds = slice(k, k + SD_GROUP), list(range(k, k + SD_GROUP))
-        fine = end(walked(sd, captions[part], "2M", SD_FINE, seeds))
+        fine = end(sampled(sd, captions[part], "2M", SD_FINE, seeds))
         fine_read.append(read(fine, part))
         for name, calls, x in drawn(sd, captions[part], seeds):
             found.setdefault(name, {}).setdefault(calls, []).append([round(rms(x, fine), 4), read(x, part)])

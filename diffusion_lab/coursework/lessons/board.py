@@ -15,7 +15,7 @@ from ...evaluation import sliced_wasserstein
 from ...figures import PALETTE, WORDS, Dot, Figure, Line, lines, write
 from ...guidance import guided
 from ...noising import noise
-from ...recipes.samplers import FIELD, FINE, KIND, cloud, end, seeds_of, walked, within
+from ...recipes.samplers import FIELD, FINE, KIND, cloud, end, sampled, seeds_of, within
 from ...sampling import denoise, dpmpp_2m
 from ...toy import Toy
 from ..checks.exercises import Diagnoses
@@ -170,7 +170,7 @@ BUDGET = Diagnoses(
 
 def path_of(toy: Toy, name: str, n: int, seeds: Sequence[int]) -> Tensor:
     """Where a few points are at each step of a sampler's path, and where they arrive: (n + 1, points, 2)."""
-    return torch.stack([step.x_t for step in walked(toy, KIND, name, n, seeds) if step.note != "correction"])
+    return torch.stack([step.x_t for step in sampled(toy, KIND, name, n, seeds) if step.note != "correction"])
 
 
 def dots_of(toy: Toy, runs: Sequence[Mapping], seeds: Sequence[int]) -> tuple[dict[str, list[Dot]], Tensor]:
