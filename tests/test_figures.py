@@ -394,6 +394,24 @@ def test_plots_are_drawn_as_they_are_told(monkeypatch):
     assert widths == [14 * 0.75, 14 * 0.25]
 
 
+@pytest.mark.parametrize("name", ["$x^$", r"$\frac{1$", r"\$", "_m", "a" * 10_000, 5])
+def test_a_name_is_drawn_letter_by_letter(monkeypatch, name):
+    from matplotlib import pyplot
+
+    drawn, said = [], str(name) if len(str(name)) < 60 else "a" * 59 + "…"
+    monkeypatch.setattr(drawing, "_drawn", lambda figure: drawn.append(figure) or Image.new("RGB", (1, 1)))
+    lines({name: [Line(name, [0, 1], [0, 1], "signal")]}, "a", across="t")
+    clouds({name: [[0, 0]]}, "a"), histograms({name: [1]}, "a", roles=["guess"], reach=2)
+    bars({name: 1}, "a", across="t"), fields({name: [1, 2]}, "a")
+    line, cloud, heap, bar, field = (figure.axes[0] for figure in drawn)
+    for figure in drawn:
+        pyplot.close(figure)
+    names = [line.title, *line.get_legend().texts, cloud.title, heap.title, *bar.get_yticklabels(),
+             *field.get_yticklabels()]
+    shown = [one._preprocess_math(one.get_text()) for one in names]
+    assert [(text.lstrip("\u200b"), math) for text, math in shown] == [(said, False)] * 6
+
+
 @pytest.mark.parametrize("call", [
     *(lambda panels=panels: lines(panels, "a", across="t") for panels in (
         {"": [(1, 2)]}, {"": 5}, {"": Line("a", [1], [1], "guess")}, {"": [Line("a", [1], [1], "guess", "zz")]},

@@ -2,7 +2,7 @@
 
 from ..pixels import as_image
 from . import race, slider
-from .curves import axes, schedule_curves
+from .curves import as_name, axes, schedule_curves
 from .figure import BOX, CAPTION, LETTERS, MARKS, PALETTE, WORDS, Figure, letters_at
 from .plots import Line, bars, clouds, fields, histograms, lines
 from .race import Dot, Race
@@ -10,7 +10,7 @@ from .slider import Slider
 from .strips import shares, strip, write
 
 __all__ = ["BOX", "CAPTION", "LETTERS", "MARKS", "PALETTE", "WORDS", "Dot", "Figure", "Line", "Race", "Slider",
-           "as_image", "axes", "bars", "clouds", "fields", "histograms", "letters_at", "lines", "parts",
+           "as_image", "as_name", "axes", "bars", "clouds", "fields", "histograms", "letters_at", "lines", "parts",
            "schedule_curves", "shares", "strip", "write"]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..errors import LabError
+from ..recipe import as_text
 from ..schedules import as_schedule
 from .figure import MARKS, PALETTE, WORDS, Figure
 
@@ -25,6 +26,14 @@ def axes(width: float = 8, height: float = 3.6, columns: int = 1, rows: int = 1,
     return figure, panels
 
 
+def as_name(name, most: int = 60) -> str:
+    """A name as a plot draws it letter by letter: in matplotlib $ begins a formula, and a _ in front hides a label. One
+    of more than `most` letters is cut short; raises LabError for half a character."""
+    name = as_text(name if isinstance(name, str) else str(name), "a name").replace("$", r"\$")
+    name = name if len(name) <= most else f"{name[:most - 1].rstrip(chr(92))}…"
+    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
+
+
 def schedule_curves(*schedules) -> Figure:
     """The share of picture, alpha_bar, over the timesteps of one to four schedules, each with its 50 : 50 crossing
     marked; raises LabError for another number of them, and for what is no schedule and no name of one."""
@@ -38,9 +47,9 @@ def schedule_curves(*schedules) -> Figure:
         panel.plot(schedule.alpha_bars, color=PALETTE[role], linestyle=MARKS[role][0])
         panel.plot(half, 0.5, MARKS[role][1], color=PALETTE[role], markersize=9)
         left = len(crossings) == 0
-        panel.annotate(f"{schedule.name}:\n50 : 50 at t = {half}", (half, 0.5), (-12, -12) if left else (12, 8),
-                       textcoords="offset points", color=WORDS[role], ha="right" if left else "left",
-                       va="top" if left else "bottom")
+        panel.annotate(f"{as_name(schedule.name)}:\n50 : 50 at t = {half}", (half, 0.5),
+                       (-12, -12) if left else (12, 8), textcoords="offset points",
+                       color=WORDS[role], ha="right" if left else "left", va="top" if left else "bottom")
         crossings.append(f"the {schedule.name} schedule at timestep {half}")
     panel.axhline(0.5, color=PALETTE["reference"], linewidth=1, linestyle=":")
     panel.set(xlabel="timestep t", ylabel="share of picture", xlim=(0, None), ylim=(0, 1.02), yticks=[0, 0.5, 1])

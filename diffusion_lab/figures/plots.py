@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import LabError
 from ..recipe import as_positive, as_whole, shortened
-from .curves import axes
+from .curves import as_name, axes
 from .figure import PALETTE, Figure
 
 WORDS_AT = 14  # points of what stands in a plot
@@ -37,21 +37,21 @@ def lines(panels: Mapping[str, Sequence[Line]], alt: str, caption: str = "", *, 
     broad and pale, so that what lies on it is seen. Raises LabError for what is no Line of numbers, or has no such
     mark or role.
     """
-    drawn = {title: [_checked(line) for line in _several(each)] for title, each in _some(panels).items()}
-    reach = [_several(ends, 2) for ends in _several(reach, 2)]
+    drawn = {title: [_checked(line) for line in as_several(each)] for title, each in as_panels(panels).items()}
+    reach = [as_several(ends, 2) for ends in as_several(reach, 2)]
     figure, plots = axes(*((10, 3.0) if len(drawn) > 1 else (9, 3.6)), columns=len(drawn), sharey=True)
     for plot, (title, each) in zip(np.ravel(plots), drawn.items(), strict=True):
         for name, x, y, role, mark in each:
             broad = {"linewidth": 9, "alpha": 0.4} if (role, mark) == ("reference", "-") else {"linewidth": 3}
             kind = "steps-mid" if mark == "stairs" else "default"
-            plot.plot(x, y, "-s" if mark == "stairs" else mark, drawstyle=kind, color=PALETTE[role], label=name or None,
-                      markersize=8, **broad)
+            plot.plot(x, y, "-s" if mark == "stairs" else mark, drawstyle=kind, color=PALETTE[role],
+                      label=as_name(name) or None, markersize=8, **broad)
         plot.set(xlim=reach[0], ylim=reach[1])
         plot.tick_params(labelsize=WORDS_AT)
-        plot.set_xlabel(across, fontsize=WORDS_AT)
-        plot.set_title(title, fontsize=WORDS_AT + 2)
+        plot.set_xlabel(as_name(across), fontsize=WORDS_AT)
+        plot.set_title(as_name(title), fontsize=WORDS_AT + 2)
     first = np.ravel(plots)[0]
-    first.set_ylabel(up, fontsize=WORDS_AT)
+    first.set_ylabel(as_name(up), fontsize=WORDS_AT)
     if first.get_legend_handles_labels()[1]:
         first.legend(frameon=False, fontsize=WORDS_AT)
     return Figure(figure, alt, caption)
@@ -65,9 +65,9 @@ def clouds(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, unde
     PALETTE for each, or one for all; `reach`, how far a plot reaches to each side, and up and down: points beyond it
     lie on its edge. Over what lies under them, the darker is the fuller. Raises LabError for other shapes and roles.
     """
-    reach = tuple(as_positive(one, "how far a plot reaches", "try (1.7, 1.7)") for one in _several(reach, 2))
-    drawn = {title: _numbers(points, None, 2) for title, points in _some(panels).items()}
-    below, colours = None if under is None else _numbers(under, None, 2), _colours(roles, len(drawn))
+    reach = tuple(as_positive(one, "how far a plot reaches", "try (1.7, 1.7)") for one in as_several(reach, 2))
+    drawn = {title: as_numbers(points, None, 2) for title, points in as_panels(panels).items()}
+    below, colours = None if under is None else as_numbers(under, None, 2), _colours(roles, len(drawn))
     columns = -(-len(drawn) // as_whole(rows, "the number of rows", "try 1"))
     width = min(10 / columns, 3 * reach[0] / reach[1])  # of one plot, in inches: none is higher than 3
     figure, plots = axes(columns * width, rows * (width * reach[1] / reach[0] + 0.4), columns=columns, rows=rows)
@@ -78,7 +78,7 @@ def clouds(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, unde
         plot.plot(*points.clip(-edge, edge).T, "o", color=colour, markersize=4.5, markeredgewidth=0,
                   alpha=1 if below is None else 0.4)
         plot.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]), xticks=[], yticks=[], aspect="equal")
-        plot.set_title(title, fontsize=WORDS_AT + 2)
+        plot.set_title(as_name(title), fontsize=WORDS_AT + 2)
     return Figure(figure, alt, caption)
 
 
@@ -87,12 +87,12 @@ def histograms(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, 
     """How often each number comes, from -reach to reach: heaps side by side, (N,) numbers for each title, a role of
     PALETTE for each, or one for all. Raises LabError for other shapes and roles."""
     reach = as_positive(reach, "how far a plot reaches", "try 3")
-    drawn = {title: _numbers(numbers, None) for title, numbers in _some(panels).items()}
+    drawn = {title: as_numbers(numbers, None) for title, numbers in as_panels(panels).items()}
     colours = _colours(roles, len(drawn))
     figure, plots = axes(9, 3, columns=len(drawn), sharex=True)
     for plot, (title, numbers), colour in zip(np.ravel(plots), drawn.items(), colours, strict=True):
         plot.hist(numbers, bins=60, range=(-reach, reach), color=colour)
-        plot.set_title(title, fontsize=WORDS_AT + 2)
+        plot.set_title(as_name(title), fontsize=WORDS_AT + 2)
         plot.set(yticks=[])
     return Figure(figure, alt, caption)
 
@@ -100,14 +100,14 @@ def histograms(panels: Mapping[str, ArrayLike], alt: str, caption: str = "", *, 
 def bars(numbers: Mapping[str, float], alt: str, caption: str = "", *, across: str, best: str = "") -> Figure:
     """A bar for each name, with its number to two digits behind it; `across`, what is counted; `best`, the name of the
     bar that is drawn in the colour of a guess. Raises LabError for what is no number."""
-    numbers = {name: float(_numbers(number)) for name, number in _some(numbers).items()}
+    numbers = {name: float(as_numbers(number)) for name, number in as_panels(numbers).items()}
     figure, plot = axes(9, 0.5 + 0.65 * len(numbers))
-    plot.barh(list(numbers), list(numbers.values()), height=0.6,
+    plot.barh(range(len(numbers)), list(numbers.values()), height=0.6,
               color=[PALETTE["guess" if name == best else "reference"] for name in numbers])
     for row, number in enumerate(numbers.values()):
         plot.text(number, row, f" {number:.2f}", va="center", fontsize=WORDS_AT)
-    plot.tick_params(axis="y", labelsize=WORDS_AT)
-    plot.set_xlabel(across, fontsize=WORDS_AT)
+    plot.set_yticks(range(len(numbers)), [as_name(name) for name in numbers], fontsize=WORDS_AT)
+    plot.set_xlabel(as_name(across), fontsize=WORDS_AT)
     plot.set_xticks([])
     return Figure(figure, alt, caption)
 
@@ -115,21 +115,21 @@ def bars(numbers: Mapping[str, float], alt: str, caption: str = "", *, across: s
 def fields(rows: Mapping[str, ArrayLike] | Sequence[tuple[str, ArrayLike]], alt: str, caption: str = "") -> Figure:
     """Rows of numbers as coloured fields, (N,) for each name, all of one length: violet above zero, orange below. Pairs
     of a name and its row do where a name comes twice. Raises LabError for other rows."""
-    pairs = rows.items() if isinstance(rows, Mapping) else [_several(pair, 2) for pair in _several(rows)]
-    named = [(name, _numbers(row, None)) for name, row in pairs]
+    pairs = rows.items() if isinstance(rows, Mapping) else [as_several(pair, 2) for pair in as_several(rows)]
+    named = [(name, as_numbers(row, None)) for name, row in pairs]
     if not (named and len(named[0][1])):
         raise LabError(f"a row of numbers for each name was expected; {shortened(rows)} came; "
                        "write {\"my name\": [1, 2]}")
-    values = np.stack([_numbers(row, len(named[0][1])) for _, row in named])
+    values = np.stack([as_numbers(row, len(named[0][1])) for _, row in named])
     figure, plot = axes(9.6, 0.6 + 0.6 * len(named))
     most, last = float(np.abs(values).max()) or 1.0, values.shape[1] - 1
     plot.imshow(values, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
     plot.set(xticks=[0, last // 2, last], xticklabels=["number 1", str(last // 2 + 1), str(last + 1)])
-    plot.set_yticks(range(len(named)), [name for name, _ in named], fontsize=WORDS_AT)
+    plot.set_yticks(range(len(named)), [as_name(name) for name, _ in named], fontsize=WORDS_AT)
     return Figure(figure, alt, caption)
 
 
-def _several(values, n: int | None = None) -> Sequence:
+def as_several(values, n: int | None = None) -> Sequence:
     """A list of things, of n where it is told; raises LabError for anything else."""
     if not isinstance(values, list | tuple) or isinstance(values, Line) or len(values) != (n or len(values)):
         raise LabError(f"a list of {n or 'what is to be drawn'} was expected; {shortened(values)} came; put it in [ ]")
@@ -142,11 +142,11 @@ def _checked(line: Line) -> Line:
     if not (isinstance(line.mark, str) and MARK.fullmatch(line.mark)):
         raise LabError(f'a mark was expected; {shortened(line.mark)} came; try "-", "--", "o", "--s" or "stairs"')
     _colour(line.role)
-    x = _numbers(np.ravel(line.x), None)
-    return line._replace(x=x, y=_numbers(np.ravel(line.y), len(x)))
+    x = as_numbers(np.ravel(line.x), None)
+    return line._replace(x=x, y=as_numbers(np.ravel(line.y), len(x)))
 
 
-def _numbers(values: ArrayLike, *shape: int | None) -> np.ndarray:
+def as_numbers(values: ArrayLike, *shape: int | None) -> np.ndarray:
     """Numbers of that shape, None for any size; raises LabError where they are none, or of another shape."""
     try:
         values = values.detach() if hasattr(values, "detach") else values
@@ -167,12 +167,12 @@ def _colour(role: str) -> str:
 
 def _colours(roles: Sequence[str], n: int) -> list[str]:
     """The colours of n plots: that of one role for all, or of one for each."""
-    if len(roles := _several(roles)) not in (1, n):
+    if len(roles := as_several(roles)) not in (1, n):
         raise LabError(f"a role for each of {n} plots, or one for all, was expected; {len(roles)} came; give as many")
     return [_colour(role) for role in roles] * (n // len(roles))
 
 
-def _some(panels: Mapping) -> Mapping:
+def as_panels(panels: Mapping) -> Mapping:
     if not isinstance(panels, Mapping) or not panels:
         raise LabError("a dictionary with a title or a name for each thing to draw was expected; "
                        f"{shortened(panels)} came; write {{\"my title\": ...}}")

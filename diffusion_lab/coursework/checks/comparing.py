@@ -4,7 +4,7 @@ import math
 from textwrap import fill
 
 from ...errors import LabError
-from ...figures import PALETTE, WORDS, Figure, axes
+from ...figures import PALETTE, WORDS, Figure, as_name, axes
 from .box import Box, spoken
 
 
@@ -67,7 +67,7 @@ def _line(guess: float | None, truth: float | None, what: str, low: float, high:
     arrow at its end."""
     figure, panel = axes(6, 1.6)
     name = fill(f"{what} ({unit.strip()})" if unit else what, 52)
-    panel.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel=name)
+    panel.set(xlim=(low, high), ylim=(-1, 1.3), yticks=[], xlabel=as_name(name, 208))
     panel.spines["left"].set_visible(False)
     alt = f"A number line from {low:g} to {high:g}, {what}."
     if guess is None and truth is None:

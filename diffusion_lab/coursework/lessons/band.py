@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ...figures import PALETTE, WORDS, as_image, axes, write
+from ...figures import PALETTE, WORDS, as_image, as_name, axes, write
 
 LEFT, RIGHT = 40, 920  # where the band begins and ends, in pixels of 960
 
@@ -66,7 +66,7 @@ def profile(pixels: Tensor, joints: Sequence[int], measures: dict, usual: float,
     columns = range(1, pixels.shape[1])
     for (name, measure), role, style in zip(measures.items(), ("signal", "noise"), ("-", "--"), strict=False):
         panel.plot(columns, np.clip([_of(measure, pixels, c) for c in columns], -5, 30), style, color=PALETTE[role],
-                   linewidth=2, label=name)
+                   linewidth=2, label=as_name(name))
     for joint in joints:
         panel.axvline(joint, color=PALETTE["pull"], linewidth=3, linestyle=":")
     panel.axhline(usual, color=PALETTE["reference"], linewidth=1)

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...errors import LabError
-from ...figures import PALETTE, Figure, axes
+from ...figures import PALETTE, Figure, as_name, axes
 from ...mixing import eps_of
 from ...protocol import Predict
 from ...sampling import denoise
@@ -165,7 +165,7 @@ def over_time(panels: Mapping[str, Paths], alt: str, caption: str = "", marks: b
         plot.set(xlim=(0, 1.3), ylim=(-EDGE, EDGE))
         plot.set_yticks([-1, 0, 1], ["−1", "0", "1"], fontsize=15)
         plot.set_xticks([0, 1], ["static\ns = 1", "picture\ns = 0"], fontsize=15)
-        plot.set_title(title, fontsize=16)
+        plot.set_title(as_name(title), fontsize=16)
     for plot in np.reshape(plots, (rows, -1))[:, 0]:
         plot.set_ylabel("brightness", fontsize=15)
     drawn = Figure(figure, alt, caption)
