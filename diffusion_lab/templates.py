@@ -22,8 +22,9 @@ def fill(template: str, **values: object) -> str:
 
 
 def as_json(data: object) -> str:
-    """JSON that may stand inside a <script>: no string in it can end the element."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    """JSON that may stand inside a <script>: no string in it can end the element. Raises ValueError for nan and
+    infinity, which no browser reads."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def marked(tag: str, name: str, text: str, edition: int) -> str:

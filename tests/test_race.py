@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from browser import address, browser, page, press, until
 
 from diffusion_lab.errors import LabError
@@ -59,11 +60,36 @@ def test_a_race_says_its_numbers_and_ends_no_element():
 
 @pytest.mark.parametrize("dots", [
     {}, {"a": []}, {"a": [dot(4, 1, 1), dot(2, 1, 1)]}, {"a": [Dot(1, {FINE: [1]}, EXACT)], "b": [dot(2, 1, 1)]},
-    {"a": [dot(2, 1, 1)._replace(path=np.zeros((3, 4, 2)))]},
+    {"a": [dot(2, 1, 1)._replace(path=np.zeros((3, 4, 2)))]}, None, [], {"a": None}, {"a": [1]},
+    *({"a": [dot(2, one, 1)]} for one in (np.nan, np.inf, 0, -1)),
+    *({"a": [dot(2, 1, 1)._replace(values=values)]} for values in ({}, None, {FINE: []}, {FINE: ["x"]}, {FINE: None})),
+    *({"a": [dot(2, 1, 1)._replace(path=path)]} for path in (None, EXACT * np.nan, EXACT[:0], [[["a", "b"]] * 3])),
+    *({"a": [dot(2, 1, 1)._replace(calls=calls)]} for calls in (0, 1.5, True, "2", 2**64)),
+    *({name: [dot(2, 1, 1)]} for name in ("", " ", "a" * 41, 5)),
 ])
 def test_what_is_no_race_is_told(dots):
-    with pytest.raises(LabError, match="expected"):
+    with pytest.raises(LabError, match=" came; "):
         race(dots)
+
+
+@pytest.mark.parametrize("exact", [EXACT + np.inf, EXACT[:0], "x"])
+@pytest.mark.parametrize("cloud", [CLOUD * np.nan, np.zeros(3), np.zeros((4, 3))])
+def test_a_plane_that_cannot_be_drawn_is_told(exact, cloud):
+    for plane in ((exact, CLOUD), (EXACT, cloud)):
+        with pytest.raises(LabError, match=" came; "):
+            Race(DOTS, *plane, "Lines.")
+
+
+@pytest.mark.parametrize("asked", [(0, FINE), (1, FINE), (np.nan, FINE), (4, "zz")])
+def test_the_best_of_what_a_race_has_not_is_told(asked):
+    with pytest.raises(LabError, match=" came; "):
+        race().best(*asked)
+
+
+def test_a_race_takes_tensors_runs_of_any_number_and_distances_next_to_zero():
+    one = Dot(1, {FINE: torch.tensor([1e-9, 1e-9], requires_grad=True), DATA: [0.5]}, torch.zeros(2, 3, 2))
+    html = Race({"_$x^$": [one, dot(2, 1, 1)]}, EXACT, CLOUD, "Lines.", budget=1)._repr_html_()
+    assert '"values":[[0.0001,0.0001,0.0001],[0.5,0.5,0.5]]' in html  # a page takes the logarithm
 
 
 @pytest.mark.browser
@@ -93,6 +119,18 @@ def test_a_race_by_mouse(engine, tmp_path):
         assert [name.evaluate(bold) for name in names.all()[2:]] == [[False, "400"], [True, "400"]]
         assert "With 4 calls" in tab.locator(".dl-race").nth(1).locator("[role=status]").inner_text()
         assert tab.errors == [] and tab.refused == []
+
+
+@pytest.mark.browser
+def test_a_race_that_cannot_start_keeps_its_picture_and_the_next_one_starts(engine, tmp_path):
+    place, html = tmp_path / "broken.html", race()._repr_html_()
+    place.write_text(f"<!doctype html><body>{html.replace('0.51', 'NaN')}{html}</body>", encoding="utf-8")
+    with page(engine, 1280, 900) as tab:
+        tab.goto(address(place))
+        broken, whole = tab.locator(".dl-race").all()
+        until(lambda: whole.locator("[role=status]").count(), 1)
+        assert broken.locator("figure").is_visible() and not broken.locator(".dl-moves").count()
+        assert not whole.locator("figure").is_visible()
 
 
 @pytest.mark.browser

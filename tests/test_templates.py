@@ -22,6 +22,8 @@ def test_json_cannot_end_its_element():
     said = {"a": "</script><!-- <script>", "b": [1, "ä"]}
     assert json.loads(as_json(said)) == said
     assert as_json(said) == '{"a":"\\u003c/script>\\u003c!-- \\u003cscript>","b":[1,"ä"]}'
+    with pytest.raises(ValueError, match="JSON"):
+        as_json({"a": float("nan")})
 
 
 def test_a_stored_page_takes_todays_script_and_keeps_its_data():

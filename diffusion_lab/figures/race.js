@@ -2,8 +2,7 @@
 (() => {
   "use strict";
   const W = 470, H = 384, LEFT = 76, RIGHT = 454, TOP = 10, FOOT = 322, NS = "http://www.w3.org/2000/svg";
-  for (const host of document.querySelectorAll(".dl-race:not([data-live])")) {
-    host.dataset.live = "yes";
+  const start = (host) => {
     const set = JSON.parse(host.querySelector("script").textContent), still = host.querySelector("figure");
     const make = (name, css, parent, words = "") => {
       const made = document.createElement(name);
@@ -195,5 +194,15 @@
       @media print{.dl-race[data-live]>figure{display:block}.dl-race>.dl-moves{display:none!important}}`;
     chart.setAttribute("aria-description", still.querySelector("img").alt);
     place(), show();
+  };
+  for (const host of document.querySelectorAll(".dl-race:not([data-live])")) {
+    host.dataset.live = "yes";
+    try {
+      start(host);
+    } catch (error) { // its picture stays, and the next one starts
+      delete host.dataset.live;
+      host.querySelector(".dl-moves")?.remove();
+      console.warn(error);
+    }
   }
 })();

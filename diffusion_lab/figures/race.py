@@ -11,12 +11,15 @@ from numpy.typing import ArrayLike
 from ..errors import LabError
 from ..recipe import as_text, as_whole, shortened
 from ..templates import as_json, marked
-from .curves import axes
+from .curves import as_name, axes
 from .figure import PALETTE, WORDS, Figure
+from .plots import as_numbers, as_panels, as_several
 
 COLOURS = tuple(WORDS[role] for role in ("signal", "noise", "reference", "pull")) + ("#222222", WORDS["guess"])
 SHAPES = "oX^Dsv"  # a mark for each racer, so that they are told apart without colour, too
 REACH = 2.3  # half the width of the plane in which paths are drawn, those that shake too
+LEAST, HUGE = 1e-4, 1e30  # the smallest distance that is told apart, and what is too large to be drawn
+MOST = 10**6  # calls of the network
 
 
 class Dot(NamedTuple):
@@ -35,38 +38,47 @@ class Race:
     path of the same samples in very many steps (steps, samples, 2); `cloud` (N, 2), the data; `budget`, the calls to
     begin with, or (name, calls) to begin with that dot in place of the best; `alt` and `caption` as for a Figure. The
     best of a budget is the racer with the smallest mean over the runs; whiskers reach from the smallest run to the
-    largest. Needs no kernel; where scripts do not run, a picture of
-    both distances and of one path stands there. Raises LabError where these do not fit together.
+    largest. Needs no kernel; where scripts do not run, a picture of both distances and of one path stands there. Raises
+    LabError where these do not fit together, for distances that are not above 0, and for nan and infinity anywhere.
     """
 
     def __init__(self, dots: Mapping[str, Sequence[Dot]], exact: ArrayLike, cloud: ArrayLike, alt: str,
                  caption: str = "", *, budget: int | tuple[str, int] = 4):
-        self.dots = {as_text(name, "a racer's name"): list(each) for name, each in dots.items()}
+        self.exact = _finite(exact, None, None, 2)
+        samples = self.exact.shape[1]
+        self.dots = {_named(name): [_checked(dot, samples) for dot in as_several(each)]
+                     for name, each in as_panels(dots).items()}
         kinds = {tuple(dot.values) for each in self.dots.values() for dot in each}
         rising = all(a.calls < b.calls for each in self.dots.values() for a, b in zip(each, each[1:], strict=False))
-        if not 1 <= len(self.dots) <= len(SHAPES) or len(kinds) != 1 or not rising or not all(self.dots.values()):
+        if len(self.dots) > len(SHAPES) or len(kinds) != 1 or not rising or not all(self.dots.values()):
             raise LabError(f"one to {len(SHAPES)} racers were expected, each with Dots of rising calls and the same "
                            "distances; others came; make each a list of Dot(calls, values, path)")
-        self.distances, self.exact, self.cloud = list(*kinds), np.asarray(exact, float), np.asarray(cloud, float)
-        if not all(np.shape(d.path)[1:] == self.exact.shape[1:] == (self.exact.shape[1], 2) for each in
-                   self.dots.values() for d in each):
-            raise LabError("paths (steps, samples, 2) of the same samples as the exact one were expected; others came; "
-                           "stack the x_t of a few samples, step by step")
+        self.distances, self.cloud = list(*kinds), _finite(cloud, None, 2)
         self.alt, self.caption = as_text(alt, "alt text"), as_text(caption, "a caption")
         name, calls = budget if isinstance(budget, tuple) and len(budget) == 2 else (None, budget)
-        self.budget = as_whole(calls, "a budget of calls", "try 4", min(each[0].calls for each in self.dots.values()))
-        costs = [dot.calls for dot in self.dots.get(name, [])]
+        self.budget = as_whole(calls, "a budget of calls", "try 4", self._least, MOST)
+        costs = [dot.calls for racer, each in self.dots.items() if racer == name for dot in each]
         if name is not None and self.budget not in costs:
             raise LabError(f"a racer and the calls of one of its dots were expected; {shortened(budget)} came; there "
                            f"are: {', '.join(self.dots)}")
         self.shown = None if name is None else ([*self.dots].index(name), costs.index(self.budget))  # None: the best
 
     def best(self, budget: int, distance: str) -> tuple[str, Dot]:
-        """The racer with the smallest mean distance among all dots that cost no more than the budget, and its dot."""
+        """The racer with the smallest mean distance among all dots that cost no more than the budget, and its dot.
+        Raises LabError for a budget below all dots, and for a distance that is none of the race's."""
+        budget = as_whole(budget, "a budget of calls", "try 4", self._least, MOST)
+        if distance not in self.distances:
+            raise LabError(f"a distance was expected; {shortened(distance)} came; there are: "
+                           f"{', '.join(self.distances)}")
         means = [(float(np.mean(dot.values[distance])), dot.calls, name) for name, each in self.dots.items()
                  for dot in each if dot.calls <= budget]
         _, calls, name = min(means)
         return name, next(dot for dot in self.dots[name] if dot.calls == calls)
+
+    @property
+    def _least(self) -> int:
+        """The calls of the cheapest dot."""
+        return min(each[0].calls for each in self.dots.values())
 
     @property
     def sentence(self) -> str:
@@ -88,12 +100,12 @@ class Race:
         figure, panels = axes(14.4, 4.6, columns=len(self.distances) + 1)
         for panel, distance in zip(panels, self.distances, strict=False):
             for (name, each), colour, shape in zip(self.dots.items(), COLOURS, SHAPES, strict=False):
-                runs = np.array([dot.values[distance] for dot in each])
-                calls, mean = [dot.calls for dot in each], runs.mean(1)
-                panel.errorbar(calls, mean, [mean - runs.min(1), runs.max(1) - mean], color=colour, marker=shape,
-                               markersize=8, label=name, elinewidth=1.5, linewidth=1.5)
+                runs = [dot.values[distance] for dot in each]
+                mean, least, most = (np.array([f(one) for one in runs]) for f in (np.mean, np.min, np.max))
+                panel.errorbar([dot.calls for dot in each], mean, [mean - least, most - mean], color=colour,
+                               marker=shape, markersize=8, label=as_name(name), elinewidth=1.5, linewidth=1.5)
             panel.axvline(self.budget, color="#222222", linestyle=":")
-            panel.set(xscale="log", yscale="log", title=distance)
+            panel.set(xscale="log", yscale="log", title=as_name(distance))
             panel.set_xlabel("network calls")
             panel.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"], minor=False)
             low, high = panel.get_ylim()
@@ -108,12 +120,12 @@ class Race:
         plane = panels[-1]
         plane.plot(*self.cloud.T, ".", color="#bbbbbb", markersize=4)
         for path, colour, alpha in ((dot.path, PALETTE["guess"], 0.4), (self.exact, PALETTE["reference"], 1)):
-            for line in np.moveaxis(np.asarray(path, float), 1, 0):
+            for line in np.moveaxis(path, 1, 0):
                 plane.plot(*line.T, "-", color=colour, linewidth=2, alpha=alpha)
-        plane.plot(*np.asarray(dot.path, float)[-1].T, "o", color=PALETTE["guess"], markersize=8)
+        plane.plot(*dot.path[-1].T, "o", color=PALETTE["guess"], markersize=8)
         plane.plot(*self.exact[-1].T, "o", color="#222222", markersize=12, markerfacecolor="none", markeredgewidth=2)
         plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal", xticks=[], yticks=[],
-                  title=f"{name}, calls: {dot.calls}")
+                  title=f"{as_name(name)}, calls: {dot.calls}")
         return Figure(figure, self.alt, f"{self.sentence} {self.caption}".strip(), width=1100)
 
     def __repr__(self) -> str:
@@ -121,17 +133,45 @@ class Race:
 
     def _repr_html_(self) -> str:
         def rounded(path) -> list:
-            return np.moveaxis(np.asarray(path, float), 1, 0).round(2).tolist()
+            return np.moveaxis(path, 1, 0).round(2).tolist()
 
         racers = [{"name": name, "colour": colour, "dots": [
             {"calls": dot.calls, "path": rounded(dot.path),
-             "values": [[round(float(f(dot.values[d])), 4) for f in (np.mean, np.min, np.max)] for d in self.distances]}
+             "values": [[max(LEAST, round(float(f(dot.values[d])), 4)) for f in (np.mean, np.min, np.max)]
+                        for d in self.distances]}
             for dot in each]} for (name, each), colour in zip(self.dots.items(), COLOURS, strict=False)]
         data = as_json({"racers": racers, "distances": self.distances, "exact": rounded(self.exact), "reach": REACH,
                         "cloud": self.cloud.round(2).tolist(), "budget": self.budget, "shown": self.shown,
                         "colours": PALETTE, "caption": self.caption})  # fmt: skip
         return (f'<div class="dl-race">{self.still()._repr_html_()}<script type="application/json">{data}</script>'
                 f'</div>{"".join(parts())}')
+
+
+def _named(name) -> str:
+    if not (name := as_text(name, "a racer's name or a distance's", most=40)).strip():
+        raise LabError("a name for each racer and each distance was expected; an empty one came; write one in quotes")
+    return name
+
+
+def _checked(dot: Dot, samples: int) -> Dot:
+    """A Dot with distances above 0 and a path (steps, samples, 2) of finite numbers; raises LabError for others."""
+    if not isinstance(dot, Dot):
+        raise LabError(f"a Dot was expected; {shortened(dot)} came; write Dot(calls, values, path)")
+    calls = as_whole(dot.calls, "a Dot's number of calls", "count how often the network is asked", 1, MOST)
+    values = {_named(name): _finite(runs, None) for name, runs in as_panels(dot.values).items()}
+    if min(runs.min() for runs in values.values()) <= 0:
+        raise LabError("distances above 0 were expected; others came; count how far a run is, never exactly 0")
+    return Dot(calls, values, _finite(dot.path, None, samples, 2))
+
+
+def _finite(values: ArrayLike, *shape: int | None) -> np.ndarray:
+    """Numbers of that shape, at least one, none of them nan, infinite or too large to be drawn; else a LabError."""
+    if not (found := as_numbers(values, *shape)).size:
+        raise LabError("at least one number was expected; none came; give the places or distances of one run")
+    if not (np.abs(found) < HUGE).all():
+        raise LabError("finite numbers were expected; nan, infinity or one beyond 1e30 came; a sampler that leaves the "
+                       "plane for good cannot be drawn: leave it out, or give it more steps")
+    return found
 
 
 @cache
