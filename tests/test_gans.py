@@ -108,6 +108,7 @@ def test_no_cell_of_the_record_is_missing(runs):
 def test_what_the_text_says_of_the_record_is_so(runs):
     mine = [run for run in runs if run.name == "diffusion"]
     assert set(map(int, re.findall(r"\b(\d+) (?:runs\b|clouds each)", TEXT))) == {len(mine), len(runs)}
+    assert f"{gans.SECONDS} seconds of one core" in TEXT
     assert f"high={len(mine)}" in TEXT and f"from 0 to {len(mine)}" in TEXT
     assert len(gans.WIDTHS) == len(gans.RATES) == len(gans.SEEDS) == 3  # "three", in words
     lowest = [run.found.modes for run in mine if run.rate == min(gans.RATES)]
@@ -124,13 +125,17 @@ def told(modes: dict, near: float = 0.9, uneven: tuple = ()) -> str:
 def test_the_verdict_follows_the_runs():
     said = told({"GAN, 2014": [3, 4, 2], "with R1": [9, 8, 8], "diffusion": [25, 25, 25]}, uneven=("GAN, 2014",))
     assert said.startswith("Diffusion is hard to get wrong: 3 of 3") and "GAN, 2014 never came right" in said
-    assert "Penalties keep the cloud even, with R1, but as fog: uneven" in said and "3 are uneven" in said
+    assert "cloud even, with R1 in 3 of 3 runs. But as fog: none" in said and "3 are uneven" in said
     assert "0.01, was the best for 3 of 3 sides" in said
     said = told({"GAN, 2014": [25, 25, 25], "with R1": [25, 7, 8], "diffusion": [4, 5, 6]})
     assert said.startswith("GAN, 2014 is hard to get wrong") and "Diffusion never came right" in said
     assert "With R1 comes right with luck: 1 of 3" in said and "nothing that a penalty could cure" in said
     said = told({"GAN, 2014": [3, 4, 2], "with R1": [3, 2, 2], "R3GAN": [25, 25, 25]}, uneven=("GAN, 2014", "with R1"))
-    assert "even, R3GAN: uneven" in said and "fog" not in said
+    assert "even, R3GAN in 3 of 3 runs." in said and "fog" not in said
+    some = [gans.Run("with R1", 32, rate, 0, Coverage(3, 0.9, d), np.zeros((1, 2)))
+            for rate, d in ((0.01, 0.1), (0.003, 2.0), (0.001, 0.2))]
+    game = [gans.Run("GAN, 2014", 32, 0.01, seed, Coverage(3, 0.9, 2.0), np.zeros((1, 2))) for seed in range(3)]
+    assert "with R1 in 2 of 3 runs, the others collapsed at width 32 and rate 0.003." in race.verdict(game + some)[2]
     assert "do not keep the cloud even" in told({"GAN, 2014": [3], "with R1": [3]}, uneven=("GAN, 2014", "with R1"))
     assert "never came right" in told({"diffusion": [25, 25, 25]} | {"GAN, 2014": [1]}, near=0.4)
 
@@ -155,9 +160,24 @@ def test_each_claim_has_its_own_fault(runs):
 
 def test_a_row_that_is_not_recorded_is_told_with_the_choices(runs):
     assert [run.seed for run in race.row(runs, "diffusion", 64, 0.01)] == [0, 1, 2]
+    with pytest.raises(LabError, match="width '64', rate 0.01 came"):
+        race.row(runs, "diffusion", "64", 0.01)
     for wrong in (("Diffusion", 64, 0.01), ("diffusion", 50, 0.01), ("diffusion", 64, 0.02)):
         with pytest.raises(LabError, match=r"widths 32, 64, 128, rates 0\.001, 0\.003, 0\.01"):
             race.row(runs, *wrong)
+
+
+@pytest.mark.parametrize(("modes", "said"), [
+    ((3, 8, 8, 1, 3), "loses most heaps for good"), ((3, 8, 1, 8), "loses most heaps and finds them again"),
+    ((2, 7, 5, 6), "keeps most heaps"), ((2, 3, 6), "never finds most heaps")])
+def test_what_became_of_the_heaps_is_said_of_the_game_that_was_played(modes, said):
+    clouds = {("one", k / len(modes)): torch.from_numpy(heaps.centres(3))[:found].repeat(200, 1)[None]
+              for k, found in enumerate(modes, 1)}
+    slider = race.scrubbed(clouds, ["one"])
+    assert f"one {said}." in slider.still.caption and f"one {said}." in slider.still.alt
+    assert len(modes) == len(slider.labels)
+    with pytest.raises(LabError, match="none of two came; run both cells"):
+        race.scrubbed(clouds, ["one", "two"])
 
 
 def test_heaps_have_two_sizes():

@@ -31,6 +31,9 @@ HEARD = (  # what Python or torch says, and what to do about it
      "comes no next one."),
     (r"could not infer output dtype", "A mean needs numbers with a point, and True and False, or whole numbers, are "
      "none: `.float()` first."),
+    (r"bincount.* not implemented", "`torch.bincount` counts whole numbers, such as those of heaps: what did it get?"),
+    (r"math domain error|expected a positive input", "`math.log` takes numbers above 0 alone, and `math.sqrt` none "
+     "below. As a sum counts 0 log 0 as 0, `torch.xlogy(a, b)` is a log b for all a from 0 on."),
     (r"division by zero|0\.0 cannot be raised", "Something is divided by 0. Is a fraction upside down? Which of the "
      "values is 0 or 1 at the end of the way?"),
     (r"that requires grad", "A network learns through its guess, and that would cut it off: stay with torch's "

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from .beginners import goes_back, repaired, strange
 from .box import Box, spoken
 from .exercises import Code, Diagnoses, Value
 from .limits import limited
-from .measuring import distance, flat, kind_of, misfit, worst
+from .measuring import distance, flat, kind_of, misfit, slopes, worst
 from .statements import unkept
 from .verdicts import GO_ON, YOURS, Verdict, on_the_leash, stopped, unusable
 
@@ -69,8 +69,7 @@ def judge_code(exercise: Code, answer: Any) -> Verdict:
     if verdict.box.mood != "wrong" or verdict.slip in ALMOST:
         return verdict
     named = verdict.slip not in ("raised", "unusable", "unrecognised")
-    expected, _ = _results(exercise, exercise.reference)
-    right = functools.partial(_is_right, exercise, expected)
+    right = functools.partial(_is_right, exercise, list(_runs(exercise, exercise.reference)))
     found = limited(lambda: repaired(answer, right, exercise.table, exercise.reference,
                                      unkept if named else None)).value         # what numbers cannot tell
     if found is None and verdict.slip in ("unrecognised", "unusable"):
@@ -86,13 +85,14 @@ def _is_right(exercise: Code, expected: list, answer: Callable) -> bool:
     """Does a mended function give the right numbers? One that raises does not; the first wrong one is enough."""
     try:
         return all(not misfit(result, wanted) and distance(flat(result), flat(wanted)) <= RIGHT
-                   for (result, _), wanted in zip(_runs(exercise, answer), expected, strict=True))
+                   and not any(_cut(steep, true))
+                   for (result, _, steep), (wanted, _, true) in zip(_runs(exercise, answer), expected, strict=True))
     except Exception:
         return False
 
 
 def _judge_function(exercise: Code, answer: Callable) -> Verdict:
-    outcome = limited(lambda: _results(exercise, answer))
+    outcome = limited(lambda: list(_runs(exercise, answer)))
     if isinstance(outcome.error, NotYet):
         lines = (f"Write `{exercise.call}` in the cell above, then run it again. {GO_ON}",)
         return Verdict(Box("not yet", "Not yet", lines), exercise.reference, "not yet")
@@ -100,28 +100,33 @@ def _judge_function(exercise: Code, answer: Callable) -> Verdict:
         return stopped(exercise, outcome)
     if outcome.error is not None:
         return _raised(exercise, answer, outcome.error)
-    results, changed = outcome.value
-    expected, may_change = _results(exercise, exercise.reference)
+    results, changed, steep = zip(*outcome.value, strict=True)
+    expected, may_change, true = zip(*_runs(exercise, exercise.reference), strict=True)
     plain = _plain(exercise, results, expected)
     if isinstance(plain, Verdict):
         return plain
-    return _judge_numbers(exercise, answer, plain, list(map(flat, expected)), changed and not may_change)
+    return _judge_numbers(exercise, answer, plain, list(map(flat, expected)), any(changed) and not any(may_change),
+                          _cut_off(exercise, steep, true))
 
 
 @on_the_leash
-def _plain(exercise: Code, results: list, expected: list) -> list[list[Tensor]] | Verdict:
+def _plain(exercise: Code, results: Sequence, expected: Sequence) -> list[list[Tensor]] | Verdict:
     """The results as plain numbers, or the verdict that they are none."""
     complaints = map(misfit, results, expected)
     complaint = next(filter(None, complaints), "")
     return unusable(exercise, complaint) if complaint else list(map(flat, results))
 
 
-def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, changed: bool) -> Verdict:
+def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, changed: bool, cut: str) -> Verdict:
     if worst(got, true) <= RIGHT:
         if changed:
             lines = ("The numbers are right, but the function writes into one of its arguments: whoever calls it still "
                      "needs the old values. Look for `+=`, `*=` or a method that ends in `_`.", YOURS)
             return Verdict(Box("wrong", "Almost: it changes its arguments", lines), answer, ALMOST[0])
+        if cut:
+            lines = (f"The numbers are right, but a result does not know all of `{cut}` any more, and nothing can be "
+                     f"learned through it: look for `detach`, `data`, `item` or `no_grad`. {exercise.cut_off}", YOURS)
+            return Verdict(Box("wrong", "Not right: cut off from what it is given", lines), answer, "cut off")
         asked, enough = (_asked(exercise, function) for function in (answer, exercise.reference))
         if asked > enough:
             lines = (f"The numbers are right, but it asks the network {asked} times where {enough} are enough, and "
@@ -137,7 +142,7 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
         share == float("inf")) else (
         "its values are without bounds: what it divides by is all but 0, so do two terms cancel there?") if (
         share > 1e6) else (
-        f"it is off by {_share(share)} of the right answer's size where it is furthest off")
+        f"it is off by {_share(share)} the right answer's size where it is furthest off")
     lines = (f"The shape is right and the numbers are not: {off}. This is none of the mistakes known here, so read "
              "your formula term by term, or open the first hint.", YOURS)
     return Verdict(Box("wrong", "Not right: a mistake not seen before", lines), answer, "unrecognised")
@@ -157,17 +162,32 @@ def _asked(exercise: Code, function: Callable) -> int:
 
 def _share(off: float) -> str:
     """How large a share is, in words that can be believed."""
-    return "less than 1%" if off < 0.005 else f"{off:.0%}" if off < 10 else "more than ten times"
+    return "less than 1% of" if off < 0.005 else f"{off:.0%} of" if off < 10 else "more than ten times"
 
 
 def _results(exercise: Code, function: Callable) -> tuple[list, bool]:
     """What a function returns for each case, and whether it changed a tensor that it was given."""
-    results, changed = zip(*_runs(exercise, function), strict=True)
+    results, changed, _ = zip(*_runs(exercise, function), strict=True)
     return list(results), any(changed)
 
 
-def _runs(exercise: Code, function: Callable) -> Iterator[tuple[Any, bool]]:
-    """For each case what a function returns, and whether it changed a tensor that it was given.
+def _cut(steep: list[Tensor], true: list[Tensor]) -> list[bool]:
+    """For each slope whether it is another one than the right one."""
+    return [distance([a], [b]) > NEAR for a, b in zip(steep, true, strict=True)]
+
+
+def _cut_off(exercise: Code, steep: Sequence[list[Tensor]], true: Sequence[list[Tensor]]) -> str:
+    """The first argument through which an answer learns something else than the reference; "" for none."""
+    names = re.findall(r"\w+", exercise.call.partition("(")[2])
+    for case, *both in zip(_seeded(exercise.cases), steep, true, strict=True):
+        asked = [name for name, a in zip(names, case, strict=False) if isinstance(a, Tensor) and a.requires_grad]
+        if True in (cut := _cut(*both)):
+            return asked[cut.index(True) % len(asked)]
+    return ""
+
+
+def _runs(exercise: Code, function: Callable) -> Iterator[tuple[Any, bool, list[Tensor]]]:
+    """For each case what a function returns, whether it changed a tensor that it was given, and its slopes.
 
     Every function meets cases of its own: a generator that nobody has drawn from, a network that nobody has trained.
     """
@@ -177,7 +197,7 @@ def _runs(exercise: Code, function: Callable) -> Iterator[tuple[Any, bool]]:
         if result is todo:
             todo()
         tensors = [(a, b) for a, b in zip(given, case, strict=True) if isinstance(b, Tensor)]
-        yield result, any(not torch.equal(a, b) for a, b in tensors)
+        yield result, any(not torch.equal(a, b) for a, b in tensors), slopes(result, given)
 
 
 def _seeded(call: Callable) -> Any:

@@ -23,7 +23,8 @@ class Code:
     a torch.Generator, or a network that is trained; `right`, what a right answer has just shown; three `hints`;
     `source`, what the worked solution shows (the reference, and what it rests on); `also_right`, the same function
     written in two other ways, for the test that right answers pass; `table`, the numbers that stood for arguments
-    where the lesson worked it out by hand; `letters`, what the formula calls an argument that has another name here.
+    where the lesson worked it out by hand; `letters`, what the formula calls an argument that has another name here;
+    `cut_off`, what to say of right numbers that are cut off from an argument through which something is learned.
     """
 
     call: str
@@ -36,6 +37,7 @@ class Code:
     also_right: tuple[Callable, Callable]
     table: Mapping[str, float] = field(default_factory=dict)
     letters: Mapping[str, str] = field(default_factory=dict)
+    cut_off: str = ""
 
 
 @dataclass(frozen=True)

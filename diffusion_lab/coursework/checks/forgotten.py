@@ -34,7 +34,9 @@ def _behind_the_last(node):
 
 
 def _unrounded(node):
-    """round(a), int(a), a.round() or a.int() as a."""
+    """round(a), int(a), a.round() or a.int() as a, and a // b as a / b."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv):
+        return ast.BinOp(node.left, ast.Div(), node.right)
     function = getattr(node, "func", None)
     if getattr(function, "id", "") in ("round", "int") and node.args:
         return node.args[0]

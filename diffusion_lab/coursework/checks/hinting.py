@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from html import escape
 from types import CodeType, ModuleType
 
+from torch.nn import functional
+
 from ..lessons import find
 from .box import BOX, with_code
 from .exercises import Code, Exercise
@@ -149,4 +151,5 @@ def _import(name: str, value: object) -> str:
 
     if isinstance(value, ModuleType):
         return f"import {value.__name__}"
-    return f"from {'diffusion_lab' if name in diffusion_lab.__all__ else value.__module__} import {name}"
+    home = "torch.nn.functional" if "._" in value.__module__ and hasattr(functional, name) else value.__module__
+    return f"from {'diffusion_lab' if name in diffusion_lab.__all__ else home} import {name}"

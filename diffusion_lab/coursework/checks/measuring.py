@@ -1,6 +1,8 @@
 """How far a result is from another one, or why the two cannot be compared at all."""
 
+import contextlib
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -30,13 +32,28 @@ def worst(results: list[list[Tensor]], wanted: list[list[Tensor]]) -> float:
     return max(distance(a, b) for a, b in zip(results, wanted, strict=True))
 
 
+def slopes(result: Any, given: Iterable[Any]) -> list[Tensor]:
+    """How each part of a result moves with each tensor of `given` that asks for a gradient: zeros where it is cut off
+    from it."""
+    asked = [a for a in given if isinstance(a, Tensor) and a.requires_grad]
+    found = []
+    for part in (result if isinstance(result, tuple | list) else (result,)) if asked else ():
+        slope = [None] * len(asked)
+        if isinstance(part, Tensor) and part.requires_grad:
+            with contextlib.suppress(RuntimeError):  # the function has gone the way back itself
+                slope = torch.autograd.grad(part.sum(), asked, allow_unused=True, retain_graph=True)
+        found += [torch.zeros_like(a) if s is None else s for s, a in zip(slope, asked, strict=True)]
+    return found
+
+
 def misfit(result: Any, wanted: Any) -> str:
     """One sentence where a result is not even of the kind, shape and type that was expected, otherwise ""."""
     if result is None:
         return "It returns nothing (None). Is there a `return` at its end?"
     if isinstance(wanted, tuple):
         if not isinstance(result, tuple | list) or len(result) != len(wanted):
-            return f"It should return {len(wanted)} things; {kind_of(result)} came.{_unrolled(result)}"
+            comma = " Hand them back with commas between." if isinstance(result, Tensor) else _unrolled(result)
+            return f"It should return {len(wanted)} things; {kind_of(result)} came.{comma}"
         return next((found for pair in zip(result, wanted, strict=True) if (found := misfit(*pair))), "")
     if isinstance(result, complex):
         return f"One number was expected; {result:.3g} came, the root of a negative number: what stands under it?"

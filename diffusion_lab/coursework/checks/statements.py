@@ -39,7 +39,14 @@ def results(tree: ast.FunctionDef) -> Iterator[Attempt]:
 
 
 def returns(tree: ast.FunctionDef) -> Iterator[Attempt]:
-    """print for return, no return at all, a list for a tensor."""
+    """print for return, no return at all, one tensor for several things, a list for a tensor."""
+    for k, node in enumerate(ast.walk(tree)):
+        made = node.value if isinstance(node, ast.Return) and isinstance(node.value, ast.Call) else None
+        if made and getattr(made.func, "attr", "") in ("tensor", "stack", "cat") and isinstance(
+                made.args[0] if made.args else None, ast.List | ast.Tuple):
+            yield Attempt("one tensor for several things", f"{said(node)} makes one tensor of them: hand them back as "
+                          "they are, with commas between.",
+                          replaced(tree, {k: ast.Return(ast.Tuple(made.args[0].elts, ast.Load()))}))
     if isinstance(last := tree.body[-1], ast.Expr):
         value, mended = last.value, copy.deepcopy(tree)
         shown = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "print" and value.args

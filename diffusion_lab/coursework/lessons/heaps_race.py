@@ -8,9 +8,9 @@ from PIL import Image
 
 from ...errors import LabError
 from ...evaluation.coverage import Coverage
-from ...figures import PALETTE, Figure, strip
+from ...figures import PALETTE, Figure, Slider, strip
 from ...gan import GAMES
-from ...recipes.gans import REACH, SECONDS, SIDES, WIDTHS, Run, steps_of
+from ...recipes.gans import REACH, SECONDS, SIDES, WIDTHS, Run, judged, steps_of
 from ...worlds import heaps
 
 RING = (225, 225, 225)
@@ -111,9 +111,9 @@ def lined_up(runs: Sequence[Run], size: int = 240, named: bool = False) -> Figur
     alt = ("In two of them nearly every heap is drawn, in two there is fog, in one most heaps are missing."
            if not named else f"{'; '.join(told)}.")
     return strip([tile(best[name].points, size) for name in LINED_UP], f"Five clouds over {ALL} grey heaps. {alt}",
-                 "Heaps found, of 25, and the share of points near a heap. Each side at its best, and there the middle "
-                 "one of three seeds." if named else f"The same {SECONDS / 9:.1f} seconds of one processor core for "
-                 "each.", labels=told if named else list("ABCDE"), size=size)
+                 "Below each: heaps found, of 25, and the share of points near a heap, on its grey disc. Each side at "
+                 "its best, and there the middle one of three seeds." if named else f"The same {SECONDS / 9:.1f} "
+                 "seconds of one processor core for each.", labels=told if named else list("ABCDE"), size=size)
 
 
 def all_runs(runs: Sequence[Run], each: int = 9, size: int = 72) -> Figure:
@@ -136,7 +136,7 @@ def row(runs: Sequence[Run], name: str, width: int, rate: float) -> list[Run]:
     if not found:
         names, widths, rates = (", ".join(dict.fromkeys(repr(getattr(run, one)) for run in runs))
                                 for one in ("name", "width", "rate"))
-        raise LabError(f"a row of the table was expected; {name!r}, width {width}, rate {rate} came; sides are "
+        raise LabError(f"a row of the table was expected; {name!r}, width {width!r}, rate {rate!r} came; sides are "
                        f"{names}, widths {widths}, rates {rates}")
     return found
 
@@ -157,7 +157,7 @@ def table(runs: Sequence[Run], name: str) -> Figure:
 
 def steps() -> str:
     """How many steps each side makes in its time at each width, as a table in Markdown."""
-    rows = [["steps of nine runs together", *(f"width {width}" for width in WIDTHS)], [":--", *["--:"] * len(WIDTHS)],
+    rows = [[f"steps in {SECONDS} seconds", *(f"width {width}" for width in WIDTHS)], [":--", *["--:"] * len(WIDTHS)],
             *([name, *(f"{steps_of(name, width):,}" for width in WIDTHS)] for name in SIDES)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -197,9 +197,49 @@ def _cured(sides: Mapping[str, list[Run]], right: Mapping[str, int], uneven: Map
         return f"{first} is never uneven here: there is nothing that a penalty could cure."
     if not healed:
         return "Penalties do not keep the cloud even here."
-    fog = not any(right[name] for name in healed)
-    return (f"Penalties keep the cloud even, {' and '.join(healed)}{', but as fog' if fog else ''}: uneven at most "
-            f"half as often as {first}{'; and none of their runs came right in this time' if fog else ''}.")
+    told = "; ".join(f"{name} in {len(sides[name]) - uneven[name]} of {len(sides[name])} runs{_collapsed(sides[name])}"
+                     for name in healed)
+    fog = "" if any(right[name] for name in healed) else ". But as fog: none of these runs came right in this time"
+    return f"Penalties keep the cloud even, {told}{fog}."
+
+
+def _collapsed(runs: Sequence[Run]) -> str:
+    """Where the uneven ones of a side's runs are, if they are all at one width and rate; "" where there are none."""
+    where = {(run.width, run.rate) for run in runs if run.found.divergence > EVEN}
+    places = " and ".join(f"width {width} and rate {rate:g}" for width, rate in sorted(where))
+    return f", the others collapsed at {places}" if where else ""
+
+
+def scrubbed(seen: Mapping[tuple[str, float], Sequence], names: Sequence[str], first: str = "seed 0") -> Slider:
+    """The clouds over nine heaps of each of three games, one run of each, under one clock.
+
+    Arguments: `seen`, for a game's name and a share of the time its clouds (runs, N, 2); `names` of the games; `first`,
+    what the run that is shown is called. Raises LabError where a game was not played.
+    """
+    missing = [name for name in names if (name, 1.0) not in seen]
+    if missing:
+        raise LabError(f"clouds of {len(names)} games were expected; none of {' and '.join(missing)} came; run both "
+                       "cells above that play, that with the penalties, too")
+    looks = sorted({share for _, share in seen})
+    found = {(name, share): judged(seen[name, share][:1], side=3)[0] for name in names for share in looks}
+    pages = [strip([tile(seen[name, share][0], 300, 3) for name in names], "Three clouds over nine heaps.", size=300,
+                   labels=[f"{name}: {label(found[name, share])}" for name in names]).image for share in looks]
+    told = "; ".join(f"{name} {_kept([found[name, share].modes for share in looks])}" for name in names)
+    return Slider(pages, [f"{100 * share:.0f} % of the time" for share in looks], title="Scrub the training",
+                  start=len(looks) - 1, height=340,
+                  alt=f"Three clouds over nine heaps at {len(looks)} moments of the training, {first} of each. {told}.",
+                  caption=f"{first[0].upper()}{first[1:]} of each, heaps found and the share of points on a grey disc: "
+                          f"{told}.")
+
+
+def _kept(modes: Sequence[int], most: int = 7) -> str:
+    """What became of nine heaps once `most` of them were found, in words that a small difference does not change."""
+    begun = next((k for k, found in enumerate(modes) if found >= most), len(modes))
+    if begun == len(modes):
+        return "never finds most heaps"
+    if min(modes[begun:]) > 4:
+        return "keeps most heaps"
+    return "loses most heaps and finds them again" if modes[-1] > 4 else "loses most heaps for good"
 
 
 def _at_the_edge(runs: Sequence[Run]) -> str:

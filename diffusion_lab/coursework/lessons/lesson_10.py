@@ -1,129 +1,32 @@
 """For years GANs drew the best pictures. Why do diffusion models draw them today?"""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.functional import softplus
 
 from ...evaluation.coverage import coverage
 from ...gan import gan_losses, penalty, relativistic_losses
-from ...noising import noise
 from ..checks.exercises import Code, Diagnoses, Slip
 from .claims import CLAIMS
-
-# --- the game ----------------------------------------------------------------------------------------------------
-
-
-def _scores() -> list[tuple]:
-    return [tuple(noise((1,), seeds).add(shift).requires_grad_() for seeds, shift in ((range(a, a + n), 0.7),
-            (range(a + 9, a + 9 + n), -0.6))) for a, n in ((1, 5), (30, 7))]  # fmt: skip
-
-
-def _game(judge, forger):
-    """Both losses of other kinds: how slips are made."""
-    return lambda real, fake: (judge(real, fake), forger(real, fake))
-
-
-def _judges(real, fake):
-    return gan_losses(real, fake)[0]
-
-
-def _forges(real, fake):
-    return gan_losses(real, fake)[1]
-
-
-def _by_probability(real, fake):
-    r, f = torch.sigmoid(real), torch.sigmoid(fake)
-    return -(torch.log(r).mean() + torch.log(1 - f).mean()), -torch.log(f).mean()
-
-
-def _by_cross_entropy(real, fake):
-    loss, yes, no = F.binary_cross_entropy_with_logits, torch.ones_like(fake), torch.zeros_like(fake)
-    return loss(real, torch.ones_like(real)) + loss(fake, no), loss(fake, yes)
-
-
-GAME = Code(
-    call="gan_losses(real, fake)",
-    reference=gan_losses,
-    source=(gan_losses,),
-    also_right=(_by_probability, _by_cross_entropy),
-    cases=_scores,
-    right="The forger's loss is steep where it is caught: that is the game of 2014 as it is really played.",
-    hints=(
-        "Three terms, and each is a mean of `softplus` of some scores with one sign or the other: two for the critic, "
-        "one for the forger.",
-        "softplus(-score) is small where a score is high. For which scores does the critic want that? And the forger?",
-        "The critic wants high scores for real points and low ones for fakes, so its signs differ: - for real, + for "
-        "fake. The forger wants its fakes to score high.",
-    ),
-    slips=(
-        Slip("the forger turns the critic's loss around", "The forger lowers minus the critic's term: that pulls the "
-             "right way, but next to not at all where it is caught. Look at its sign: it belongs inside of softplus.",
-             _game(_judges, lambda r, f: -softplus(f).mean())),
-        Slip("the forger turns the whole loss around", "Minus the critic's whole loss: the forger hardly learns where "
-             "it is caught. It needs a term of its own, with the minus inside of softplus.",
-             _game(_judges, lambda r, f: -_judges(r, f))),
-        Slip("the forger wants to be caught", "It is rewarded for low scores: look at the sign inside of the forger's "
-             "softplus.", _game(_judges, lambda r, f: softplus(f).mean())),
-        Slip("the critic's signs changed places", "The critic is rewarded for taking fakes for real: look at both "
-             "signs in its loss.", _game(lambda r, f: softplus(r).mean() + softplus(-f).mean(), _forges)),
-        Slip("the critic gives everything a high score", "Both of the critic's terms have the same sign, so it calls "
-             "everything real: look at the one for fakes.",
-             _game(lambda r, f: softplus(-r).mean() + softplus(-f).mean(), _forges)),
-        Slip("the critic gives everything a low score", "Both of the critic's terms have the same sign, so it calls "
-             "everything a fake: look at the one for real points.",
-             _game(lambda r, f: softplus(r).mean() + softplus(f).mean(), _forges)),
-        Slip("the critic never sees a real point", "The critic's loss has one term only: what of the real points?",
-             _game(lambda r, f: softplus(f).mean(), _forges)),
-        Slip("the critic never sees a fake", "The critic's loss has one term only: what of the fakes?",
-             _game(lambda r, f: softplus(-r).mean(), _forges)),
-        Slip("the critic's terms are subtracted", "The critic's two terms add up: look at the sign between them.",
-             _game(lambda r, f: softplus(-r).mean() - softplus(f).mean(), _forges)),
-        Slip("the losses changed places", "Both are right, but the critic's comes first: look at the order of what you "
-             "hand back.", lambda r, f: gan_losses(r, f)[::-1]),
-        Slip("the forger works on real points", "The forger's loss is made of the real points' scores, which it cannot "
-             "change: look at what stands in it.", _game(_judges, lambda r, f: softplus(-r).mean())),
-        Slip("the forger has the critic's loss", "Both have the same loss, so both want the same: they are opponents.",
-             _game(_judges, _judges)),
-        Slip("a sum in place of a mean", "The losses grow with the number of points: look for a sum.",
-             lambda r, f: (softplus(-r).sum() + softplus(f).sum(), softplus(-f).sum())),
-        Slip("half of the critic's loss", "The critic's two means are averaged where they should add up.",
-             _game(lambda r, f: _judges(r, f) / 2, _forges)),
-        Slip("no softplus", "The bare scores are averaged: that is the game of the Wasserstein GAN (2017), another. "
-             "Here each score goes through softplus.", lambda r, f: (f.mean() - r.mean(), -f.mean())),
-        Slip("probabilities without a logarithm", "The scores became probabilities, and their logarithm was forgotten: "
-             "softplus does both at once.",
-             lambda r, f: (torch.sigmoid(-r).mean() + torch.sigmoid(f).mean(), torch.sigmoid(-f).mean())),
-        Slip("a hinge", "relu has a corner: that is the hinge game of 2017, another one. Here the curve is softplus.",
-             lambda r, f: (F.relu(1 - r).mean() + F.relu(1 + f).mean(), -f.mean())),
-        Slip("relu for softplus", "relu is softplus with a corner: beyond it nothing is learned. Look for softplus.",
-             lambda r, f: (F.relu(-r).mean() + F.relu(f).mean(), F.relu(-f).mean())),
-        Slip("softplus of a mean", "First softplus of each score, then the mean: look at the order of the two.",
-             lambda r, f: (softplus(-r.mean()) + softplus(f.mean()), softplus(-f.mean()))),
-        Slip("minus in front of every softplus", "Both losses reward what they should punish, for a minus stands in "
-             "front of softplus: it belongs inside, before the scores that should be high.",
-             lambda r, f: (-softplus(r).mean() - softplus(-f).mean(), -softplus(f).mean())),
-        Slip("probabilities, then softplus", "The scores became probabilities first, and softplus squeezes them again: "
-             "it takes the bare scores.",
-             lambda r, f: gan_losses(torch.sigmoid(r), torch.sigmoid(f))),
-        Slip("squares", "Squared distances from 1 and 0: that is the least squares GAN (2017), another game.",
-             lambda r, f: ((r - 1).square().mean() + f.square().mean(), (f - 1).square().mean())),
-    ),
-)
+from .game import GAME
 
 # --- the three numbers -------------------------------------------------------------------------------------------
 
 
 def _belong() -> list[tuple]:
-    """Points by their heaps: how many belong to each of eight, and how many of these are near. In the last case the
-    first heap is not found, and eight does not divide the number of points."""
+    """Points by their heaps, in any order: how many belong to each, and how many of these are near. In the first case
+    a heap has a quarter of its due exactly, in the second the last one is empty, in the third the first is not found
+    and the last one is; K does not divide the number of points in these two."""
     cases = []
-    for all_of_them, near_ones in (((60, 30, 22, 16, 12, 8, 6, 6), (45, 25, 8, 4, 3, 2, 1, 0)),
-                                   ((61, 41, 20, 18, 12, 8, 4, 0), (44, 30, 11, 9, 4, 3, 2, 0)),
-                                   ((10, 61, 41, 20, 18, 10, 6, 4), (2, 44, 30, 11, 9, 5, 3, 2))):  # fmt: skip
+    for all_of_them, near_ones in (((50, 32, 22, 16, 14, 10, 10, 6), (35, 12, 7, 6, 5, 4, 0, 3)),
+                                   ((55, 40, 26, 22, 0), (36, 23, 8, 7, 0)),
+                                   ((20, 45, 25, 20, 15, 12), (5, 25, 20, 7, 1, 11))):  # fmt: skip
         heap = torch.cat([torch.full((n,), k) for k, n in enumerate(all_of_them)])
         near = torch.cat([torch.arange(n) < few for n, few in zip(all_of_them, near_ones, strict=True)])
-        cases.append((heap, near, 8))
+        order = torch.randperm(len(heap), generator=torch.Generator().manual_seed(len(heap)))
+        cases.append((heap[order], near[order], len(all_of_them)))
     return cases
 
 
@@ -182,6 +85,38 @@ THREE = Code(
              _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= 0.5 * len(h) / K)),
         Slip("the whole due is asked for", "A quarter of its due is enough for a heap: look at the factor.",
              _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= len(h) / K)),
+        Slip("a third of the due is asked for", "A quarter of its due is enough for a heap: look at the factor.",
+             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= len(h) / K / 3)),
+        Slip("more than a quarter", "A heap with exactly a quarter of its due is found, too: look at the sign of the "
+             "comparison. No heap below has exactly that many, so nothing of it is seen.",
+             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) > len(h) / K / 4)),
+        Slip("a quarter of the fullest heap", "A heap's due does not depend on the other heaps: it is a Kth part of "
+             "all points. The clouds below are too plain: nothing of it is seen there.",
+             _three(found=lambda h, n, K: (c := torch.bincount(h[n], minlength=K)) >= c.max() / 4)),
+        Slip("a quarter of its own points", "A heap is compared with how many points it has, so one of three points "
+             "counts as found: its due is a Kth part of all points.",
+             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= torch.bincount(h, minlength=K) / 4)),
+        Slip("far points counted as the first heap's", "`heap * near` makes 0 of the heap of each far point, and 0 is "
+             "the first heap: `heap[near]` picks the near ones.",
+             _three(found=lambda h, n, K: torch.bincount(h * n, minlength=K) >= len(h) / K / 4)),
+        Slip("the far points are counted", "`~near` picks the far points: a heap is found by its near ones.",
+             _three(found=lambda h, n, K: torch.bincount(h[~n], minlength=K) >= len(h) / K / 4)),
+        Slip("heap is sorted, near is not", "Sorting `heap` alone tears each point's two numbers apart, and "
+             "`torch.bincount` counts in any order.",
+             _three(found=lambda h, n, K: torch.bincount(h.sort().values[n], minlength=K) >= len(h) / K / 4)),
+        Slip("heaps lost", "The first number counts the heaps that are not found: turn the comparison around.",
+             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) < len(h) / K / 4)),
+        Slip("the first heap is left out", "Heaps are counted from 0 here: the first is never looked at.",
+             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K)[1:] >= len(h) / K / 4)),
+        Slip("the last heap is left out", "The last heap has the number K - 1, and it is never looked at: `range(K)` "
+             "ends there by itself.",
+             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K)[:-1] >= len(h) / K / 4)),
+        Slip("a variance", "The third number is the spread of the shares: here it is the sum of p log(K p).",
+             _three(total=lambda p, K: p.var())),
+        Slip("the divergence of even shares", "Even shares are weighed where the heaps' own belong: p stands before "
+             "the logarithm, too.", _three(total=lambda p, K: -torch.log(K * p).mean())),
+        Slip("counted in tens", "The logarithm has the base 10: here it is the natural one, `log`.",
+             _three(total=lambda p, K: torch.xlogy(p, K * p).sum() / math.log(10))),
         Slip("a quarter of all points", "No heap but the fullest has a quarter of all points: each one's due is a Kth "
              "part of them.", _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= 0.25 * len(h))),
         Slip("a count for a share", "The second number grows with the number of points: it is a share, a mean.",
