@@ -156,7 +156,11 @@ GL += "critic = torch.log(1 + (-real).exp()).mean() + torch.log(1 + fake.exp()).
     ("12.reflow", PA + "last = denoise(predict, schedule, eps, timesteps)\n    return last.x0, eps", "raised",
      "list(denoise(...))"),
     ("12.reflow", PA + "return denoise(predict, schedule, eps, timesteps)", "unusable", "`list(...)`"),
+    ("12.flow", FL + "x0 = (1 - s) * x0\n    eps = s * eps\n    return ((network(x0 + eps, s) - (eps - x0))**2).mean()",
+     "the parts where the whole was asked for", "other names"),
     *(("12.flow", FL + "x = (1 - s) * x0 + s * eps\n    " + rest, slip, words) for rest, slip, words in (
+        ("return ((network(x, s.squeeze()) - (eps - x0))**2).mean()", "a column made flat", "`s.squeeze()`"),
+        ("return ((network(x, s) - (eps - x0)) * 2).mean()", "twice the mistake, not its square", "`**2`"),
         ("return ((network(x, s) - (eps - x0))**2).mean() + 0.01", "something is too much", "`((network"),
         ("return ((network(x, s[:, 0]) - (eps - x0))**2).mean()", "a column is missing", "makes one"))),
     ("12.flow", FL + "eps = torch.randn_like(eps)\n    x = (1 - s) * x0 + s * eps\n    "
@@ -171,6 +175,8 @@ GL += "critic = torch.log(1 + (-real).exp()).mean() + torch.log(1 + fake.exp()).
      "the picture that it guesses its `.x0`"),
     ("12.target", T.replace("(1 - alpha_bar_e) / (1 - alpha_bar)", "alpha_bar_e / alpha_bar")
      + "return (x_e - r * x_t) / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "r of the pictures", "look at r"),
+    ("12.target", T.replace(") / (", ") // (") + "return (x_e - r * x_t) / (alpha_bar_e**0.5 - r * alpha_bar**0.5)",
+     "a division of whole numbers", "keeps it"),
     ("12.target", T + "return x_e - r * x_t / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "brackets are missing",
      "all that is divided"),
     ("12.target", T + "return (x_e - r * x_t) / alpha_bar_e**0.5 - r * alpha_bar**0.5", "brackets are missing",

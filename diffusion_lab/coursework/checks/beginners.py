@@ -25,6 +25,7 @@ from .trees import Attempt, exchanged, said
 
 WRITTEN = (  # what is no such thing in Python, as it is written
     ("^ is no power", "In Python a power is written `**`; `^` means something else.", r"\^", "**"),
+    ("a division of whole numbers", "`//` drops what stands behind the point; `/` keeps it.", r"//", "/"),
     ("a comma for a point", "A number is written with a point, `0.5`; a comma makes two things of it.",
      r"(?<!\w\()(?<!\(-)(?<!,-)(?<!, -)\b(\d+),(?=\d)", r"\1."),  # but not clamp(-1,1)
 )

@@ -152,12 +152,19 @@ def _uncalled(node):
     return ast.Call(node, [], []) if named else None
 
 
+def _unsqueezed(node):
+    """a.squeeze() or a.flatten() as a."""
+    called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    return node.func.value if called and node.func.attr in ("squeeze", "flatten", "ravel") else None
+
+
 def looked_up(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """A list that is called, a column that is missing, and a method that is not called."""
     column = "look it up at `t`, then `[:, None]`." if "t" in arguments(tree) else "`[:, None]` makes one."
     for name, says, site in (
         ("round brackets for a list", "round brackets call a function; a list is looked up with square ones.", _square),
         ("a column is missing", f"a number for each picture is wanted, as a column of the batch: {column}", _column),
+        ("a column made flat", "a number for each picture is wanted, as a column: leave it one.", _unsqueezed),
         ("a method that is not called", "this is a method; its brackets `()` make it work.", _uncalled),
     ):
         for mended, before in exchanged(tree, site):

@@ -103,6 +103,18 @@ TARGET = Code(
         Slip("r of the pictures", "r is by how much the noise shrinks, and yours is by how much the picture grows: "
              "look at r.",
              lambda x, y, a, b: (y - (b / a) ** 0.5 * x) / (b**0.5 - (b / a) ** 0.5 * a**0.5)),
+        Slip("r of the pictures, upside down", "r is by how much the noise shrinks, and yours is made of the shares "
+             "of picture: look at r.",
+             lambda x, y, a, b: (y - (a / b) ** 0.5 * x) / (b**0.5 - (a / b) ** 0.5 * a**0.5)),
+        Slip("r of the pictures, without a root", "r is by how much the noise shrinks, by a root; yours is made of the "
+             "shares of picture: look at r.",
+             lambda x, y, a, b: (y - b / a * x) / (b**0.5 - b / a * a**0.5)),
+        Slip("only one root in r", "The root is taken of what you divide by alone: r is the root of the whole.",
+             _aim(lambda x, y, a, n, b, m: (y - m**2 / n * x) / (b - m**2 / n * a))),
+        Slip("r is not divided", "The noise at the end is compared with nothing: r is one root over another.",
+             _aim(lambda x, y, a, n, b, m: (y - m * x) / (b - m * a))),
+        Slip("r under the root", "Below the line r stands under the root: it is taken times a root.",
+             _aim(lambda x, y, a, n, b, m: (y - m / n * x) / (b - (m / n) ** 0.5 * a))),
         Slip("start and end changed places", "In the numerator x_t and x_e stand in each other's place.",
              _aim(lambda x, y, a, n, b, m: (x - m / n * y) / (b - m / n * a))),
         Slip("a plus above the line", "The noise is taken out: look at the sign above the line.",

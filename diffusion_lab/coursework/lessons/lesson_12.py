@@ -146,6 +146,21 @@ FLOW = Code(
              "the mean.", _flow(error=lambda d: d.mean() ** 2)),
         Slip("the root of the mean", "A root is taken at the end: look at the last call.",
              _flow(error=lambda d: d.square().mean() ** 0.5)),
+        Slip("twice the mistake, not its square", "`* 2` doubles a mistake, and those of both signs cancel: a square "
+             "is `**2`.", _flow(error=lambda d: (2 * d).mean())),
+        Slip("the spread of the mistakes", "A variance takes their mean off before it squares: who is wrong by the "
+             "same everywhere counts as right. Look at the last call.", _flow(error=lambda d: d.var())),
+        Slip("the length of the whole", "A norm is the root of a sum: look at the last call.",
+             _flow(error=lambda d: d.norm())),
+        Slip("the middle mistake", "A median sees the one in the middle and none of the others: look at the last call.",
+             _flow(error=lambda d: d.square().median())),
+        Slip("the noise made weaker twice", "s * eps stands inside the brackets of (1 - s): each of the two has a "
+             "share of its own.", _flow(mix=lambda x0, s, eps: (1 - s) * (x0 + s * eps))),
+        Slip("always half-way", "The mix is made at 0.5, whatever s is: look at its shares.",
+             _flow(mix=lambda x0, s, eps: 0.5 * x0 + 0.5 * eps + 0 * s)),
+        Slip("the parts where the whole was asked for", "x0 and eps have become parts of the mix, and the flow is made "
+             "of the whole ones: give the parts other names.",
+             _flow(target=lambda x0, eps, x, s: s * eps - (1 - s) * x0)),
     ),
 )  # fmt: skip
 
@@ -197,6 +212,11 @@ REFLOW = Code(
              lambda p, s, e, ts: (_path(p, s, e, ts)[0].x0, e)),
         Slip("one step too early", "You take the place before the last step, where noise is left: look at which step "
              "you take, and which of its parts.", lambda p, s, e, ts: (_path(p, s, e, ts)[-2].x_t, e)),
+        Slip("the second guess, not the end", "That is what the model says after one step: take the end of the path.",
+             lambda p, s, e, ts: (_path(p, s, e, ts)[1].x0, e)),
+        Slip("two pictures", "Both that you hand back are pictures, the first guess and the last: what is asked for "
+             "first is the end, and then the noise that came in.",
+             lambda p, s, e, ts: (lambda path: (path[0].x0, path[-1].x0))(_path(p, s, e, ts))),
         Slip("the second step's place", "The path has gone one step only: look at which step you take.",
              lambda p, s, e, ts: (_path(p, s, e, ts)[1].x_t, e)),
         Slip("every second step left out", "Only half of the timesteps are walked: give all of `timesteps`.",
