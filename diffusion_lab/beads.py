@@ -4,6 +4,7 @@ A widget, to be a control of `live`: it needs a kernel, and no notebook keeps it
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import anywidget
@@ -14,7 +15,8 @@ from PIL import Image, ImageDraw
 
 from .errors import LabError
 from .figures import PALETTE, Figure, write
-from .recipe import as_text
+from .figures.plots import as_panels
+from .recipe import as_text, plain, shortened
 from .schedules import Schedule, as_schedule
 
 
@@ -27,15 +29,16 @@ class Beads(anywidget.AnyWidget, ValueWidget):
     """
 
     _esm = (Path(__file__).parent / "beads.js").read_text(encoding="utf-8")
-    value = traitlets.List(traitlets.Int()).tag(sync=True)
-    last = traitlets.Int(999).tag(sync=True)
+    value = traitlets.TraitType(()).tag(sync=True)  # what comes is judged by _within
+    last = traitlets.Int(999, min=0).tag(sync=True)
     others = traitlets.Dict().tag(sync=True)
     colours = traitlets.Dict(PALETTE).tag(sync=True)
     description = traitlets.Unicode("").tag(sync=True)  # its name among the controls of `live`
 
     def __init__(self, timesteps: Sequence[int], schedule: Schedule, others: Mapping[str, Sequence[int]] | None = None):
         schedule = as_schedule(schedule)
-        marks = {as_text(name, "a name"): _falling(schedule, times) for name, times in (others or {}).items()}
+        known = as_panels(others).items() if others else ()
+        marks = {as_text(name, "a name", most=40): _falling(schedule, times) for name, times in known}
         super().__init__(value=_falling(schedule, timesteps), last=len(schedule) - 1, others=marks,
                          layout={"width": "calc(100% - 4px)"})  # the whole band is to be seen
 
@@ -47,10 +50,12 @@ class Beads(anywidget.AnyWidget, ValueWidget):
     @traitlets.validate("value")
     def _within(self, proposal) -> list[int]:
         """What the page says is believed only where it falls and lies on the band."""
-        times = proposal["value"]
-        if any(b >= a for a, b in zip(times, times[1:], strict=False)) or not all(0 <= t <= self.last for t in times):
-            raise LabError(f"falling timesteps from {self.last} to 0 were expected; {times} came; move one bead at a "
-                           "time")
+        came = plain(proposal["value"])
+        times = [plain(t) for t in came] if isinstance(came, list | tuple) else []
+        falls = all(type(t) is int for t in times) and all(b < a for a, b in pairwise([self.last + 1, *times, -1]))
+        if not times or not falls:
+            raise LabError(f"falling timesteps from {self.last} to 0 were expected; {shortened(came)} came; move one "
+                           "bead at a time")
         return times
 
 
@@ -65,7 +70,7 @@ def belt(times: Sequence[int], last: int) -> Image.Image:
     image.paste(Image.fromarray(greys.astype(np.uint8)).resize((880, 32), Image.Resampling.NEAREST), (40, 44))
     draw = ImageDraw.Draw(image)
     for t in times:
-        x = 40 + 880 * (last - t) / last
+        x = 40 + 880 * (last - t) / max(last, 1)
         draw.ellipse([x - 15, 45, x + 15, 75], fill=PALETTE["guess"], outline="white", width=3)
         write(image, str(t), x, 10, size=22)
     return image

@@ -51,10 +51,12 @@ def test_timesteps_that_do_not_fall_are_told(wrong):
     with pytest.raises(LabError):
         Beads(wrong, cosine())
     beads = Beads([5, 4], cosine())
-    if wrong:
-        with pytest.raises(LabError):
-            beads.value = wrong
+    for value in (wrong, [5.5], ["x"], None, [True, False], 5):
+        with pytest.raises(LabError, match="falling timesteps"):
+            beads.value = value
         assert beads.value == [5, 4]
+    with pytest.raises(LabError, match="a dictionary"):
+        Beads([5, 4], cosine(), [1])
 
 
 def test_the_band_is_as_wide_as_the_cell():
