@@ -180,6 +180,23 @@ def test_what_became_of_the_heaps_is_said_of_the_game_that_was_played(modes, sai
         race.scrubbed(clouds, ["one", "two"])
 
 
+@pytest.mark.parametrize("runs_", [[], None, [1], "abc"])
+def test_no_runs_are_told(runs_):
+    for call in (race.lined_up, race.all_runs, race.verdict, claims.claimed, lambda runs: race.table(runs, "R3GAN")):
+        with pytest.raises(LabError, match="at least one recorded run"):
+            call(runs_)
+
+
+@pytest.mark.parametrize("size", [96, 150])
+def test_points_beyond_a_tile_are_seen_inside_its_frame(size):
+    far = [[9, 0], [-9, 0], [0, 9], [0, -9], [1e300, 0], [np.inf, 0], [np.nan, 0]]
+    seen = np.argwhere((np.asarray(race.tile(far, size)) == race.rgb("guess")).all(2))
+    assert seen.min() == 1 and seen.max() == size - 2 and len(seen) >= 4
+    for wrong in (None, "a", [1, 2], [[1, 2, 3]]):
+        with pytest.raises(LabError, match=" came; "):
+            race.tile(wrong, size)
+
+
 def test_heaps_have_two_sizes():
     assert heaps.centres(3).shape == (9, 2) and heaps.centres(5).min() == -1
     with pytest.raises(LabError, match="3 or 5; 4 came"):

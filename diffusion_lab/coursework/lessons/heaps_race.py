@@ -9,7 +9,9 @@ from PIL import Image
 from ...errors import LabError
 from ...evaluation.coverage import Coverage
 from ...figures import PALETTE, Figure, Slider, strip
+from ...figures.plots import as_numbers
 from ...gan import GAMES
+from ...recipe import as_whole, shortened
 from ...recipes.gans import REACH, SECONDS, SIDES, WIDTHS, Run, judged, steps_of
 from ...worlds import heaps
 
@@ -26,15 +28,16 @@ def rgb(role: str) -> tuple[int, ...]:
 def tile(points, size: int = 96, side: int = 5, role: str = "guess") -> Image.Image:
     """Points (N, 2) as dots on a square of `size` pixels, over grey discs where the heaps lie; points beyond the square
     lie on its edge, and what is no number is left out."""
+    size = as_whole(size, "a tile's size", "give pixels, such as 96", 4)
     line = (np.arange(size) + 0.5) / size * 2 * REACH - REACH
     far = np.square(np.stack(np.meshgrid(line, -line), 2)[:, :, None] - heaps.centres(side)).sum(3).min(2)
     sheet = np.full((size, size, 3), 255, dtype=np.uint8)
     sheet[far < (heaps.NEAR * heaps.SIDES[side]) ** 2] = RING
-    points = np.asarray(points, dtype=np.float64)
+    points = as_numbers(points, None, 2)
     points = points[np.isfinite(points).all(axis=1)]
-    across = ((points * [1, -1] + REACH) / (2 * REACH) * size).astype(int)                       # (N, 2) pixels
+    across = ((points.clip(-REACH, REACH) * [1, -1] + REACH) / (2 * REACH) * size).astype(int)   # (N, 2) pixels
     for dx, dy in np.ndindex((2, 2) if size >= 150 else (1, 1)):
-        x, y = (across + [dx, dy]).clip(0, size - 1).T
+        x, y = (across + [dx, dy]).clip(1, size - 2).T                                           # inside the frame
         sheet[y, x] = rgb(role)
     sheet[[0, -1]] = sheet[:, [0, -1]] = (150, 150, 150)
     return Image.fromarray(sheet)
@@ -58,7 +61,14 @@ def of_one_size(figures: Sequence[Figure]) -> list[Image.Image]:
 
 def by_side(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """The runs of each side, in the order of SIDES."""
+    _some(runs)
     return {name: mine for name in SIDES if (mine := [run for run in runs if run.name == name])}
+
+
+def _some(runs: Sequence[Run]) -> None:
+    """Raises LabError where there is no run."""
+    if not isinstance(runs, Sequence) or not runs or not all(isinstance(run, Run) for run in runs):
+        raise LabError(f"at least one recorded run was expected; {shortened(runs)} came; take all of gans.stored()")
 
 
 def ranked(runs: Sequence[Run]) -> list[Run]:
@@ -92,6 +102,7 @@ class Cell(NamedTuple):
 
 def cells(runs: Sequence[Run]) -> list[Cell]:
     """All cells of a record, each side's from its worst to its best."""
+    _some(runs)
     found = {}
     for run in runs:
         found.setdefault((run.name, run.width, run.rate), []).append(run)
@@ -143,7 +154,10 @@ def row(runs: Sequence[Run], name: str, width: int, rate: float) -> list[Run]:
 
 def table(runs: Sequence[Run], name: str) -> Figure:
     """All runs of one side: a row for each seed, a column for each width and rate, with label below each."""
-    mine = [run for run in runs if run.name == name]
+    sides = by_side(runs)
+    if name not in sides:
+        raise LabError(f"a side was expected; {shortened(name)} came; there are: {', '.join(sides)}")
+    mine = sides[name]
     seeds = sorted({run.seed for run in mine})
     rows = [run for seed in seeds for run in mine if run.seed == seed]
     columns = ", ".join(f"{run.width} at {run.rate:g}" for run in rows[: len(rows) // len(seeds)])
