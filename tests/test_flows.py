@@ -11,7 +11,7 @@ import torch
 from diffusion_lab import Toy, noise, straight
 from diffusion_lab.coursework.lessons import flows
 from diffusion_lab.coursework.lessons.flows import flow_of_heaps, heights, static, straightened, walked
-from diffusion_lab.coursework.lessons.halving import roughness
+from diffusion_lab.coursework.lessons.halving import jump, roughness
 from diffusion_lab.coursework.lessons.lesson_12 import flow_loss
 from diffusion_lab.distillation import jumps
 from diffusion_lab.errors import LabError
@@ -114,6 +114,25 @@ def test_a_healthy_student_lands_on_the_heaps_in_one_call_as_in_forty():
     for calls in (1, 40):
         off = (walked(flow, flows.fan(28), calls)[-1].x0 - torch.tensor(flows.HEAPS)).abs().amin(dim=1)
         assert int((off < 0.3).sum()) == 28
+
+
+LINES = flows.Paths(straightened(walked(flows.perfect_flow, static(5), 3)))
+
+
+@pytest.mark.parametrize("call", [
+    *(lambda n=n, made=made: made(n) for n in (0, -1, float("nan"), "4", True, 2**64)
+      for made in (heights, static, flows.fan)),
+    *(lambda x=x: flows.w1(x, static(5)) for x in (None, static(5)[:0], static(5).flatten())),
+    *(lambda x=x: flows.crossings(x, static(5)) for x in (None, static(3), static(5).flatten())),
+    lambda: flows.crossings(static(1), static(1)), lambda: flows.over_time({}, "a"),
+    *(lambda rows=rows: flows.over_time({"a": LINES}, "a", rows=rows) for rows in (0, 2)),
+    lambda: flows.over_time({"a": LINES._replace(role="zz")}, "a"),
+    *(lambda steps=steps: jump(steps, [0.1, 0.5, 1], 0.5, "a", "") for steps in ([], [1], [1, 2], "abc")),
+    *(lambda x=x: roughness(x) for x in (None, torch.zeros(3, 16, 16), torch.zeros(2, 3, 16, 16).int())),
+])
+def test_what_is_no_line_and_no_picture_is_told(call):
+    with pytest.raises(LabError, match=" came; "):
+        call()
 
 
 def test_roughness_sees_what_mean_colours_do_not():

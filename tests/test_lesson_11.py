@@ -120,10 +120,29 @@ def test_the_board_keeps_the_best_and_counts_it_with_fresh_static(monkeypatch):
     assert other.image.height > first.image.height and other.image.info["letters"] == first.image.info["letters"]
     longer = mine.beside([999, 749, 499, 249, 9])
     assert "even" not in longer.alt and longer.caption.endswith("The board has 4 calls: another race.")
+    assert mine.tried(np.array(bad)).caption == mine.tried(time for time in bad).caption == again.caption
+    for wrong in (None, 5, "abcd"):
+        with pytest.raises(LabError, match="timesteps are a list"):
+            mine.tried(wrong)
     for figure in (first, again):
         assert f"On the board: {good}" in figure.caption and f"the board {mine.best[1]:.3f}" in figure.alt
     assert f"yours {mine.score(bad):.3f}" in again.alt
     assert f"the board {mine.best[2]:.3f}, even {mine.known['even'][1]:.3f}" in again.caption
+
+
+@pytest.mark.parametrize("known", [{}, None, {"a": [9, 5], "b": [9]}, {"a": [5, 9]}, {5: [9]}])
+def test_what_a_board_cannot_know_is_told(monkeypatch, known):
+    monkeypatch.setattr(board, "seeds_of", lambda run: samplers.seeds_of(run, 9))
+    with pytest.raises(LabError, match=" came; "):
+        board.Board(Toy.load("points"), known)
+
+
+def test_points_beyond_the_sheet_lie_on_its_edge():
+    def green(points):
+        return np.argwhere((np.asarray(board.sheet(points, points[:0], {"a": 1.0}))[:, :360] == (0, 158, 115)).all(2))
+
+    far = torch.tensor([[1e30, -3e38], [torch.nan, 0]])
+    assert green(far).tolist() == green(torch.tensor([[board.REACH, -board.REACH]])).tolist() != []
 
 
 def test_evaluate_writes_what_the_lesson_reads(tmp_path, monkeypatch, capsys):

@@ -141,7 +141,7 @@ def _checked(line: Line) -> Line:
         raise LabError(f"a Line was expected; {shortened(line)} came; write Line(name, x, y, role)")
     if not (isinstance(line.mark, str) and MARK.fullmatch(line.mark)):
         raise LabError(f'a mark was expected; {shortened(line.mark)} came; try "-", "--", "o", "--s" or "stairs"')
-    _colour(line.role)
+    as_colour(line.role)
     x = as_numbers(np.ravel(line.x), None)
     return line._replace(x=x, y=as_numbers(np.ravel(line.y), len(x)))
 
@@ -159,7 +159,7 @@ def as_numbers(values: ArrayLike, *shape: int | None) -> np.ndarray:
     return found
 
 
-def _colour(role: str) -> str:
+def as_colour(role: str) -> str:
     if not isinstance(role, str) or role not in PALETTE:
         raise LabError(f"a role was expected; {shortened(role)} came; there are: {', '.join(PALETTE)}")
     return PALETTE[role]
@@ -169,7 +169,7 @@ def _colours(roles: Sequence[str], n: int) -> list[str]:
     """The colours of n plots: that of one role for all, or of one for each."""
     if len(roles := as_several(roles)) not in (1, n):
         raise LabError(f"a role for each of {n} plots, or one for all, was expected; {len(roles)} came; give as many")
-    return [_colour(role) for role in roles] * (n // len(roles))
+    return [as_colour(role) for role in roles] * (n // len(roles))
 
 
 def as_panels(panels: Mapping) -> Mapping:

@@ -13,8 +13,10 @@ from ...beads import belt
 from ...errors import LabError
 from ...evaluation import sliced_wasserstein
 from ...figures import PALETTE, WORDS, Dot, Figure, Line, lines, write
+from ...figures.plots import as_panels
 from ...guidance import guided
 from ...noising import noise
+from ...recipe import as_text, shortened
 from ...recipes.samplers import FIELD, FINE, KIND, cloud, end, sampled, seeds_of, within
 from ...sampling import denoise, dpmpp_2m
 from ...toy import Toy
@@ -31,13 +33,18 @@ class Board:
     """Keeps the best timesteps that were tried in this session; trying the same again changes nothing.
 
     Arguments: `toy`, a model of points; `known`, for each name the timesteps to beat, all equally many; `kind` of
-    points. `best` is None, or the timesteps that came nearest to the data, and both distances of theirs.
+    points. `best` is None, or the timesteps that came nearest to the data, and both distances of theirs. Raises
+    LabError where nothing is known, or what is known differs in its number of timesteps.
     """
 
     def __init__(self, toy: Toy, known: Mapping[str, Sequence[int]], kind: str = KIND):
         self.toy, self.kind, self.data, self.best = toy, kind, cloud(kind), None
         self.static = {run: noise(toy.shape, seeds_of(run)) for run in (TUNED, KEPT)}
-        self.calls = len(next(iter(known.values())))
+        known = {as_text(name, "a name"): toy.schedule.labels(times) for name, times in as_panels(known).items()}
+        self.calls, *others = {len(times) for times in known.values()}
+        if others:
+            raise LabError(f"equally many timesteps for each name were expected; {shortened(known)} came; with another "
+                           "number of calls it is another race")
         self.known = {name: (self.score(times), self.score(times, KEPT)) for name, times in known.items()}
 
     def drawn(self, times: Sequence[int], run: int = TUNED) -> Tensor:
@@ -52,13 +59,14 @@ class Board:
     def tried(self, times: Sequence[int]) -> Figure:
         """What these timesteps draw, over the data, and their distance beside the known ones and the best so far, which
         they become where they are nearer."""
+        times = self.toy.schedule.labels(times)
         if len(times) != self.calls:
             raise LabError(f"{self.calls} timesteps were expected, as many as the known ones have; {len(times)} came; "
                            "with another number of calls it is another race")
         points = self.drawn(times)
         mine = sliced_wasserstein(points, self.data)
         if self.best is None or mine < self.best[1]:
-            self.best = list(times), mine, self.score(times, KEPT)
+            self.best = times, mine, self.score(times, KEPT)
         others = ", ".join(f"{name} {kept:.3f}" for name, (_, kept) in self.known.items())
         return self._figure(times, points, {"yours": mine, "the board": self.best[1]}, f"On the board: {self.best[0]}. "
                             f"With static that nobody tunes on: the board {self.best[2]:.3f}, {others}.")
@@ -66,6 +74,7 @@ class Board:
     def beside(self, times: Sequence[int]) -> Figure:
         """What somebody else's timesteps draw, their distance beside those of this board, and where they lie on the
         band from static to picture; the board stays as it is. Another number of them is another race, and so told."""
+        times = self.toy.schedule.labels(times)
         points = self.drawn(times)
         rows, also = {"theirs": sliced_wasserstein(points, self.data)}, ""
         if len(times) != self.calls:
@@ -82,7 +91,7 @@ class Board:
         image = sheet(points, self.data[:700], rows)
         return Figure(over(image, foot) if foot else image, f"A cloud of points drawn in {len(times)} calls over the "
                       f"data, and bars of distances to the data: {told}.",
-                      f"Timesteps {list(times)}. Distance to the data: {told}. {also}".strip(), width=960)
+                      f"Timesteps {times}. Distance to the data: {told}. {also}".strip(), width=960)
 
 
 def over(top: Image.Image, foot: Image.Image) -> Image.Image:
@@ -94,11 +103,13 @@ def over(top: Image.Image, foot: Image.Image) -> Image.Image:
 
 
 def sheet(points: Tensor, data: Tensor, rows: Mapping[str, float]) -> Image.Image:
-    """Points (N, 2) over the data (M, 2) on the left, a bar for each of the rows on the right: 960 x 360 pixels."""
+    """Points (N, 2) over the data (M, 2) on the left, a bar for each of the rows on the right: 960 x 360 pixels.
+    Points beyond the plane lie on its edge, and what is no number is left out."""
     image = Image.new("RGB", (960, SIDE), "white")
     pixels = np.asarray(image).copy()
     for cloud_, colour, size in ((data, "#bbbbbb", 3), (points, PALETTE["guess"], 2)):
-        at = ((cloud_.numpy() * (1, -1) / REACH + 1) * SIDE / 2).round().astype(int).clip(0, SIDE - size)
+        places = cloud_[cloud_.isfinite().all(dim=1)].numpy().clip(-REACH, REACH)
+        at = ((places * (1, -1) / REACH + 1) * SIDE / 2).round().astype(int).clip(0, SIDE - size)
         for dx, dy in np.ndindex(size, size):
             pixels[at[:, 1] + dy, at[:, 0] + dx] = tuple(bytes.fromhex(colour[1:]))
     image = Image.fromarray(pixels)

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from ...errors import LabError
 from ...figures import PALETTE, Figure, as_name, axes
+from ...figures.plots import as_colour, as_panels
 from ...mixing import eps_of
-from ...protocol import Predict
+from ...protocol import Predict, check_samples
+from ...recipe import as_whole
 from ...sampling import denoise
 from ...schedules import straight
 from ...trajectory import Step
 from ...worlds import points
-from ..checks.box import spoken
 
 Flow = Callable[[Tensor, Tensor], Tensor]
 SCHEDULE = straight()
@@ -32,19 +33,23 @@ TAUGHT = {1: "one chord", 2: "healthy", 3: "ends exchanged", 4: "shuffled"}  # w
 
 def heights(n: int, seed: int = 0) -> Tensor:
     """n pictures of one pixel, of three heaps: (n, 1)."""
-    dice = torch.Generator().manual_seed(seed)
+    n, dice = _many(n), torch.Generator().manual_seed(seed)
     which = torch.multinomial(torch.tensor(SHARES), n, replacement=True, generator=dice)              # (n,)
     return (torch.tensor(HEAPS)[which] + SPREAD * torch.randn(n, generator=dice))[:, None]            # (n, 1)
 
 
 def static(n: int, seed: int = 1) -> Tensor:
     """n heights of static: (n, 1)."""
-    return torch.randn(n, 1, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(_many(n), 1, generator=torch.Generator().manual_seed(seed))
 
 
 def fan(n: int) -> Tensor:
     """n heights that lie as those of static do, evenly: (n, 1), from below to above."""
-    return torch.distributions.Normal(0, 1).icdf((torch.arange(n) + 0.5) / n)[:, None]
+    return torch.distributions.Normal(0, 1).icdf((torch.arange(_many(n)) + 0.5) / n)[:, None]
+
+
+def _many(n: int) -> int:
+    return as_whole(n, "how many heights", "try 28", most=10**7)
 
 
 def flow_of_heaps(centres: Tensor, shares: Sequence[float], spread: float) -> Flow:
@@ -107,14 +112,22 @@ def straightened(path: Iterable[Step]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def crossings(before: Tensor, after: Tensor) -> float:
-    """The share (0-1) of all pairs of lines that cross on the way from heights `before` (B, 1) to `after` (B, 1)."""
+    """The share (0-1) of all pairs of lines that cross on the way from heights `before` (B, 1) to `after` (B, 1), B
+    two or more; raises LabError for others."""
+    for x in (before, after):
+        check_samples(x, (1,), "give heights (B, 1)")
+    if len(before) != len(after) or len(before) < 2:
+        raise LabError(f"two lines or more were expected, each with both ends; {len(before)} and {len(after)} came; "
+                       "give equally many heights of both")
     turned = (before - before.T).sign() * (after - after.T).sign() < 0                                # (B, B)
     return float(turned.sum()) / (len(before) * (len(before) - 1))
 
 
 def w1(drawn: Tensor, real: Tensor) -> float:
     """How far heights (N, 1) must be moved, on the average, to lie as others (M, 1) do: Wasserstein's distance in one
-    dimension, the mean difference of their quantiles."""
+    dimension, the mean difference of their quantiles. Raises LabError for what is no heights."""
+    for x in (drawn, real):
+        check_samples(x, (1,), "give heights (N, 1)")
     where = (torch.arange(500, dtype=torch.float64) + 0.5) / 500
     quantiles = [torch.quantile(x.flatten().double(), where) for x in (drawn, real)]
     return float((quantiles[0] - quantiles[1]).abs().mean())
@@ -123,8 +136,7 @@ def w1(drawn: Tensor, real: Tensor) -> float:
 def pairs_of_student(student: int, n: int = 1500) -> tuple[Tensor, Tensor]:
     """The pairs x0, eps (n, 1) that student 1 to 4 was taught with: those of one round of reflow, or spoilt ones.
     Raises LabError for another number."""
-    if student not in list(TAUGHT):
-        raise LabError(f"a student's number was expected, from 1 to {len(TAUGHT)}; {spoken(student)} came; choose one")
+    student = as_whole(student, "a student's number", "choose one", most=len(TAUGHT))
     what, eps = TAUGHT[student], static(n, 7)
     x0 = walked(perfect_flow, eps, 1 if what == "one chord" else 40)[-1].x0
     return {"shuffled": (x0, eps.roll(1, 0)), "ends exchanged": (eps, x0)}.get(what, (x0, eps))
@@ -145,7 +157,11 @@ class Paths(NamedTuple):
 def over_time(panels: Mapping[str, Paths], alt: str, caption: str = "", marks: bool = False,
               rows: int = 1) -> Figure:
     """Heights over time, static on the left and pictures on the right, a plot for each title, in `rows`; at the right
-    edge of each the heaps of the data, and where its lines land. `marks` puts a dot where each call is made."""
+    edge of each the heaps of the data, and where its lines land. `marks` puts a dot where each call is made. Raises
+    LabError for plots that do not fill their rows."""
+    rows = as_whole(rows, "the number of rows", "try 1")
+    if len(as_panels(panels)) % rows:
+        raise LabError(f"equally many plots in each of {rows} rows were expected; {len(panels)} came; try rows=1")
     figure, plots = axes(10 if len(panels) > 1 else 9, 3.4 if rows == 1 else 2.7 * rows, len(panels) // rows, rows,
                          sharex=True, sharey=True)
     real = heights(4000, 3)
@@ -153,7 +169,7 @@ def over_time(panels: Mapping[str, Paths], alt: str, caption: str = "", marks: b
         if paths.under is not None:
             plot.plot(*paths.under, color="#cccccc", linewidth=1)
         times, x = paths.lines
-        plot.plot(times, x, color=PALETTE[paths.role], linewidth=1.3)
+        plot.plot(times, x, color=as_colour(paths.role), linewidth=1.3)
         if marks:
             plot.plot(np.repeat(times[:-1], x.shape[1]), x[:-1].ravel(), "o", color=PALETTE[paths.role], markersize=4)
         _heap(plot, real, "signal", filled=False)

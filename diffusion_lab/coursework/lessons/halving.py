@@ -7,7 +7,9 @@ from torch import Tensor
 
 from ...distillation import x0_between
 from ...figures import PALETTE, WORDS, Figure, axes
+from ...figures.plots import as_numbers
 from ...noising import noise
+from ...protocol import check_samples
 from ..checks.exercises import Code, Slip
 
 LOW, HIGH = -1.0, -0.5  # from where to where the plot reaches
@@ -17,8 +19,9 @@ def jump(steps: Sequence[float], shares: Sequence[float], landed: float, told: s
     """Two small steps of a teacher and the one jump of a student from the same place, over the share of picture.
 
     `steps`, the heights of the teacher's three places; `shares` of picture there; `landed`, where the student's jump
-    arrives.
+    arrives. Raises LabError for other than three.
     """
+    steps, shares = as_numbers(steps, 3), as_numbers(shares, 3)
     figure, plot = axes(9, 3.4)
     landed = min(max(landed, LOW), HIGH)
     plot.plot(shares, steps, "-o", color=PALETTE["reference"], linewidth=3, markersize=12)
@@ -37,7 +40,9 @@ def jump(steps: Sequence[float], shares: Sequence[float], landed: float, told: s
 
 def roughness(x: Tensor) -> float:
     """How blotchy icons (B, 3, H, W) are within their shapes: the median over the 4 x 4 pixels in the middle of each of
-    |4 x - the sum of x's four neighbours|, the mean of the three colours; 0 where a colour is even."""
+    |4 x - the sum of x's four neighbours|, the mean of the three colours; 0 where a colour is even. Raises LabError for
+    what is no batch of pictures."""
+    check_samples(x, (3, None, None), "give icons as as_samples returns them")
     x = x.clamp(-1, 1)
     beside = x[..., :-2, 1:-1] + x[..., 2:, 1:-1] + x[..., 1:-1, :-2] + x[..., 1:-1, 2:]
     apart = (4 * x[..., 1:-1, 1:-1] - beside).abs().mean(dim=1)                   # (B, H - 2, W - 2)
