@@ -261,6 +261,9 @@ def test_the_small_decoder_learns_from_the_vae_of_its_own_folder(toy):
     eight, latents = pixels.expand(8, -1, -1, -1), x0[:1].expand(8, -1, -1, -1)
     perfect = SimpleNamespace(decoder=lambda _: eight, encoder=lambda _: latents)
     assert loss(perfect, torch.Generator()) == 0
+    perfect.encoder = lambda _: latents + 0.2
+    assert float(loss(perfect, torch.Generator())) == pytest.approx(0.04, rel=1e-4)
+    perfect.encoder = lambda _: latents
     perfect.decoder = lambda _: eight + 0.1
     expected = vae.difference(pixels + 0.1, pixels, mask)
     assert float(loss(perfect, torch.Generator())) == pytest.approx(float(expected), rel=1e-4)

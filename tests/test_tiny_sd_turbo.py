@@ -3,16 +3,18 @@
 import json
 import shutil
 import warnings
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from diffusion_lab import denoise, evaluation, guided
 from diffusion_lab.errors import LabError
 from diffusion_lab.places import WEIGHTS, find_model
+from diffusion_lab.schedules import scaled_linear
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -75,6 +77,45 @@ def test_a_jump_of_the_imitation_replaces_steps_of_the_teacher_and_ends_where_th
     assert training.FOUR == teacher.schedule.timesteps(4) and training.TWO == teacher.schedule.timesteps(2)
 
 
+def test_the_imitation_learns_both_calls_of_two_and_the_two_between_of_four(monkeypatch):
+    asked, learned, walks = [], [], set()
+    teacher = SimpleNamespace(sd=None, schedule=scaled_linear(), draw=lambda generator, silent: ([], None),
+                              static=lambda generator: torch.ones(1, 4, 2, 2))  # fmt: skip
+    monkeypatch.setattr(training, "guided", lambda sd, prompts: None)
+    monkeypatch.setattr(training, "velocity", lambda unet, x, t, condition: asked.append(t) or unet(x))
+    monkeypatch.setattr(training, "target", lambda teacher, x, steps: learned.append(steps[0][0]) or 0 * x)
+    for seed in range(12):
+        asked.clear(), learned.clear()
+        training.Imitation(teacher)(torch.nn.Linear(2, 2), torch.Generator().manual_seed(seed)).backward()
+        walks.add((tuple(asked), tuple(learned)))
+    assert walks == {((999, 499), (999, 499)), ((999, 749, 499, 249), (749, 249))}
+
+
+def test_prompts_are_those_of_training_and_few_are_empty(monkeypatch):
+    teacher, parts = training.Teacher.__new__(training.Teacher), []
+    teacher.batch, teacher.sd = 300, SimpleNamespace(condition=lambda prompts: None)
+    monkeypatch.setattr(training.scenes, "choose_window", lambda rng, part: parts.append(part))
+    monkeypatch.setattr(training.scenes, "caption", lambda window, rng: "a scene")
+    empty = {silent: teacher.draw(torch.Generator().manual_seed(0), silent)[0].count("") for silent in (0, 0.1)}
+    assert set(parts) == {"train"} and len(parts) == 600
+    assert empty == {0: 0, 0.1: pytest.approx(30, abs=15)}
+
+
+def test_the_exported_network_lies_between_the_first_stage_and_the_student_of_the_second(monkeypatch, tmp_path):
+    def follow(stage, network):
+        for k, part in enumerate(network.values() if stage == "match" else [network]):
+            torch.nn.init.constant_(part.weight, {"imitate": 10, "match": 20}[stage] + 100 * k)
+        return network
+
+    teacher = SimpleNamespace(pupil=lambda: torch.nn.Linear(1, 1, bias=False))
+    for name, stand_in in {"Teacher": lambda batch: teacher, "Imitation": lambda t: None, "Matching": lambda t: None,
+                           "train": lambda network, loss, steps, **how: network, "follow": follow,
+                           "export": lambda network, folder: network}.items():  # fmt: skip
+        monkeypatch.setattr(training, name, stand_in)
+    made = training.train_both(Namespace(batch=1, steps=(1, 1), out=tmp_path, resume=False, every=60))
+    assert made.weight.item() == pytest.approx(10 + training.MATCHED * 10) and training.MATCHED == 0.7
+
+
 def test_who_draws_as_the_teacher_does_is_left_alone_by_matching():
     """Where the fake sees in the student's pictures what the teacher sees, unguided, no gradient comes."""
     teacher = training.Teacher(2)
@@ -134,10 +175,15 @@ def test_the_preset_for_few_steps_is_for_it(turbo):
     assert "play no part" in own.use("turbo") and own.n == 4
 
 
+def _without(path, name: str) -> None:
+    save_file({each: tensor for each, tensor in load_file(path).items() if each != name}, path)
+
+
 @pytest.mark.parametrize(("change", "told"), [
     (lambda folder, about: about.update(rest="../nowhere"), 'all but the U-Net was expected in .*nowhere; .*"rest"'),
     (lambda folder, about: about.update(rest="a\0b"), "the path of a file or a folder was expected"),
     (lambda folder, about: about.update(rest=""), "model_index.json is missing"),
+    (lambda folder, about: _without(folder / UNET, "conv_in.weight"), "turbo.unet.* conv_in.weight"),
     (lambda folder, about: (folder / UNET).unlink(), "weights .* were expected in .*unet; there are none"),
 ])  # fmt: skip
 def test_a_broken_share_is_one_sentence(tmp_path, change, told):
