@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from diffusion_lab.coursework.lessons import board
 from diffusion_lab.coursework.lessons.board import BUDGET, ORDERS, RUNS
 from diffusion_lab.errors import LabError
 from diffusion_lab.evaluation import sliced_wasserstein
+from diffusion_lab.figures import PALETTE
 from diffusion_lab.recipes import samplers
-from diffusion_lab.schedules import aligned, cosine, karras, scaled_linear, sigmas_of
+from diffusion_lab.schedules import ALIGNED, aligned, cosine, karras, scaled_linear, sigmas_of
 
 TEXT = (Path(__file__).parents[1] / "lessons/text/11_faster_sampling.md").read_text(encoding="utf-8")
 FINE, DATA = 0, 1
@@ -77,6 +79,28 @@ def test_a_part_of_the_record_is_measured_again():
     assert board.apart(other, RUNS["points"][0]) == pytest.approx(0.5, abs=0.003)
 
 
+def test_runs_share_no_seed_and_each_has_a_floor_of_its_own():
+    assert [samplers.seeds_of(run, 3) for run in (0, 1, 2)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert [samplers.floor(run) for run in range(3)] == pytest.approx(RUNS["floor"][:3], abs=2e-4)
+
+
+def test_each_group_in_tiny_sd_has_seeds_of_its_own(monkeypatch):
+    drawn, latents = [], torch.zeros(8, 4, 2, 2)
+    sd = SimpleNamespace(decode=lambda x: x)
+    monkeypatch.setattr(samplers.StableDiffusion, "load", lambda name: sd)
+    monkeypatch.setattr(samplers, "load_reader", lambda: None)
+    monkeypatch.setattr(samplers, "look", lambda reader, images: (None, None))
+    monkeypatch.setattr(samplers, "fidelity", lambda seen, asked: {"all three": len(asked["subject"]) / 10})
+    monkeypatch.setattr(samplers, "sampled", lambda sd, captions, name, n, seeds: (
+        drawn.append((name, n, seeds)) or [SimpleNamespace(x0=latents)]))
+    monkeypatch.setattr(samplers, "drawn", lambda sd, captions, seeds: [
+        ("DDIM", calls, latents + calls + seeds[0]) for calls in (1, 2)])  # fmt: skip
+    table = samplers.in_tiny_sd(16)
+    assert drawn == [("2M", samplers.SD_FINE, list(range(k, k + 8))) for k in (0, 8)]
+    rows = {"DDIM": [[1, [1.0, 9.0], [0.8, 0.8]], [2, [2.0, 10.0], [0.8, 0.8]]]}
+    assert table == {"prompts": 16, "fine": [0.8, 0.8], "rows": rows}
+
+
 def test_times_are_the_authors_own():
     theirs = AysSchedules["StableDiffusionTimesteps"]
     assert max(abs(a - b) for a, b in zip(aligned(scaled_linear(), 10), theirs, strict=True)) <= 1
@@ -95,6 +119,12 @@ def test_times_fall_and_are_as_many_as_asked(times, n):
     assert len(cosine().times(found)) == n
     with pytest.raises(LabError):
         times(cosine(), 0)
+
+
+def test_between_two_of_their_sigmas_there_are_more():
+    schedule = cosine(100_000)
+    wanted = np.exp(np.interp(np.linspace(0, 9, 7), range(10), np.log(ALIGNED)))
+    assert sigmas_of(schedule)[aligned(schedule, 7)][1:].tolist() == pytest.approx(wanted[1:].tolist(), rel=2e-3)
 
 
 def test_two_clouds_lie_as_far_apart_as_one_was_moved():
@@ -128,6 +158,46 @@ def test_the_board_keeps_the_best_and_counts_it_with_fresh_static(monkeypatch):
         assert f"On the board: {good}" in figure.caption and f"the board {mine.best[1]:.3f}" in figure.alt
     assert f"yours {mine.score(bad):.3f}" in again.alt
     assert f"the board {mine.best[2]:.3f}, even {mine.known['even'][1]:.3f}" in again.caption
+    assert torch.equal(mine.data, samplers.cloud("spiral"))
+    other = board.Board(Toy.load("points"), {"even": [999, 499]}, kind="moons")
+    assert torch.equal(other.data, samplers.cloud("moons")) and not torch.equal(other.data, mine.data)
+
+
+def test_the_board_s_picture_is_upright_and_its_belt_runs_from_static_to_picture():
+    guess = np.array([int(PALETTE["guess"][k:k + 2], 16) for k in (1, 3, 5)])
+    above = np.asarray(board.sheet(torch.tensor([[0.0, 1.2]]), torch.zeros(1, 2), {"even": 0.1}))
+    assert (above[:180, :360] == guess).all(2).sum() == 4 and not (above[180:, :360] == guess).all(2).any()
+    belt = np.asarray(board.belt([999, 250], 999)).astype(int)
+    (columns,) = np.nonzero((belt[60] == guess).all(1))
+    assert columns.min() == pytest.approx(40 - 13, abs=2) and columns.max() == pytest.approx(40 + 660 + 13, abs=2)
+    left, right = belt[46:74, 60:100], belt[46:74, 880:918]                      # static, and next to none of it
+    assert left.std() > 30 > 3 > right.std()
+
+
+def test_a_race_s_dots_have_the_record_s_numbers_and_a_path_without_corrections(monkeypatch):
+    monkeypatch.setattr(board, "within", lambda: {"DDIM": [2], "Heun": [1, 3]})
+    monkeypatch.setattr(board, "FINE", 10)
+    dots, exact = board.dots_of(Toy.load("points"), RUNS["points"][:2], [0, 1])
+    assert {name: [(dot.calls, tuple(dot.path.shape)) for dot in each] for name, each in dots.items()} == {
+        "DDIM": [(2, (3, 2, 2))], "Heun": [(1, (2, 2, 2)), (5, (4, 2, 2))]}
+    assert exact.shape == (3, 2, 2)  # every fifth of eleven
+    for name, each in dots.items():
+        stored = [{dot[0]: dot[1:] for dot in run[name]} for run in RUNS["points"][:2]]
+        for dot in each:
+            assert [*dot.values] == [*board.DISTANCES]
+            assert np.transpose([*dot.values.values()]) == pytest.approx(np.array([run[dot.calls] for run in stored]))
+
+
+def test_what_is_counted_of_tiny_sd_is_what_the_record_says():
+    def rows(far: float, read: float) -> list:
+        return [[calls, [far / calls, far / calls + 0.02], [read, read + 0.1]] for calls in (1, 2, 3, 4, 6)]
+
+    table = {"fine": [0.9, 0.7], "rows": {"DDIM": rows(4, 0.1), "2M": rows(2, 0.5), "2M AYS": rows(3, 0.2),
+                                          "UniPC": rows(1, 0.4)}}  # fmt: skip
+    made = board.counted(table)
+    assert "2 calls: DDIM 2.01, 2M 1.01, 2M AYS 1.51, UniPC 0.51; 4 calls: DDIM 1.01, 2M 0.51" in made.alt
+    assert "in 2 of 2 groups: 0.51 and 0.76." in made.caption
+    assert "in 55 % of 2M's pictures of two calls, and in 80 % of fifty" in made.caption
 
 
 @pytest.mark.parametrize("known", [{}, None, {"a": [9, 5], "b": [9]}, {"a": [5, 9]}, {5: [9]}])
