@@ -12,7 +12,7 @@ from PIL import Image
 from test_lessons import build
 
 from diffusion_lab import figures
-from diffusion_lab.coursework.lessons import find
+from diffusion_lab.coursework.lessons import exercises, find
 
 TEXTS = Path(__file__).parents[1] / "lessons/text"
 CELLS = {  # for each exercise words of the cells that are needed; the last one draws with the answer
@@ -27,8 +27,8 @@ CELLS = {  # for each exercise words of the cells that are needed; the last one 
     "07.attention": ("import StableDiffusion", "import photos, scenes", "def drawn_by", "drawn_by(attend)"),
     "09.masked": ("import Painter", "def fill(", "def boarded", "def painted_with", "mine, course, other ="),
     "09.seam": ("import Painter", "def fill(", "def boarded", "snowy =", "parade, joints", "profile(pixels"),
-    "11.skip": ("predict, static =", "as course_skip"),
-    "11.heun": ("predict, static =", "as course_heun"),
+    "11.skip": ("as course_skip",),
+    "11.heun": ("as course_skip", "as course_heun"),
     "10.game": ("import heaps_race", "def slopes"),
     "10.coverage": ("import heaps_race", "import belonging", "def numbers"),
     "12.flow": ("import Paths", "import Line, lines", "def valley"),
@@ -48,6 +48,8 @@ class Drawing:
         *before, self.drawn = [next(source for source in sources if words in source) for words in CELLS[name]]
         self.exercise, self.names = find(name), {"unseen": lambda steps, **_: list(steps)}
         self.call = self.exercise.call.partition("(")[0]
+        others = (one for one in exercises(name[:2]).values() if hasattr(one, "reference"))
+        self.names |= {one.call.partition("(")[0]: one.reference for one in others}  # as answered before this one
         for source in before:
             exec(source.replace("= watch(", "= unseen("), self.names)
 

@@ -152,13 +152,15 @@ SKIP = Code(
              "the clean picture has an alpha_bar of 1.",
              _walk(_even, after=lambda s, ts, i: s.alpha_bar(ts[i + 1]) if i + 1 < len(ts) else 0.0)),
         Slip("more than n timesteps", "Where n does not divide T, your list has more than n timesteps: with T = 1000 "
-             "and n = 7 it is 8. Print its length for such an n.",
+             "and n = 7 it is 8; with n = 4 nothing of it is seen. Print its length for such an n.",
              _walk(lambda T, n: list(range(T - 1, 0, -(T // n))))),
         Slip("the last step ends above t = 0", "Where n does not divide T, n steps of T // n do not come down to the "
-             "clean picture: the last step is to end at an alpha_bar of 1, whatever is left of T.",
+             "clean picture: the last step is to end at an alpha_bar of 1, whatever is left of T; with n = 4 nothing "
+             "of it is seen.",
              _counted_down(lambda k, n, to: to < 0)),
         Slip("always 1000 timesteps", "Another schedule has another number of timesteps, and you count on 1000: "
-             "`len(schedule)` tells how many there are.", _walk(lambda T, n: _even(1000, n))),
+             "`len(schedule)` tells how many there are. The one below has just 1000: nothing of it is seen.",
+             _walk(lambda T, n: _even(1000, n))),
         Slip("no step goes on from the last one", "Each step begins at the static again, since what it gives goes to "
              "another name than what the next one begins with: look at the name before the `=`.", _never_kept),
     ),
