@@ -37,12 +37,17 @@ class Objective:
                  condition: Tensor | None = None) -> Tensor:  # fmt: skip
         """The mean error over a batch, a scalar, for given pictures x0 and noise eps (B, ...) and times t (B,), whole
         numbers from 0 to T - 1; `condition` (B, ...) is what the network hears. Raises LabError for other shapes."""
+        return self.errors(network, x0, eps, t, condition).mean()
+
+    def errors(self, network: Callable, x0: Tensor, eps: Tensor, t: Tensor,
+               condition: Tensor | None = None) -> Tensor:  # fmt: skip
+        """The squared error of each number of the batch (B, ...), whose mean is the loss."""
         check_samples(x0, advice="make them with pixels.as_samples(pictures)")
         alpha_bar = self.schedule.alpha_bars[self._times(t, len(x0))].to(x0)                   # (B,)
         alpha_bar = alpha_bar.view(-1, *[1] * (x0.dim() - 1))                                  # (B, 1, ...)
         guess = network(add_noise(x0, alpha_bar, eps), t.to(x0.device), condition)             # (B, ...)
         check_alike(x0, guess, "a network's guess", "x_t", GUESS)
-        return (guess - target_of(x0, eps, alpha_bar, self.target)).square().mean()
+        return (guess - target_of(x0, eps, alpha_bar, self.target)).square()
 
     def _times(self, t: Tensor, B: int) -> Tensor:
         """The times (B,) on the CPU, where the schedule is; LabError for anything else."""

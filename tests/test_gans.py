@@ -6,15 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
+from torch.nn.functional import softplus
 
+from diffusion_lab import gan, training
 from diffusion_lab.coursework.lessons import claims
 from diffusion_lab.coursework.lessons import heaps_race as race
 from diffusion_lab.errors import LabError
-from diffusion_lab.evaluation.coverage import Coverage, belonging, coverage
-from diffusion_lab.gan import GAMES, duel, forged, gan_losses, penalty, relativistic_losses
+from diffusion_lab.evaluation.coverage import LOST, Coverage, belonging, coverage
+from diffusion_lab.gan import GAMES, NOISE, OTHERS, Game, duel, forged, gan_losses, relativistic_losses, steepness
 from diffusion_lab.networks import Stacked
+from diffusion_lab.objectives import Objective
 from diffusion_lab.recipes import gans
-from diffusion_lab.training.stacked import Mover, Runs, drawn
+from diffusion_lab.schedules import cosine
+from diffusion_lab.training import adamw_by_row, stacked
+from diffusion_lab.training.stacked import Runs, as_one, drawn, learn, over_runs
 from diffusion_lab.worlds import heaps
 
 TEXT = (Path(__file__).parents[1] / "lessons/text/10_gans_and_diffusion.md").read_text("utf-8")
@@ -34,11 +40,54 @@ def test_the_games_are_logarithms_of_probabilities():
     critic, forger = relativistic_losses(real, fake)
     torch.testing.assert_close(critic, -torch.sigmoid(real - fake).log().mean())
     torch.testing.assert_close(forger, -torch.sigmoid(fake - real).log().mean())
+    with pytest.raises(LabError, match=r"shape of real, \(5, 1\); \(1, 1\) came"):
+        relativistic_losses(torch.zeros(5, 1), torch.zeros(1, 1))
+    assert GAMES == {"GAN, 2014": (gan_losses, 0, 0), "with R1": (gan_losses, 0.1, 0),
+                     "R3GAN": (relativistic_losses, 0.1, 0.1)}
 
 
-def test_the_penalty_is_the_mean_squared_slope():
+def test_steepness_is_the_squared_slope():
     x = torch.tensor([[[1.0, 2.0], [0.0, -1.0]]], requires_grad=True)
-    assert float(penalty(x.square().sum(2, keepdim=True), x).detach()) == pytest.approx((4 * 5 + 4 * 1) / 2)
+    assert steepness(x.square().sum(2, keepdim=True), x).tolist() == [[4 * 5, 4 * 1]]
+
+
+class Again(Runs):
+    """Runs that draw the same in every step."""
+
+    def dice(self, generator):
+        return super().dice(torch.Generator().manual_seed(0))
+
+
+def points(dice):
+    """A batch of points for a small training."""
+    return torch.tensor([1.0, -0.5]) + 0.1 * torch.randn(16, 2, generator=dice)
+
+
+@pytest.mark.parametrize("r1, r2", [(0, 0), (300, 0), (0, 700), (300, 700)])
+def test_a_duel_lowers_both_losses_and_its_penalties(r1, r2):
+    runs = Again((3, 4), (0.01, 0.01))
+    forger = Stacked((3, 4), NOISE, 2, width=8)
+    critic = Stacked((OTHERS + 3, OTHERS + 4), 2, 1, width=8, waves=1)
+    dice = runs.dice(None)
+    real = dice.draw(points).requires_grad_()
+    fake = forger(dice.normal(16, NOISE)).detach().requires_grad_()
+    r, f = critic(real), critic(fake)
+    slopes = [torch.autograd.grad(one.sum(), x)[0].square().sum(2).mean() for one, x in ((r, real), (f, fake))]
+    wanted = (softplus(-r) + softplus(f) + softplus(-f)).mean() + r1 / 2 * slopes[0] + r2 / 2 * slopes[1]
+    (first,) = duel(Game(gan_losses, r1, r2), points, runs, 1, width=8, waves=1)
+    assert first.loss == pytest.approx(float(wanted.detach()), rel=1e-4)
+
+
+@pytest.mark.parametrize("mine, losses", [
+    ("critics", lambda real, fake: (gan_losses(real, fake)[0], 0 * fake.sum())),
+    ("forgers", lambda real, fake: (0 * fake.sum(), gan_losses(real, fake)[1])),
+])  # fmt: skip
+def test_each_player_moves_by_its_own_loss(mine, losses):
+    *_, last = duel(Game(losses), points, Runs((0, 1), (0.01, 0.01)), 2, width=8, waves=1)
+    first = {"forgers": Stacked((0, 1), NOISE, 2, width=8),
+             "critics": Stacked((OTHERS, OTHERS + 1), 2, 1, width=8, waves=1)}
+    moved = {name for name in first if not torch.equal(first[name].weights[0], last.ema[name].weights[0])}
+    assert moved == {mine}
 
 
 def test_a_stacked_network_is_each_of_its_networks():
@@ -47,20 +96,44 @@ def test_a_stacked_network_is_each_of_its_networks():
     torch.testing.assert_close(all_three(x)[1:2], one(x[1:2]))
 
 
-def test_the_mover_is_torchs_adam_with_a_rate_for_each_row():
+def test_each_row_moves_as_by_torchs_adam_at_its_own_rate():
     x, both = torch.randn(2, 5, 2, generator=torch.Generator().manual_seed(0)), Stacked((1, 2), 2, 1, width=4)
     alone = [Stacked((seed,), 2, 1, width=4) for seed in (1, 2)]
-    mover = Mover(both, Runs((1, 2), (0.1, 0.01)))
+    (rows,) = adamw_by_row(Runs((1, 2), (0.1, 0.01)).rates)(both).optimisers
     adams = [torch.optim.Adam(one.parameters(), rate, (0.9, 0.99))
              for one, rate in zip(alone, (0.1, 0.01), strict=True)]
     for _ in range(3):
-        mover.step(both(x).square().sum(), 1.0)
-        for k, (one, adam) in enumerate(zip(alone, adams, strict=True)):
-            adam.zero_grad()
-            one(x[k : k + 1]).square().sum().backward()
-            adam.step()
+        for networks, asked, optimiser in ((both, x, rows), *zip(alone, x.split(1), adams, strict=True)):
+            optimiser.zero_grad()
+            networks(asked).square().sum().backward()
+            optimiser.step()
     apart = torch.cat([one(x[k : k + 1]) for k, one in enumerate(alone)])
     torch.testing.assert_close(both(x), apart, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name, room", [("R3GAN", gan), ("diffusion", stacked)])
+def test_what_is_yielded_is_the_moving_average(name, room, monkeypatch):
+    weights = []
+
+    def spied(network, *args, **options):
+        for progress in training.train(network, *args, **options):
+            weights.append(next(network.parameters()).detach().clone())
+            yield progress
+
+    monkeypatch.setattr(room, "train", spied)
+    *_, last = gans.training(name, Runs((0,), (0.01,)), 60, 4)
+    average = weights[0]
+    for step, one in enumerate(weights):
+        average = torch.lerp(average, one, 1 / max(1.0, 0.05 * step))
+    torch.testing.assert_close(next(last.ema.parameters()), average)
+    assert not torch.equal(average, weights[-1])
+
+
+def test_seeds_draw_apart_and_each_the_same_in_every_run():
+    runs, generator = Runs((0, 1, 0), (0.1, 0.2, 0.3)), torch.Generator().manual_seed(0)
+    first, then = (runs.dice(generator).normal(4) for _ in range(2))
+    assert torch.equal(first[0], first[2]) and not torch.equal(first[0], first[1])
+    assert not torch.isclose(first, then).any()
 
 
 @pytest.mark.parametrize("name", gans.SIDES)
@@ -79,9 +152,54 @@ def test_a_forger_learns_where_a_heap_is():
     assert float((forged(last.ema, 200)[0].mean(0) - torch.tensor([1.0, -0.5])).norm()) < 0.4
 
 
-def test_a_seed_and_a_rate_for_each_run():
-    with pytest.raises(LabError, match="2 seeds and 1 rates came"):
-        Runs((0, 1), (0.1,))
+def test_a_denoiser_learns_and_hears_the_time():
+    every = list(learn(gans.SIDES["diffusion"], points, Runs((0,), (0.01,)), 150, width=16))
+    first, last = (np.mean([one.loss for one in some]) for some in (every[:20], every[-20:]))
+    assert last < first / 4
+    x = torch.zeros(2, 2)
+    early, late = (as_one(every[-1].ema)(x, torch.full((2,), t)) for t in (0, 900))
+    assert not torch.isclose(early, late).any()
+
+
+def test_a_run_that_is_lost_is_told_and_stops_nobody():
+    for name in gans.SIDES:
+        *_, last = gans.training(name, Runs((0, 1), (0.003, 1e30)), 4, 8)
+        *_, alone = gans.training(name, Runs((0,), (0.003,)), 4, 8)
+        assert np.isfinite(last.loss)
+        cloud = gans.points_of(name, last, 20, 3)
+        torch.testing.assert_close(cloud[0], gans.points_of(name, alone, 20, 3)[0], atol=1e-4, rtol=1e-3)
+        sound, lost = gans.judged(cloud)
+        assert not sound.lost and lost is LOST and str(lost).startswith("lost") and race.label(lost) == "lost"
+        assert not race.is_right(lost)
+    for name in gans.SIDES:
+        with pytest.raises(LabError, match="a finite loss was expected"):
+            list(gans.training(name, Runs((0, 1), (1e30, 1e30)), 4, 8))
+
+
+def test_a_loss_over_runs_leaves_out_who_is_lost():
+    rows = torch.tensor([[1.0, 3.0], [5.0, torch.inf], [2.0, 4.0]], requires_grad=True)
+    loss = over_runs(torch.mean, rows * 2)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx((4 + 6) / 3)  # as a mean of three, whose second is nothing
+    assert rows.grad.isnan().tolist() == [[False] * 2, [True] * 2, [False] * 2]
+    assert rows.grad[[0, 2]].tolist() == [[pytest.approx(1 / 3)] * 2] * 2  # as if nobody were lost
+
+
+@pytest.mark.parametrize("seeds, rates, told", [
+    ((0, 1), (0.1,), "2 seeds and 1 rates came"), ((0, 1), 0.1, "2 seeds and 1 rates came"),
+    ((), (), "0 seeds and 0 rates came"), ((1.5,), (0.1,), "a seed is a whole number"),
+    ((0,), (-1,), "a learning rate is a number above 0; -1 came"), ((0,), (np.nan,), "nan came"),
+])  # fmt: skip
+def test_a_seed_and_a_rate_for_each_run(seeds, rates, told):
+    with pytest.raises(LabError, match=told):
+        Runs(seeds, rates)
+
+
+@pytest.mark.parametrize("name", ("diffusion", "R3GAN"))
+def test_stacks_are_trained_as_all_networks_are(name):
+    for steps in (0, 2.5):
+        with pytest.raises(LabError, match="the number of training steps is a whole number, 1 or more"):
+            list(gans.training(name, Runs((0,), (0.01,)), steps, 8))
 
 
 def test_each_number_alone_can_be_fooled():
@@ -93,6 +211,50 @@ def test_each_number_alone_can_be_fooled():
     assert found[1].near == 1 and found[0].near > 0.98 and found[2].near < 0.5
     assert found[1].divergence == pytest.approx(np.log(9)) and max(found[0].divergence, found[2].divergence) < 0.05
     assert coverage(*belonging(torch.full((5, 2), torch.nan), middles, far), 9)[:2] == (0, 0)
+
+
+def test_only_heaps_that_are_there_are_counted():
+    heap, near = torch.tensor([0, 3, 3]), torch.tensor([True, False, True])
+    shares = np.array([1 / 3, 2 / 3])
+    assert coverage(heap, near, 4) == (2, pytest.approx(2 / 3), pytest.approx((shares * np.log(4 * shares)).sum()))
+    with pytest.raises(LabError, match="from 0 to 2, was expected for each point"):
+        coverage(heap, near, 3)
+    for wrong in (near.int(), near[:2], None):
+        with pytest.raises(LabError, match="True or False for each of 3 points"):
+            coverage(heap, wrong, 4)
+
+
+@pytest.mark.parametrize("side", heaps.SIDES)
+def test_a_batch_is_of_the_heaps_that_it_is_judged_by(side):
+    batch = gans.batches(side, 4000)(torch.Generator().manual_seed(0))
+    (found,) = gans.judged(batch[None], side)
+    assert found.modes == side**2
+    assert found.near == pytest.approx(1 - np.exp(-4.5), abs=0.006)  # of a normal cloud, within three deviations
+    for name in ("R3GAN", "diffusion"):
+        *_, last = gans.training(name, Runs((0,), (0.01,)), 1, 4, side)
+        asked = last.ema["critics"] if name in GAMES else last.ema
+        assert len(asked.speeds) == {3: 1, 5: 2}[side]
+
+
+def test_a_stack_makes_the_steps_that_fit_into_its_time(monkeypatch):
+    monkeypatch.setattr(gans, "MILLISECONDS", {"R3GAN": (1.0, 3.0, 7.0)})
+    assert [gans.steps_of("R3GAN", width) for width in gans.WIDTHS] == [15_000, 5_000, 2_140]
+
+
+def test_runs_are_recorded_as_they_are_read(monkeypatch, tmp_path):
+    raced, clouds = [], torch.arange(9.0)[:, None, None].div(10).repeat(1, 500, 2)
+    clouds[0, :3] = torch.tensor([[9.0, -9.0], [1.5, 0.0], [torch.nan, torch.nan]])
+    monkeypatch.setattr(gans, "training", lambda name, runs, *_: raced.append(runs) or iter([None]))
+    monkeypatch.setattr(gans, "points_of", lambda *_: clouds)
+    found, _ = gans.raced("R3GAN", 32)
+    record = {"R3GAN/32/numbers": np.array(found, np.float32), "R3GAN/32/points": gans.packed(clouds)}
+    save_file(record, tmp_path / "runs.safetensors")
+    read = gans.stored(tmp_path / "runs.safetensors")
+    assert [run.seed for run in read] == raced[0].seeds
+    assert [run.rate for run in read] == pytest.approx(raced[0].rates.flatten().tolist())
+    assert [run.found.lost for run in read] == [True] + [False] * 8
+    np.testing.assert_allclose(read[0].points[:3], [[1.5, -1.5], [1.5, 0], [np.nan] * 2])
+    np.testing.assert_allclose(read[7].points, 0.7, atol=0.006)
 
 
 def test_no_cell_of_the_record_is_missing(runs):
@@ -138,6 +300,36 @@ def test_the_verdict_follows_the_runs():
     assert "with R1 in 2 of 3 runs, the others collapsed at width 32 and rate 0.003." in race.verdict(game + some)[2]
     assert "do not keep the cloud even" in told({"GAN, 2014": [3], "with R1": [3]}, uneven=("GAN, 2014", "with R1"))
     assert "never came right" in told({"diffusion": [25, 25, 25]} | {"GAN, 2014": [1]}, near=0.4)
+
+
+def invented(name: str, modes: list, rate: float = 0.01, near: float = 0.9) -> list:
+    """Runs of a side at one width and rate, one a seed, that find so many heaps."""
+    return [gans.Run(name, 32, rate, seed, Coverage(found, near, 0.01), np.zeros((1, 2)))
+            for seed, found in enumerate(modes)]
+
+
+def test_runs_are_ranked_by_heaps_and_then_by_the_share_near():
+    first, second = invented("diffusion", [5, 4]), invented("diffusion", [4, 6], near=0.5)
+    order = [(run.found.modes, run.found.near) for run in race.ranked([*first, *second])]
+    assert order == [(4, 0.5), (4, 0.9), (5, 0.9), (6, 0.5)]
+
+
+def test_a_side_is_shown_by_the_middle_seed_of_its_best_cell():
+    runs = [*invented("R3GAN", [9, 20, 12]), *invented("R3GAN", [3, 2, 1], 0.001), *invented("diffusion", [7, 5, 6])]
+    assert {name: run.found.modes for name, run in race.tuned(runs).items()} == {"R3GAN": 12, "diffusion": 6}
+
+
+def test_the_claim_of_one_seed_takes_the_largest_gap():
+    runs = [*invented("R3GAN", [9, 1, 1]), *invented("diffusion", [7, 8, 8]), *invented("with R1", [3, 2, 2])]
+    every = race.cells(runs)
+    lucky, other, seed = claims._lucky(every)
+    assert (lucky.name, other.name, seed) == ("R3GAN", "with R1", 0)
+
+
+def test_a_tile_has_up_above_and_right_to_the_right():
+    for point, (row, column) in (((0, 1.22), (2, 15)), ((1.22, 0), (15, 27))):
+        sheet = np.array(race.tile([point], 30))
+        assert np.argwhere((sheet == race.rgb("guess")).all(2)).tolist() == [[row, column]]
 
 
 def test_each_claim_has_its_own_fault(runs):
@@ -205,11 +397,9 @@ def test_heaps_have_two_sizes():
 
 def test_points_are_drawn_by_ddim_from_the_target():
     """A network that says where its one point lies draws it."""
-    objective = gans.SIDES["diffusion"]
-
     class Knows(Stacked):
         def forward(self, x, *told):
-            return torch.zeros_like(x)
+            return torch.tensor([0.5, -0.25]).expand_as(x)
 
-    points = drawn(Knows((0, 1), 2, 2, width=4, waves=0, told=32), objective, 6, 4)
-    assert points.shape == (2, 6, 2) and torch.equal(points[0], points[1])
+    cloud = drawn(Knows((0, 1), 2, 2, width=4, waves=0, told=32), Objective(cosine(), "x0"), 6, 4)
+    torch.testing.assert_close(cloud, torch.tensor([0.5, -0.25]).expand(2, 6, 2), atol=1e-4, rtol=0)

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from ..evaluation.coverage import Coverage, belonging, coverage
+from ..evaluation.coverage import LOST, Coverage, belonging, coverage
 from ..files import whole
 from ..gan import GAMES, Game, duel, forged
 from ..objectives import Objective
@@ -66,17 +66,17 @@ def points_of(name: str, progress: Progress, points: int = POINTS, n: int = CALL
 
 
 def judged(points: Tensor, side: int = 5) -> list[Coverage]:
-    """The three numbers of each run's points (R, N, 2)."""
+    """The three numbers of each run's points (R, N, 2), LOST where they are no numbers."""
     middles = torch.from_numpy(heaps.centres(side))
     reach = heaps.NEAR * heaps.SIDES[side]
-    return [coverage(*belonging(one, middles, reach), len(middles)) for one in points]
+    return [coverage(*belonging(one, middles, reach), len(middles)) if one.isfinite().all() else LOST
+            for one in points]
 
 
-def raced(name: str, width: int, rates: tuple[float, ...] = RATES) -> tuple[list[Coverage], Progress]:
+def raced(name: str, width: int) -> tuple[list[Coverage], Progress]:
     """A run of a side at a width for each rate and seed: their numbers, and where their training ended."""
-    runs = Runs(SEEDS * len(rates), [rate for rate in rates for _ in SEEDS])
-    *_, last = tqdm(training(name, runs, steps_of(name, width), width), f"{name}, width {width}", mininterval=10,
-                    total=steps_of(name, width), disable=len(rates) < len(RATES))
+    runs, steps = Runs(SEEDS * len(RATES), [rate for rate in RATES for _ in SEEDS]), steps_of(name, width)
+    *_, last = tqdm(training(name, runs, steps, width), f"{name}, width {width}", mininterval=10, total=steps)
     return judged(points_of(name, last)), last
 
 
@@ -96,7 +96,8 @@ class Run:
 def stored(path: Path = STORED) -> list[Run]:
     """The recorded runs, side by side, width by width, rate by rate, seed by seed."""
     record = load_file(path)
-    return [Run(name, width, rate, seed, Coverage(int(row[0]), float(row[1]), float(row[2])), cloud * (REACH / 127))
+    return [Run(name, width, rate, seed, Coverage(int(row[0]), float(row[1]), float(row[2])),
+                np.where(cloud == -128, np.nan, cloud * np.float32(REACH / 127)))
             for name in SIDES for width in WIDTHS if f"{name}/{width}/numbers" in record
             for (rate, seed), row, cloud in zip(
                 ((rate, seed) for rate in RATES for seed in SEEDS), record[f"{name}/{width}/numbers"],
@@ -104,8 +105,8 @@ def stored(path: Path = STORED) -> list[Run]:
 
 
 def packed(points: Tensor) -> np.ndarray:
-    """Some of each run's points (R, N, 2), in whole 127ths of REACH: (R, KEPT, 2)."""
-    return (points[:, :KEPT] / REACH * 127).round().clamp(-127, 127).to(torch.int8).numpy()
+    """Some of each run's points (R, N, 2), in whole 127ths of REACH, -128 for what is no number: (R, KEPT, 2)."""
+    return (points[:, :KEPT] / REACH * 127).round().clamp(-127, 127).nan_to_num(-128).to(torch.int8).numpy()
 
 
 def measure(steps: int = 60) -> dict[str, tuple[float, ...]]:

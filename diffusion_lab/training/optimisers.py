@@ -41,6 +41,27 @@ def adamw(lr: float = 2e-3, rate=None, clip: float | None = 1.0) -> Callable[[nn
     return build
 
 
+class AdamWByRow(torch.optim.AdamW):
+    """AdamW for stacked weights (R, ...), each row at its own of `rates` (R, 1, 1): that share of a step at rate 1."""
+
+    def __init__(self, parameters, rates: Tensor, betas: tuple[float, float]):
+        super().__init__(parameters, 1.0, betas, weight_decay=0.0)
+        self.rates = rates
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        weights = [p for group in self.param_groups for p in group["params"]]
+        before = [p.clone() for p in weights]
+        super().step()
+        for old, new in zip(before, weights, strict=True):
+            new.copy_(torch.lerp(old, new, self.rates))
+
+
+def adamw_by_row(rates: Tensor, b1: float = 0.9) -> Callable[[nn.Module], Optimisers]:
+    """One AdamWByRow for all weights. Not clipped: by a norm of all gradients the rows would hear of each other."""
+    return lambda network: Optimisers([AdamWByRow(network.parameters(), rates, (b1, 0.99))], warm_up_and_down(), None)
+
+
 def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
     """Matrices (B, out, in) with all their singular values brought to about 1, by Newton-Schulz iterations
     X <- a X + b A X + c A^2 X with A = X X^T (Jordan et al., "Muon: An optimizer for hidden layers in neural networks",

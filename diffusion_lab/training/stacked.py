@@ -1,10 +1,10 @@
 """Many small networks trained side by side in one batched product, each from its own seed and at its own rate.
 
-`train` trains one network well; this trains a whole table of them, so that luck can be told from skill.
+`train` trains one network well; here it trains a whole table of them at once, so that luck can be told from skill.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,64 +14,67 @@ from ..mixing import eps_of
 from ..networks import Stacked, time_waves
 from ..objectives import Objective
 from ..protocol import Guess
+from ..recipe import as_positive, as_seeds, plain
 from ..sampling import denoise
-from .loop import Progress
-from .optimisers import warm_up_and_down
+from .loop import Progress, horizon, train
+from .optimisers import adamw_by_row
 
 LOOKS_BACK = 0.05  # the share of the steps so far over which the average looks back
 TOLD = 32  # numbers that tell the time
-RATE = warm_up_and_down()  # both sides of a race: up over 50 steps, down to zero over the second half
 
 
 class Runs:
     """R trainings side by side: the seed and the learning rate of each. What is drawn depends on the seed alone, so
-    that a run is the same in whatever company."""
+    that a run is the same in whatever company. Raises LabError for what is no seed, or no rate above 0."""
 
     def __init__(self, seeds: Sequence[int], rates: Sequence[float]):
-        if len(seeds) != len(rates) or not len(seeds):
-            raise LabError(f"a seed and a rate for each run was expected; {len(seeds)} seeds and {len(rates)} rates "
-                           "came; give as many of both")
-        self.seeds, self.rates = list(seeds), torch.tensor(rates)[:, None, None]                # (R, 1, 1)
-        each = sorted(set(self.seeds))
-        self._dice = [torch.Generator().manual_seed(seed + 1) for seed in each]
-        self._row = [each.index(seed) for seed in self.seeds]
+        rates = plain(rates)
+        self.seeds, rates = list(as_seeds(seeds)), list(rates) if isinstance(rates, Sequence) else [rates]
+        if len(self.seeds) != len(rates) or not rates:
+            raise LabError(f"a seed and a rate for each run was expected; {len(self.seeds)} seeds and {len(rates)} "
+                           "rates came; give as many of both")
+        rates = [as_positive(rate, "a learning rate", "try 0.003") for rate in rates]
+        self.rates = torch.tensor(rates, dtype=torch.float32)[:, None, None]                    # (R, 1, 1)
+        self._each = sorted(set(self.seeds))
+        self._row = [self._each.index(seed) for seed in self.seeds]
+
+    def dice(self, generator: torch.Generator) -> "Dice":
+        """What the runs draw in one step: a generator for each seed, from it and from a number of `generator`."""
+        base = int(torch.randint(2**40, (1,), generator=generator))
+        return Dice([torch.Generator().manual_seed(base ^ seed) for seed in self._each], self._row)
+
+
+class Dice(NamedTuple):
+    """A generator for `each` seed, and for each run the `row` of its own."""
+
+    each: list[torch.Generator]
+    row: list[int]
 
     def draw(self, make: Callable[[torch.Generator], Tensor]) -> Tensor:
         """make(generator) once for each seed, for all runs (R, ...)."""
-        return torch.stack([make(dice) for dice in self._dice])[self._row]
+        return torch.stack([make(one) for one in self.each])[self.row]
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers (R, *shape)."""
-        return self.draw(lambda dice: torch.randn(shape, generator=dice))
+        return self.draw(lambda one: torch.randn(shape, generator=one))
 
 
-class Mover:
-    """Adam (Kingma and Ba, 2015, algorithm 1) for stacked networks, each at its own rate, and their moving average.
+def over_runs(loss: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+    """loss(*rows), a mean over the runs of all rows (R, ...). One that is lost does not stop the others.
 
-    m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, w <- w - rate m / (1 - b1^n) / sqrt(v / (1 - b2^n)). A rate per
-    row is what torch's own Adam has no place for.
+    Where the loss is no finite number, it is the mean over those runs alone whose own is one; the gradients of the
+    others are nan, so that their weights and all that they draw say it. Where no run has one, the loss stays as it is.
     """
-
-    def __init__(self, network: Stacked, runs: Runs, b1: float = 0.9, b2: float = 0.99):
-        self.weights, self.runs, self.b1, self.b2, self.n = list(network.parameters()), runs, b1, b2, 0
-        self.m, self.v = ([torch.zeros_like(w) for w in self.weights] for _ in "mv")
-        self.average = deepcopy(network).requires_grad_(False)
-
-    def step(self, loss: Tensor, share: float) -> None:
-        """Go down along the gradients of a loss, with a `share` of the rates."""
-        grads = torch.autograd.grad(loss, self.weights)
-        self.n += 1
-        with torch.no_grad():
-            torch._foreach_lerp_(self.m, grads, 1 - self.b1)
-            torch._foreach_mul_(self.v, self.b2)
-            torch._foreach_addcmul_(self.v, grads, grads, 1 - self.b2)
-            roots = torch._foreach_sqrt(self.v)
-            torch._foreach_add_(roots, 1e-8)
-            torch._foreach_mul_(moves := torch._foreach_div(self.m, roots),
-                                share * (1 - self.b2**self.n) ** 0.5 / (1 - self.b1**self.n))
-            torch._foreach_sub_(self.weights, [self.runs.rates * move for move in moves])
-            back = 1 / max(1.0, LOOKS_BACK * self.n)
-            torch._foreach_lerp_(list(self.average.parameters()), self.weights, back)
+    value = loss(*rows)
+    if torch.as_tensor(value).isfinite().all():
+        return value
+    alive = torch.stack([torch.as_tensor(loss(*row)).isfinite().all() for row in zip(*rows, strict=True)])     # (R,)
+    if not alive.any():
+        return value
+    for row in rows:
+        if row.requires_grad:
+            row.register_hook(lambda slope: slope + torch.where(alive, 0, torch.nan).view(-1, *[1] * (slope.dim() - 1)))
+    return loss(*(row[alive] for row in rows)) * alive.float().mean()
 
 
 def denoisers(runs: Runs, width: int, waves: int) -> Stacked:
@@ -90,21 +93,21 @@ def as_one(network: Stacked) -> Callable[..., Tensor]:
 
 def learn(objective: Objective, data: Callable[[torch.Generator], Tensor], runs: Runs, steps: int, *, width: int = 64,
           waves: int = 2) -> Iterator[Progress]:  # fmt: skip
-    """Train a denoiser for each run on an objective; yield a Progress after each step.
+    """Train a denoiser for each run on an objective, by `train`.
 
     Arguments: `data(generator)`, a batch of points (B, 2); `steps`; `width` of the networks, and `waves` of each
     coordinate that they see. `ema` of what is yielded is Stacked, to draw with by `drawn`.
     """
-    network, T = denoisers(runs, width, waves), len(objective.schedule)
-    mover = Mover(network, runs)
-    for step in range(steps):
-        x0 = runs.draw(data).flatten(0, 1)                                      # (R B, 2)
-        B = len(x0) // len(runs.seeds)
-        eps = runs.normal(B, 2).flatten(0, 1)                                   # (R B, 2)
-        t = runs.draw(lambda dice, B=B: torch.randint(T, (B,), generator=dice)).flatten()
-        loss = objective(as_one(network), x0, eps, t)
-        mover.step(loss, RATE(step, steps))
-        yield Progress(step + 1, steps, float(loss.detach()), mover.average)
+    def loss(network: Stacked, generator: torch.Generator) -> Tensor:
+        dice = runs.dice(generator)
+        x0 = dice.draw(data)                                                    # (R, B, 2)
+        t = dice.draw(lambda one: torch.randint(len(objective.schedule), x0.shape[1:2], generator=one))     # (R, B)
+        drawn = (x0, dice.normal(*x0.shape[1:]), t)
+        errors = objective.errors(as_one(network), *(one.flatten(0, 1) for one in drawn))               # (R B, 2)
+        return over_runs(torch.mean, errors.view_as(x0))
+
+    networks = denoisers(runs, width, waves)
+    return train(networks, loss, steps, optimizer=adamw_by_row(runs.rates), ema=horizon(LOOKS_BACK))
 
 
 @torch.no_grad()

@@ -44,8 +44,8 @@ def tile(points, size: int = 96, side: int = 5, role: str = "guess") -> Image.Im
 
 
 def label(found: Coverage) -> str:
-    """Heaps found, and the share near one, as it stands under a small picture."""
-    return f"{found.modes} · {100 * found.near:.0f} %"
+    """Heaps found, and the share near one, as it stands under a small picture; of a run that is lost, that it is."""
+    return "lost" if found.lost else f"{found.modes} · {100 * found.near:.0f} %"
 
 
 def of_one_size(figures: Sequence[Figure]) -> list[Image.Image]:

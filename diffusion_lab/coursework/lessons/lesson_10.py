@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...evaluation.coverage import coverage
-from ...gan import gan_losses, penalty, relativistic_losses
+from ...gan import gan_losses, relativistic_losses, steepness
 from ..checks.exercises import Code, Diagnoses, Slip
 from .claims import CLAIMS
 from .game import GAME
@@ -194,7 +194,8 @@ def _slope_values():
     dice = torch.Generator().manual_seed(4)
     x = torch.randn(1, 3, 2, generator=dice, dtype=torch.float64).requires_grad_()
     scores = (x**3).sum(dim=2, keepdim=True)                                      # its slope is 3 x^2
-    return {"R_1": 0.05 * penalty(scores, x).detach(), r"\gamma": 0.1, "N": 3, "g_*": list((3 * x**2).detach()[0])}
+    R1 = 0.05 * steepness(scores, x).mean().detach()
+    return {"R_1": R1, r"\gamma": 0.1, "N": 3, "g_*": list((3 * x**2).detach()[0])}
 
 
 def _divergence_values():
