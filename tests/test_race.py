@@ -41,6 +41,24 @@ def test_the_best_is_the_smallest_mean_within_the_budget(budget, fine, data):
     assert [(name, one.calls) for name, one in found] == [fine, data]
 
 
+def test_of_equal_ones_the_cheaper_is_best_and_then_the_one_named_first():
+    tied = race({"zeta": [dot(2, 0.3, 0.3), dot(4, 0.29999, 0.2)], "alpha": [dot(2, 0.3, 0.4)]})
+    assert [(name, one.calls) for name, one in (tied.best(4, FINE), tied.best(4, DATA))] == [("zeta", 2), ("zeta", 4)]
+    assert "With 4 calls the nearest are: to the fine solution zeta and alpha, 0.31; to the data zeta" in tied.sentence
+    html = tied._repr_html_()
+    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html)[1])
+    assert [(one["calls"], one["best"]) for one in data["budgets"]] == [(2, [[0, 0], [0, 0]]), (4, [[0, 0], [0, 1]])]
+    assert data["budgets"][1]["said"] == tied.sentence != data["budgets"][0]["said"]
+
+
+def test_bars_reach_from_the_smallest_run_to_the_largest(monkeypatch):
+    drawn, runs = [], {FINE: [0.1, 0.1, 0.4], DATA: [1, 1]}
+    monkeypatch.setattr("diffusion_lab.figures.race.Figure", lambda figure, *told, **how: drawn.append(figure))
+    race({"even": [dot(4, 1, 1)._replace(values=runs)]}).still()
+    _, _, (bars,) = drawn[0].axes[0].containers[0]
+    assert np.sort(bars.get_segments()[0][:, 1]) == pytest.approx([0.1, 0.4])
+
+
 def test_a_race_opens_with_a_dot_and_names_all_that_tie():
     shown = Race(DOTS | {"third": [dot(4, 0.2, 0.3)]}, EXACT, CLOUD, "Lines.", budget=("third", 4))
     assert shown.shown == (2, 0) and re.search(r'"shown": ?\[2, ?0\]', shown._repr_html_())
@@ -109,6 +127,14 @@ def test_a_race_by_mouse(engine, tmp_path):
         one.locator("[data-dot='0 1']").hover()
         until(lambda: "Shown: even, calls: 4, to the fine solution 0.21 (0.20 to 0.22)" in said.inner_text(), True)
         assert one.locator("svg").nth(1).locator("g polyline").count() == 3  # a path for each sample
+        path = one.locator("svg").nth(1).locator("g polyline").first.get_attribute("points")
+        x, y = map(float, path.split()[0].split(","))
+        assert x > 192 > y  # (0.4, 0.4) lies to the right of the middle, and above it
+        for mark in one.locator("[data-dot]").all():
+            low, place, high = mark.evaluate(
+                "(e) => [e.previousSibling.getAttribute('y1'), e.style.transform.match(/, (.*)px/)[1], "
+                "e.previousSibling.getAttribute('y2')].map(Number)")
+            assert low - 0.5 > place > high + 0.5  # from the smallest run below the mean to the largest above it
         names.filter(has_text=FINE).click()
         box = one.locator("svg").first.bounding_box()
         tab.mouse.move(box["x"] + 0.95 * box["width"], box["y"] + 0.5 * box["height"])

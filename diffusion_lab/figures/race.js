@@ -40,7 +40,7 @@
     const words = make("p", "margin:.2em 0;min-height:7em", side);
     words.setAttribute("role", "status");
     make("p", "margin:.3em 0;max-width:48em;font-size:16px", room, set.caption).className = "dl-says";
-    const calls = [...new Set(set.racers.flatMap((racer) => racer.dots.map((dot) => dot.calls)))].sort((a, b) => a - b);
+    const calls = set.budgets.map((one) => one.calls);
     const range = make("input", "flex:1 1 120px;min-width:0;max-width:300px;height:44px;accent-color:#0072B2", line);
     Object.assign(range, {type: "range", min: 0, max: calls.length - 1, step: 1, value: Math.max(0, calls.findLastIndex((c) => c <= set.budget))});
     const says = make("output", "font-weight:600;min-width:4em", line);
@@ -50,12 +50,12 @@
     const all = set.racers.flatMap((racer) => racer.dots.flatMap((dot) => dot.values.flat()));
     const low = Math.log(Math.min(...all) * 0.85), high = Math.log(Math.max(...all) * 1.15);
     const y = (v) => FOOT - (FOOT - TOP) * (Math.log(v) - low) / (high - low);
-    for (const v of [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2]) {
+    for (const v of set.ticks[1]) {
       if (Math.log(v) < low || Math.log(v) > high) continue;
       draw("line", {x1: LEFT, x2: RIGHT, y1: y(v), y2: y(v), stroke: "#dddddd"}, chart);
       draw("text", {x: LEFT - 8, y: y(v) + 6, "text-anchor": "end", fill: "#444"}, chart, v);
     }
-    for (const c of [1, 2, 4, 8, 16, 32]) if (c <= calls.at(-1)) draw("text", {x: x(c), y: FOOT + 24, "text-anchor": "middle", fill: "#444"}, chart, c);
+    for (const c of set.ticks[0]) if (c <= calls.at(-1)) draw("text", {x: x(c), y: FOOT + 24, "text-anchor": "middle", fill: "#444"}, chart, c);
     draw("text", {x: (LEFT + RIGHT) / 2, y: FOOT + 50, "text-anchor": "middle", fill: "#444"}, chart, "network calls");
     const upwards = draw("text", {transform: `translate(16,${(TOP + FOOT) / 2}) rotate(-90)`, "text-anchor": "middle", fill: "#444"}, chart);
     const past = draw("rect", {y: TOP, height: FOOT - TOP, fill: "#eeeeee"}, chart);
@@ -102,24 +102,9 @@
         for (const [key, value] of [["x1", x(dot.calls)], ["x2", x(dot.calls)], ["y1", y(least)], ["y2", y(most)]]) whisker.setAttribute(key, value);
       });
     }));
-    // The smallest mean among all dots within the budget; of equal ones the cheaper.
-    const best = (k) => {
-      let found = null, least = [Infinity, 0];
-      set.racers.forEach((racer, r) => racer.dots.forEach((dot, d) => {
-        const now = [dot.values[k][0], dot.calls];
-        if (dot.calls <= calls[range.value] && (now[0] < least[0] || (now[0] === least[0] && now[1] < least[1]))) [found, least] = [[r, d], now];
-      }));
-      return found;
-    };
-    // The names of all that are where a winner is.
-    const alike = ([r, d], k) => {
-      const {calls: cost, values} = set.racers[r].dots[d];
-      const names = set.racers.filter((racer) => racer.dots.some((dot) => dot.calls === cost && dot.values[k][0] === values[k][0])).map((racer) => racer.name);
-      return names.slice(0, -1).join(", ") + (names.length > 1 ? " and " : "") + names.at(-1);
-    };
     const of = ([r, d]) => [set.racers[r], set.racers[r].dots[d]];
     const show = () => {
-      const budget = calls[range.value], winners = set.distances.map((_, k) => best(k)), chosen = touched ?? winners[axis];
+      const {calls: budget, best: winners, said} = set.budgets[range.value], chosen = touched ?? winners[axis];
       const [racer, dot] = of(chosen), edge = x(budget) + 12;
       for (const [key, value] of [["x", edge], ["width", RIGHT + 14 - edge]]) past.setAttribute(key, Math.max(0, value));
       for (const end of ["x1", "x2"]) limit.setAttribute(end, edge);
@@ -143,8 +128,7 @@
       }
       says.textContent = budget === 1 ? "1 call" : `${budget} calls`;
       range.setAttribute("aria-valuetext", says.textContent);
-      words.textContent = `With ${says.textContent} the nearest are: ${winners.map((w, k) => `${set.distances[k]} ${alike(w, k)}, ${of(w)[1].values[k][0].toFixed(2)}`).join("; ")}. `
-        + `Shown: ${racer.name}, calls: ${dot.calls}, ${set.distances.map((distance, k) => `${distance} ${dot.values[k][0].toFixed(2)} (${dot.values[k][1].toFixed(2)} to ${dot.values[k][2].toFixed(2)})`).join(", ")}. Grey: the fine paths; rings: where they arrive.`;
+      words.textContent = `${said} Shown: ${racer.name}, calls: ${dot.calls}, ${set.distances.map((distance, k) => `${distance} ${dot.values[k][0].toFixed(2)} (${dot.values[k][1].toFixed(2)} to ${dot.values[k][2].toFixed(2)})`).join(", ")}. Grey: the fine paths; rings: where they arrive.`;
     };
     const where = (event) => {
       const box = chart.getBoundingClientRect();

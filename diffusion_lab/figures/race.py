@@ -20,6 +20,7 @@ SHAPES = "oX^Dsv"  # a mark for each racer, so that they are told apart without 
 REACH = 2.3  # half the width of the plane in which paths are drawn, those that shake too
 LEAST, HUGE = 1e-4, 1e30  # the smallest distance that is told apart, and what is too large to be drawn
 MOST = 10**6  # calls of the network
+TICKS = (1, 2, 4, 8, 16, 32), (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)  # across and up
 
 
 class Dot(NamedTuple):
@@ -37,7 +38,8 @@ class Race:
     Arguments: `dots`, for each racer (six at most) its Dots, calls rising, all with the same distances; `exact`, the
     path of the same samples in very many steps (steps, samples, 2); `cloud` (N, 2), the data; `budget`, the calls to
     begin with, or (name, calls) to begin with that dot in place of the best; `alt` and `caption` as for a Figure. The
-    best of a budget is the racer with the smallest mean over the runs; whiskers reach from the smallest run to the
+    best of a budget is the dot with the smallest mean over the runs, to four digits after the point; of equal ones the
+    cheaper, and of those the racer that is named first; whiskers reach from the smallest run to the
     largest. Needs no kernel; where scripts do not run, a picture of both distances and of one path stands there. Raises
     LabError where these do not fit together, for distances that are not above 0, and for nan and infinity anywhere.
     """
@@ -70,10 +72,17 @@ class Race:
         if distance not in self.distances:
             raise LabError(f"a distance was expected; {shortened(distance)} came; there are: "
                            f"{', '.join(self.distances)}")
-        means = [(float(np.mean(dot.values[distance])), dot.calls, name) for name, each in self.dots.items()
-                 for dot in each if dot.calls <= budget]
-        _, calls, name = min(means)
-        return name, next(dot for dot in self.dots[name] if dot.calls == calls)
+        return self._at(*self._place(budget, distance))
+
+    def _place(self, budget: int, distance: str) -> tuple[int, int]:
+        """Where the best dot stands: its racer's number, and its own among that racer's dots."""
+        *_, racer, k = min((_told(dot, distance)[0], dot.calls, racer, k) for racer, each in
+                           enumerate(self.dots.values()) for k, dot in enumerate(each) if dot.calls <= budget)
+        return racer, k
+
+    def _at(self, racer: int, k: int) -> tuple[str, Dot]:
+        name = [*self.dots][racer]
+        return name, self.dots[name][k]
 
     @property
     def _least(self) -> int:
@@ -82,17 +91,19 @@ class Race:
 
     @property
     def sentence(self) -> str:
-        """Who is best for the first budget, by each distance, in numbers; the page says so of every other one."""
-        calls = "1 call" if self.budget == 1 else f"{self.budget} calls"
-        best = (f"{distance} {self._alike(dot, distance)}, {np.mean(dot.values[distance]):.2f}"
-                for distance in self.distances for _, dot in [self.best(self.budget, distance)])
+        """Who is best for the first budget, by each distance, in numbers."""
+        return self._says(self.budget)
+
+    def _says(self, budget: int) -> str:
+        calls = "1 call" if budget == 1 else f"{budget} calls"
+        best = (f"{distance} {self._alike(dot, distance)}, {_told(dot, distance)[0]:.2f}"
+                for distance in self.distances for _, dot in [self.best(budget, distance)])
         return f"With {calls} the nearest are: {'; '.join(best)}."
 
     def _alike(self, best: Dot, distance: str) -> str:
         """The names of all racers that are where the best dot is."""
-        near = round(float(np.mean(best.values[distance])), 4)
         names = [name for name, each in self.dots.items() for dot in each if dot.calls == best.calls
-                 and round(float(np.mean(dot.values[distance])), 4) == near]
+                 and _told(dot, distance)[0] == _told(best, distance)[0]]
         return ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
 
     def still(self) -> Figure:
@@ -107,16 +118,14 @@ class Race:
             panel.axvline(self.budget, color="#222222", linestyle=":")
             panel.set(xscale="log", yscale="log", title=as_name(distance))
             panel.set_xlabel("network calls")
-            panel.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"], minor=False)
+            panel.set_xticks(TICKS[0], [f"{tick}" for tick in TICKS[0]], minor=False)
             low, high = panel.get_ylim()
-            ticks = [tick for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2) if low <= tick <= high]
+            ticks = [tick for tick in TICKS[1] if low <= tick <= high]
             panel.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
             panel.minorticks_off()
         panels[0].set_ylabel("distance")
         panels[0].legend(frameon=False, fontsize=12)
-        name, dot = self.best(self.budget, self.distances[0])
-        if self.shown:
-            name, dot = [*self.dots][self.shown[0]], [*self.dots.values()][self.shown[0]][self.shown[1]]
+        name, dot = self._at(*(self.shown or self._place(self.budget, self.distances[0])))
         plane = panels[-1]
         plane.plot(*self.cloud.T, ".", color="#bbbbbb", markersize=4)
         for path, colour, alpha in ((dot.path, PALETTE["guess"], 0.4), (self.exact, PALETTE["reference"], 1)):
@@ -136,15 +145,20 @@ class Race:
             return np.moveaxis(path, 1, 0).round(2).tolist()
 
         racers = [{"name": name, "colour": colour, "dots": [
-            {"calls": dot.calls, "path": rounded(dot.path),
-             "values": [[max(LEAST, round(float(f(dot.values[d])), 4)) for f in (np.mean, np.min, np.max)]
-                        for d in self.distances]}
+            {"calls": dot.calls, "path": rounded(dot.path), "values": [_told(dot, d) for d in self.distances]}
             for dot in each]} for (name, each), colour in zip(self.dots.items(), COLOURS, strict=False)]
-        data = as_json({"racers": racers, "distances": self.distances, "exact": rounded(self.exact), "reach": REACH,
-                        "cloud": self.cloud.round(2).tolist(), "budget": self.budget, "shown": self.shown,
-                        "colours": PALETTE, "caption": self.caption})  # fmt: skip
+        budgets = [{"calls": calls, "best": [self._place(calls, d) for d in self.distances], "said": self._says(calls)}
+                   for calls in sorted({dot.calls for each in self.dots.values() for dot in each})]
+        data = as_json({"racers": racers, "budgets": budgets, "ticks": TICKS, "distances": self.distances,
+                        "exact": rounded(self.exact), "reach": REACH, "cloud": self.cloud.round(2).tolist(),
+                        "budget": self.budget, "shown": self.shown, "colours": PALETTE, "caption": self.caption})
         return (f'<div class="dl-race">{self.still()._repr_html_()}<script type="application/json">{data}</script>'
                 f'</div>{"".join(parts())}')
+
+
+def _told(dot: Dot, distance: str) -> list[float]:
+    """The mean of a dot's runs, the smallest and the largest, as they are told apart."""
+    return [max(LEAST, round(float(f(dot.values[distance])), 4)) for f in (np.mean, np.min, np.max)]
 
 
 def _named(name) -> str:
@@ -177,4 +191,4 @@ def _finite(values: ArrayLike, *shape: int | None) -> np.ndarray:
 @cache
 def parts() -> tuple[str]:
     """The script of `Race`, as an element that `templates.renew` puts into a stored page."""
-    return (marked("script", "race.js", (Path(__file__).parent / "race.js").read_text(encoding="utf-8"), 1),)
+    return (marked("script", "race.js", (Path(__file__).parent / "race.js").read_text(encoding="utf-8"), 2),)
