@@ -14,7 +14,7 @@ PAGE = """<!doctype html><html><body><div id="beads"></div><script type="module"
 const state = %s;
 window.state = state;
 const model = {get: (name) => structuredClone(state[name]), set: (name, value) => (state[name] = value),
-               save_changes: () => {}};
+               save_changes: () => {}, on: (name, does) => (window.heard = {[name]: does})};
 %s
 window.end = render({model, el: document.getElementById("beads")});
 document.body.dataset.live = "yes";
@@ -81,6 +81,15 @@ def test_beads_by_mouse_never_pass_each_other(shown):
     assert times(shown) == [999, 500, 499, 249]
     assert shown.locator("text", has_text="even <b>").count() == 1 and shown.locator("svg b").count() == 0
     assert shown.errors == [] and shown.refused == []
+
+
+@pytest.mark.browser
+def test_beads_go_where_python_puts_them_and_marks_lie_at_their_timesteps(shown):
+    shown.evaluate("window.state.value = [900, 500, 300, 100], window.heard['change:value']()")
+    assert [bead.get_attribute("aria-valuenow") for bead in shown.locator("[role=slider]").all()] == [
+        "900", "500", "300", "100"]
+    marks = [float(mark.get_attribute("cx")) for mark in shown.locator("svg > circle").all()]
+    assert marks == pytest.approx([130 + 790 * (999 - t) / 999 for t in (*TIMES, 400, 300, 200, 100)], abs=1e-6)
 
 
 @pytest.mark.browser

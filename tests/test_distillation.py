@@ -126,7 +126,7 @@ def test_matching_stays_finite_where_the_teacher_leaves_a_picture_as_it_is():
 
 
 def test_a_teacher_is_asked_without_gradients_and_changes_no_x_t():
-    weight = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    weight = torch.full((3,), 0.5, dtype=torch.float64, requires_grad=True)
     x, steps = noise().requires_grad_(), jumps(cosine(), 2)[1]
     plain = target(lambda x_t, t: weight * x_t, x, steps)
     assert not plain.requires_grad

@@ -16,7 +16,7 @@ from diffusion_lab.coursework.lessons import board
 from diffusion_lab.coursework.lessons.board import BUDGET, ORDERS, RUNS
 from diffusion_lab.errors import LabError
 from diffusion_lab.evaluation import sliced_wasserstein
-from diffusion_lab.figures import PALETTE
+from diffusion_lab.figures import PALETTE, lines
 from diffusion_lab.recipes import samplers
 from diffusion_lab.schedules import ALIGNED, aligned, cosine, karras, scaled_linear, sigmas_of
 
@@ -188,13 +188,18 @@ def test_a_race_s_dots_have_the_record_s_numbers_and_a_path_without_corrections(
             assert np.transpose([*dot.values.values()]) == pytest.approx(np.array([run[dot.calls] for run in stored]))
 
 
-def test_what_is_counted_of_tiny_sd_is_what_the_record_says():
+def test_what_is_counted_of_tiny_sd_is_what_the_record_says(monkeypatch):
     def rows(far: float, read: float) -> list:
         return [[calls, [far / calls, far / calls + 0.02], [read, read + 0.1]] for calls in (1, 2, 3, 4, 6)]
 
     table = {"fine": [0.9, 0.7], "rows": {"DDIM": rows(4, 0.1), "2M": rows(2, 0.5), "2M AYS": rows(3, 0.2),
                                           "UniPC": rows(1, 0.4)}}  # fmt: skip
+    plots = []
+    monkeypatch.setattr(board, "lines", lambda panels, *told, **how: plots.append(panels[""]) or lines(
+        panels, *told, **how))
     made = board.counted(table)
+    means = {line.name: line.y for line in plots[0] if line.name}
+    assert means["2M"] == pytest.approx([2 / calls + 0.01 for calls in (1, 2, 3, 4, 6)])
     assert "2 calls: DDIM 2.01, 2M 1.01, 2M AYS 1.51; 4 calls: DDIM 1.01, 2M 0.51, 2M AYS 0.76" in made.alt
     assert "in 2 of 2 groups: 0.51 and 0.76." in made.caption
     assert "in 55 % of 2M's pictures of two, and in 80 % of fifty" in made.caption
