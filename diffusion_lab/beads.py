@@ -63,11 +63,18 @@ def _falling(schedule: Schedule, times: Sequence[int]) -> list[int]:
     return [t for t, _, _ in schedule.times(times)]
 
 
+def fading(wide: int, high: int, dot: int) -> Image.Image:
+    """The noise band itself: squares of `dot` pixels, less and less static from left to right."""
+    columns = wide // dot
+    static = np.random.default_rng(0).random((columns, high // dot)).T              # (rows, columns)
+    greys = (235 - 180 * static * (1 - np.arange(columns) / columns)).round()
+    return Image.fromarray(greys.astype(np.uint8)).resize((wide, high), Image.Resampling.NEAREST)
+
+
 def belt(times: Sequence[int], last: int) -> Image.Image:
     """The band from static (left) to picture, with a bead for each of the timesteps: 960 x 96 pixels."""
-    image, static = Image.new("RGB", (960, 96), "white"), np.random.default_rng(0).random((4, 110))
-    greys = 235 - 180 * static * np.linspace(1, 0, 110)                            # less and less static
-    image.paste(Image.fromarray(greys.astype(np.uint8)).resize((880, 32), Image.Resampling.NEAREST), (40, 44))
+    image = Image.new("RGB", (960, 96), "white")
+    image.paste(fading(880, 32, 8), (40, 44))
     draw = ImageDraw.Draw(image)
     for t in times:
         x = 40 + 880 * (last - t) / max(last, 1)

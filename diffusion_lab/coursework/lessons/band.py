@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ...beads import fading
 from ...figures import PALETTE, WORDS, as_image, as_name, axes, write
 
 LEFT, RIGHT = 40, 920  # where the band begins and ends, in pixels of 960
@@ -22,12 +23,7 @@ def boarding(picture, noised, drawn, strength: float, size: int = 256) -> Image.
         sheet.paste(as_image(image).resize((size, size), Image.Resampling.NEAREST), (x, 0))
         write(sheet, words, x + size / 2, size + 2, size=22)
     top, here = size + 68, round(RIGHT - (RIGHT - LEFT) * strength)
-    dice = np.random.default_rng(0)
-    for x in range(LEFT, RIGHT, 4):  # less and less static from left to right
-        share = (RIGHT - x) / (RIGHT - LEFT)
-        for y in range(top, top + 28, 4):
-            grey = round(235 - share * 180 * dice.random())
-            sheet.paste((grey, grey, grey), (x, y, x + 4, y + 4))
+    sheet.paste(fading(RIGHT - LEFT, 28, 4), (LEFT, top))
     draw = ImageDraw.Draw(sheet)
     draw.rectangle([here, top + 11, RIGHT, top + 16], fill=PALETTE["signal"])
     draw.line([here, top - 32, here, top + 34], fill="#222222", width=5)
