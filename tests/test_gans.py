@@ -80,7 +80,7 @@ def test_a_duel_lowers_both_losses_and_its_penalties(r1, r2):
 
 @pytest.mark.parametrize("mine, losses", [
     ("critics", lambda real, fake: (gan_losses(real, fake)[0], 0 * fake.sum())),
-    ("forgers", lambda real, fake: (0 * fake.sum(), gan_losses(real, fake)[1])),
+    ("forgers", lambda real, fake: (0 * fake.sum(), relativistic_losses(real, fake)[1])),
 ])  # fmt: skip
 def test_each_player_moves_by_its_own_loss(mine, losses):
     *_, last = duel(Game(losses), points, Runs((0, 1), (0.01, 0.01)), 2, width=8, waves=1)

@@ -13,13 +13,15 @@ from ..checks.exercises import Code, Slip
 
 
 def _scores() -> list[tuple]:
-    """Scores, some beyond 3; in the last case of several runs, (R, B, 1), and fewer of fakes than of real points."""
+    """Scores, some beyond 3; in the second case of several runs, (R, B, 1), and fewer of fakes than of real points; in
+    the last of a critic that is sure, and twice wrong."""
     def scores(first: int, shape: tuple[int, ...], shift: float) -> Tensor:
         drawn = noise((1,), range(first, first + math.prod(shape)))                # (R B, 1)
         return (3 * drawn + shift).reshape(shape).requires_grad_()
 
     return [(scores(1, (5, 1), 0.7), scores(10, (5, 1), -0.6)),
-            (scores(30, (3, 4, 1), 0.7), scores(50, (3, 1, 1), -0.6))]  # fmt: skip
+            (scores(30, (3, 4, 1), 0.7), scores(50, (3, 1, 1), -0.6)),
+            tuple(torch.tensor(sure)[:, None].requires_grad_() for sure in ((38.0, -40.0, 2.0), (-37.0, 41.0, -1.0)))]
 
 
 def _game(judge, forger):
@@ -33,6 +35,11 @@ def _judges(real, fake):
 
 def _forges(real, fake):
     return gan_losses(real, fake)[1]
+
+
+def _by_logaddexp(real, fake):
+    zero = torch.zeros(())
+    return torch.logaddexp(zero, -real).mean() + torch.logaddexp(zero, fake).mean(), -F.logsigmoid(fake).mean()
 
 
 def _by_probability(real, fake):
@@ -49,7 +56,7 @@ GAME = Code(
     call="gan_losses(real, fake)",
     reference=gan_losses,
     source=(gan_losses,),
-    also_right=(_by_probability, _by_cross_entropy),
+    also_right=(_by_logaddexp, _by_cross_entropy),
     cases=_scores,
     right="The forger's loss is steep where it is caught: that is the game of 2014 as it is really played.",
     hints=(
@@ -117,6 +124,8 @@ GAME = Code(
              _game(lambda r, f: _judges(r, f) / 2, _forges)),
         Slip("no softplus", "The bare scores are averaged: that is the game of the Wasserstein GAN (2017), another. "
              "Here each score goes through softplus.", lambda r, f: (f.mean() - r.mean(), -f.mean())),
+        Slip("logarithms of probabilities", "The right game, but no number once the critic is sure: a probability is "
+             "rounded to 1, and log(1 - 1) is infinite. softplus is the same, and safe.", _by_probability),
         Slip("probabilities without a logarithm", "The scores became probabilities, and their logarithm was forgotten: "
              "softplus does both at once.",
              lambda r, f: (torch.sigmoid(-r).mean() + torch.sigmoid(f).mean(), torch.sigmoid(-f).mean())),
