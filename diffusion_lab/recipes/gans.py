@@ -31,8 +31,8 @@ RATES, WIDTHS, SEEDS = (0.001, 0.003, 0.01), (32, 64, 128), (0, 1, 2)
 BATCH, SECONDS, CALLS, POINTS, KEPT, REACH = 128, 15, 50, 2500, 400, 1.5
 SIDES = {**GAMES, "diffusion": Objective(cosine(), "v"), "flow matching": Objective(straight(), "u")}
 MILLISECONDS = {
-    "GAN, 2014": (3.4, 7.6, 20.8), "with R1": (6.5, 15.0, 38.4), "R3GAN": (8.9, 19.9, 51.0),
-    "diffusion": (1.6, 2.8, 6.0), "flow matching": (1.5, 2.5, 5.7),
+    "GAN, 2014": (2.9, 5.9, 16.5), "with R1": (5.8, 12.5, 29.8), "R3GAN": (5.6, 11.5, 29.2),
+    "diffusion": (1.6, 2.3, 5.7), "flow matching": (1.5, 2.3, 5.5),
 }  # fmt: skip
 STORED = WEIGHTS / "gans" / "runs.safetensors"
 
