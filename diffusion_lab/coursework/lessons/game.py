@@ -125,7 +125,8 @@ GAME = Code(
         Slip("no softplus", "The bare scores are averaged: that is the game of the Wasserstein GAN (2017), another. "
              "Here each score goes through softplus.", lambda r, f: (f.mean() - r.mean(), -f.mean())),
         Slip("logarithms of probabilities", "The right game, but no number once the critic is sure: a probability is "
-             "rounded to 1, and log(1 - 1) is infinite. softplus is the same, and safe.", _by_probability),
+             "rounded to 1, and log(1 - 1) is infinite. softplus is the same, and safe. Below, up to scores of 6, "
+             "nothing of it is seen.", _by_probability),
         Slip("probabilities without a logarithm", "The scores became probabilities, and their logarithm was forgotten: "
              "softplus does both at once.",
              lambda r, f: (torch.sigmoid(-r).mean() + torch.sigmoid(f).mean(), torch.sigmoid(-f).mean())),
