@@ -176,7 +176,21 @@ GL += "critic = torch.log(1 + (-real).exp()).mean() + torch.log(1 + fake.exp()).
     ("12.target", T.replace("(1 - alpha_bar_e) / (1 - alpha_bar)", "alpha_bar_e / alpha_bar")
      + "return (x_e - r * x_t) / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "r of the pictures", "look at r"),
     ("12.target", T.replace(") / (", ") // (") + "return (x_e - r * x_t) / (alpha_bar_e**0.5 - r * alpha_bar**0.5)",
-     "a division of whole numbers", "keeps it"),
+     "rounded", "all of it is needed"),
+    *(("12.target", T + f"return (x_e - r * x_t) / ({below})", slip, words) for below, slip, words in (
+        ("alpha_bar_e**0.5 - r * alpha_bar_e**0.5", "one name for another", "into `r * alpha_bar_e ** 0.5`"),
+        ("alpha_bar_e**0.5 - r * alpha_bar*0.5", "a half for a root", "`r * alpha_bar * 0.5` is a half"),
+        ("alpha_bar_e*0.5 - r * alpha_bar*0.5", "a half for a root", "`alpha_bar_e * 0.5` is a half"))),
+    ("12.target", T.replace("**0.5", "*0.5") + "return (x_e - r * x_t) / (alpha_bar_e*0.5 - r * alpha_bar*0.5)",
+     "a half for a root", "is a half"),
+    ("12.reflow", PA + "for step in denoise(predict, schedule, eps, timesteps):\n        return step.x0, eps",
+     "return inside the loop", "`return (step.x0, eps)` stands inside the loop"),
+    ("12.reflow", PA + "*_, last = denoise(predict, schedule, eps, timesteps[:1])\n    return last.x0, eps",
+     "the first guess, not the end", "Walk all of `timesteps`"),
+    ("12.flow", FL + "x0 *= (1 - s)\n    return ((network(x0 + s * eps, s) - (eps - x0))**2).mean()",
+     "a name is used twice", "`x0 *= 1 - s`"),
+    ("12.flow", FL + "x = (1 - s) * x0 + s * eps\n    return (network(x, s)**2 - (eps - x0)**2).mean()",
+     "a difference of squares", "squared first"),
     ("12.target", T + "return x_e - r * x_t / (alpha_bar_e**0.5 - r * alpha_bar**0.5)", "brackets are missing",
      "all that is divided"),
     ("12.target", T + "return (x_e - r * x_t) / alpha_bar_e**0.5 - r * alpha_bar**0.5", "brackets are missing",
@@ -548,6 +562,8 @@ def test_what_returns_nothing_and_what_is_cut_off_is_told_as_such(name, code, sl
 @pytest.mark.parametrize(("name", "code", "words"), [
     ("08.loop", L + EACH + "x = ddim_step(x, predict(x).eps, a, b)\n    return x",
      "`predict(x)`: it is called as `predict(x, t)`"),
+    ("12.reflow", PA + "from diffusion_lab import Trajectory\n    path = list( denoise(predict, schedule, eps, "
+     "timesteps))\n    return Trajectory(path, None)[-1].x0, eps", "pictures, decode)`; compare"),
     ("08.loop", L + "for t, a, b in schedule.times():\n        x = x + t\n    return x", "`schedule.times(timesteps)`"),
     ("02.posterior", P + "w = torch.softmax([1.0, 2.0])\n    return w[0] * a + w[1] * b",
      "`[1.0, 2.0]` is a list, and torch's functions take a tensor"),

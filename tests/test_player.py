@@ -190,6 +190,20 @@ def test_the_strip_teaches_alone():
         assert fact in bare
 
 
+def test_a_guess_of_points_in_one_place_is_not_told_as_the_ring():
+    """The same form a tenth as large, half as large and as large: a correlation alone would call all three the ring."""
+    ring, path = noise((2,), list(range(50))), []
+    for size, alpha_bar in ((0.1, 1e-4), (0.5, 0.36), (1, 0.64), (1, 1.0)):
+        x0, eps = size * ring + 2, noise((2,), list(range(50, 100)))
+        path.append(Step(alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps, eps, alpha_bar, 5))
+    path = Trajectory(path, Recipe(title="DDIM", n=1))
+    html = Player(path).html
+    told = dict(re.findall(r'alt="(\d+) % data: the guess, ([\w ,]+)', html))
+    assert told == {"0": "all in one place, unlike the result", "36": "more crowded than the result",
+                    "64": "the result", "100": "the result"}
+    assert re.search(r"DDIM, 1 step\b", html)
+
+
 def test_a_broken_path_is_hatched_in_the_strip_and_marked_in_the_frames():
     data = data_of(Player(made.broken()))["paths"][0]
     levels = unpacked(data["frames"]["x0"])

@@ -112,13 +112,24 @@ def _grain(alpha_bar: float, points: bool) -> str:
 
 
 def _likeness(guess, final, index: int, points: bool) -> str:
-    a, b = (paths.own(x, index, points).detach().float().cpu().numpy().ravel() for x in (guess, final))
+    a, b = (paths.own(x, index, points).detach().float().cpu().numpy() for x in (guess, final))
     if not np.isfinite(a).all() or not np.isfinite(b).all():
         return "which is broken"
-    a, b = a - a.mean(), b - b.mean()
+    middle = 0 if points else None                                # of all points, or of all that is in one picture
+    a, b = (x - x.mean(axis=middle) for x in (a, b))
+    if points and (small := _size_beside(a, b)):
+        return small
+    a, b = a.ravel(), b.ravel()
     alike = float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))
     limits = ((0.3, "not yet like the result"), (0.75, "a blurred idea of the result"), (0.97, "close to the result"))
     return next((text for limit, text in limits if alike < limit), "the result")
+
+
+def _size_beside(a: np.ndarray, b: np.ndarray) -> str:
+    """How much smaller a cloud (N, D) around 0 is than another, in words; "" where it is about as large."""
+    limits = ((0.2, "all in one place, unlike the result"), (0.7, "more crowded than the result"))
+    size = float(np.linalg.norm(a) / max(np.linalg.norm(b), 1e-12))
+    return next((text for limit, text in limits if size < limit), "")
 
 
 def colours(pixels: np.ndarray) -> str:

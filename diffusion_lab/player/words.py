@@ -76,7 +76,7 @@ def _told(trajectory: Trajectory, index: int) -> dict[str, str]:
         "prompt": f"“{prompt}”" if prompt else "no prompt", "model": recipe.model,
         "seed": "" if seed is None else f"seed {seed}",
         "sampler": recipe.title or recipe.sampler,
-        "n": f"{recipe.n} steps" if recipe.n else "",
+        "n": f"{recipe.n} step{'s' * (recipe.n != 1)}" if recipe.n else "",
         "guidance": "" if scale is None else f"guidance {scale:g}{_within(recipe.guidance_interval)}",
         "negative": f"without “{recipe.negative_prompt}”" if recipe.negative_prompt else "",
     }  # fmt: skip

@@ -211,7 +211,8 @@ def _form(name: str, function: Any) -> str:
     """How a function is called: "predict(x, t)"."""
     with contextlib.suppress(TypeError, ValueError):
         taken = inspect.signature(function).parameters.values()
-        return f"{name}({', '.join(str(one.replace(annotation=one.empty)) for one in taken)})"
+        plain = (one.replace(annotation=one.empty) for one in taken)
+        return f"{name}({', '.join(one.name if '<' in str(one) else str(one) for one in plain)})"
     first = (inspect.getdoc(function) or "").strip().partition("\n")[0]
     found = re.match(r"\w+(\(.*?\))", first)
     return name + found[1] if found else ""

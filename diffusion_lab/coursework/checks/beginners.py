@@ -16,8 +16,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .expressions import EXPRESSIONS, factors_exchanged
-from .forgotten import forgotten, never_used, rounded, too_much, used_twice
+from .expressions import EXPRESSIONS
+from .forgotten import factors_exchanged, forgotten, never_used, rounded, too_much, used_twice
 from .names import arguments, arguments_moved, imports, is_stored, looked_up, names, one_for_another, ones_own
 from .statements import assignments, attached, counts, early, loops, overwritten, placed, results, returns
 from .tables import kept
@@ -177,7 +177,7 @@ def _repairs(source: str, tree: ast.FunctionDef, known: dict, table: Mapping[str
                 yield Attempt(name, says, ast.parse(re.sub(pattern, better, source)).body[0])
     for name, says, site in EXPRESSIONS:
         for mended, before in exchanged(tree, site):
-            yield Attempt(name, says.format(code=said(before)), mended)
+            yield Attempt(name, says.format(code=before), mended)
     for repair in (looked_up, arguments_moved, results, returns, attached, loops, assignments, factors_exchanged,
                    forgotten, used_twice):
         yield from repair(tree)

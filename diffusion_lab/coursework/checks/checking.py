@@ -138,8 +138,8 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
     if slips[slip] <= NEAR:
         return Verdict(Box("wrong", f"Not right: {slip.name}", (slip.says, YOURS)), answer, slip.name)
     share = max(distance(g, t) for g, t in zip(got, true, strict=True))
-    off = "it gives values that are not numbers (NaN or infinite), as 0 / 0 and the root of a negative number do" if (
-        share == float("inf")) else (
+    off = "it gives values that are not numbers (NaN or infinite), as 0 / 0 does, a root of a negative number, and a " \
+          "division by two terms that cancel" if share == float("inf") else (
         "its values are without bounds: what it divides by is all but 0, so do two terms cancel there?") if (
         share > 1e6) else (
         f"it is off by {_share(share)} the right answer's size where it is furthest off")

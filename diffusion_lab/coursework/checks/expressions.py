@@ -1,10 +1,6 @@
 """Slips within one expression: a function a slip, from a node of a syntax tree to the better one, or None."""
 
 import ast
-import itertools
-from collections.abc import Iterator
-
-from .trees import Attempt, replaced, said
 
 
 def _is(node: ast.AST, kind: type) -> bool:
@@ -20,7 +16,8 @@ def _half_power(node):
     return root and ast.BinOp(factor.left, factor.op, root) if factor else root
 
 
-def _root_call(node):
+def root_call(node):
+    """sqrt(a) as a**0.5."""
     if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
         if (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) == "sqrt":
             return ast.BinOp(node.args[0], ast.Pow(), ast.Constant(0.5))
@@ -135,7 +132,7 @@ def _turned(node):
 
 def _root_of_sum(node):
     """(a * x + b * y)**0.5 as a**0.5 * x + b**0.5 * y."""
-    root = node if _power(0.5, 1)(node) else _root_call(node)
+    root = node if _power(0.5, 1)(node) else root_call(node)
     inside = root.left if root else None
     if _is(inside, ast.Add) and _is(inside.left, ast.Mult) and _is(inside.right, ast.Mult):
         one, other = (ast.BinOp(ast.BinOp(term.left, ast.Pow(), ast.Constant(0.5)), ast.Mult(), term.right)
@@ -153,6 +150,15 @@ def _one_factor(node):
             if _is(factor, ast.Pow) else ast.BinOp(ast.Constant(1), ast.Sub(), factor))
     return ast.BinOp(ast.BinOp(factor, ast.Mult(), node.right.left), ast.Add(),
                      ast.BinOp(rest, ast.Mult(), node.right.right))
+
+
+def _half(node):
+    """a * 0.5 as a**0.5, also behind a factor: a * b * 0.5 as a * b**0.5."""
+    if not _is(node, ast.Mult) or getattr(node.right, "value", None) != 0.5:
+        return None
+    of = node.left.right if _is(node.left, ast.Mult) else node.left
+    root = ast.BinOp(of, ast.Pow(), node.right)
+    return root if of is node.left else ast.BinOp(node.left.left, ast.Mult(), root)
 
 
 def _divided(node):
@@ -248,7 +254,7 @@ BRACKET = ("{code} is read in another order than you mean: `**` first, then `*` 
 EXPRESSIONS = (
     ("a power of one, divided by two", "{code} is first a power and then a half. The root is `a**0.5`.", _half_power),
     ("a root that does not take this", "{code}: that root takes only tensors, or only numbers, and the other kind "
-     "comes. `a**0.5` is the root of both.", _root_call),
+     "comes. `a**0.5` is the root of both.", root_call),
     ("brackets are missing", BRACKET + "all that is divided.", _numerator),
     ("brackets are missing", BRACKET + "all that you divide by.", _denominator),
     ("brackets are missing", BRACKET + "the sum.", _factor),
@@ -268,6 +274,7 @@ EXPRESSIONS = (
     ("the other order", "{code}: this turns the order, and it was right before.", _as_it_was),
     *(("two arguments changed places", "{code}: two of the things that it is given have changed places.",
        _swapped(*pair)) for pair in ((0, 1), (1, 2), (2, 3), (0, 2))),
+    ("a half for a root", "{code} is a half. A root is written `**0.5`, with two stars.", _half),
     ("a square for a root", "{code} is a square. A root is written `**0.5`.", _power(2, 0.5)),
     ("a root for a square", "{code} is a root. A square is written `**2`.", _power(0.5, 2)),
     ("added up before it is squared", "{code}: each difference is squared first, then all squares are added up.",
@@ -288,13 +295,3 @@ EXPRESSIONS = (
     ("a difference the wrong way round", "{code}: which of the two is taken from which?", _turned),
     ("a wrong sign", "{code}: a sign in it is turned.", _other_sign),
 )
-
-
-def factors_exchanged(tree: ast.FunctionDef) -> Iterator[Attempt]:
-    """Two roots or powers of a function, each in the other's place."""
-    found = [(k, node) for k, node in enumerate(ast.walk(tree)) if _is(node, ast.Pow) or _root_call(node)]
-    for (i, one), (j, other) in itertools.combinations(found, 2):
-        inside = any(node is other for node in ast.walk(one))
-        if not inside and ast.dump(one) != ast.dump(other):
-            yield Attempt("two factors changed places", f"{said(one)} and {said(other)} have changed places: ask of "
-                          "each what it should make weaker, or stronger.", replaced(tree, {i: other, j: one}))

@@ -1,10 +1,12 @@
-"""Slips of what is forgotten or too much: a root, a part, a factor, a one, and the old value of a name used twice."""
+"""Slips of what is forgotten, too much or elsewhere: a root, a part, a factor, a one, the old value of a name."""
 
 import ast
 import copy
+import itertools
 from collections.abc import Iterator
 
-from .trees import Attempt, exchanged, replaced, said
+from .expressions import root_call
+from .trees import Attempt, exchanged, pointed, replaced, said
 
 PRODUCT = ast.Mult | ast.Div
 
@@ -49,20 +51,32 @@ def _unrounded(node):
 def rounded(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """What drops all that stands behind the point."""
     for mended, before in exchanged(tree, _unrounded):
-        yield Attempt("rounded", f"{said(before)} drops what stands behind the point: all of it is needed.", mended)
+        yield Attempt("rounded", f"{before} drops what stands behind the point: all of it is needed.", mended)
 
 
 def forgotten(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """A root that one factor lacks, and a count that is one off."""
     for site in (_rooted("left", ast.Mult), _rooted("right", ast.Mult), _rooted("right", ast.Div)):
         for mended, before in exchanged(tree, site):
-            yield Attempt("a root is forgotten", f"{said(before)}: pictures and noise are scaled by roots of shares. "
+            yield Attempt("a root is forgotten", f"{before}: pictures and noise are scaled by roots of shares. "
                           "Does one of the two still lack its own?", mended)
     for mended, before in exchanged(tree, _behind_the_last):
-        yield Attempt("one too many or too few", f"{said(before)} stands behind the last one: the first has number 0, "
+        yield Attempt("one too many or too few", f"{before} stands behind the last one: the first has number 0, "
                       "so the last has one less than their count.", mended)
     for mended, before in exchanged(tree, _one_off):
-        yield Attempt("one too many or too few", f"{said(before)}: is it that one, or the one beside it?", mended)
+        yield Attempt("one too many or too few", f"{before}: is it that one, or the one beside it?", mended)
+
+
+def factors_exchanged(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """Two roots or powers of a function, each in the other's place."""
+    found = [(k, node) for k, node in enumerate(ast.walk(tree))
+             if isinstance(getattr(node, "op", None), ast.Pow) or root_call(node)]
+    for (i, one), (j, other) in itertools.combinations(found, 2):
+        inside = any(node is other for node in ast.walk(one))
+        if not inside and ast.dump(one) != ast.dump(other):
+            yield Attempt("two factors changed places", f"{pointed(tree, one)} and {pointed(tree, other)} have changed "
+                          "places: ask of each what it should make weaker, or stronger.",
+                          replaced(tree, {i: other, j: one}))
 
 
 def too_much(tree: ast.FunctionDef) -> Iterator[Attempt]:
@@ -73,8 +87,8 @@ def too_much(tree: ast.FunctionDef) -> Iterator[Attempt]:
         inner = node.left if isinstance(node.left, ast.BinOp) and isinstance(node.left.op, PRODUCT) else None
         kept = [node.left, *([inner.left] if inner and isinstance(node.op, PRODUCT) else [])]
         for part in kept if isinstance(node.op, ast.Div | ast.Sub) else [*kept, node.right]:
-            yield Attempt("something is too much", f"{said(node)} is right without a part of it: which one does the "
-                          "formula not have?", replaced(tree, {k: part}))
+            yield Attempt("something is too much", f"{pointed(tree, node)} is right without a part of it: which "
+                          "one does the formula not have?", replaced(tree, {k: part}))
 
 
 def _plainly(tree: ast.FunctionDef) -> ast.FunctionDef:
@@ -92,6 +106,7 @@ def _plainly(tree: ast.FunctionDef) -> ast.FunctionDef:
 
 def used_twice(tree: ast.FunctionDef) -> Iterator[Attempt]:
     """A name that gets a new value while its old one is still needed further down."""
+    written = tree.body
     for k, line in enumerate((tree := _plainly(tree)).body):
         target = line.targets[0] if isinstance(line, ast.Assign) else None
         if not isinstance(target, ast.Name):
@@ -101,7 +116,7 @@ def used_twice(tree: ast.FunctionDef) -> Iterator[Attempt]:
         for places in dict.fromkeys([*((n,) for n in later), tuple(later)]):
             mended = replaced(tree, {n: ast.Name("_old", ast.Load()) for n in places})
             mended.body.insert(k, ast.Assign([ast.Name("_old", ast.Store())], ast.Name(target.id, ast.Load())))
-            yield Attempt("a name is used twice", f"`{target.id}` has a new value since {said(line)}, and a line "
+            yield Attempt("a name is used twice", f"`{target.id}` has a new value since {said(written[k])}, and a line "
                           "further down still needs the old one: give the new value another name.", mended)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy
 import torch
 
-from .trees import Attempt, exchanged, replaced, said
+from .trees import Attempt, alone, exchanged, replaced, said
 
 
 def _renamed(tree: ast.FunctionDef, old: str, new: str) -> ast.FunctionDef:
@@ -124,11 +124,11 @@ def one_for_another(tree: ast.FunctionDef) -> Iterator[Attempt]:
         called = isinstance(node, ast.Name) and getattr(around[id(node)], "func", None) is node
         if not isinstance(node, ast.Name) or node.id not in own or is_stored(node) or called:
             continue
+        piece = said(alone(tree, around[id(node)]))
         for name in own:
             if name != node.id:
-                yield Attempt("one name for another", f"`{node.id}` is not what belongs into "
-                              f"{said(around[id(node)])}: look at what each letter stands for.",
-                              replaced(tree, {k: ast.Name(name, ast.Load())}))
+                yield Attempt("one name for another", f"`{node.id}` is not what belongs into {piece}: look at "
+                              "what each letter stands for.", replaced(tree, {k: ast.Name(name, ast.Load())}))
 
 
 def _square(node):
@@ -168,7 +168,7 @@ def looked_up(tree: ast.FunctionDef) -> Iterator[Attempt]:
         ("a method that is not called", "this is a method; its brackets `()` make it work.", _uncalled),
     ):
         for mended, before in exchanged(tree, site):
-            yield Attempt(name, f"{said(before)}: {says}", mended)
+            yield Attempt(name, f"{before}: {says}", mended)
 
 
 def _made(tree: ast.FunctionDef) -> list[str]:

@@ -136,8 +136,8 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
             yield from _own(child)
 
 
-def loops(tree: ast.FunctionDef) -> Iterator[Attempt]:
-    """A return inside the loop; a loop over what holds only the timesteps, or over places."""
+def inside(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A return at the end of a loop's body, moved below the loop."""
     mended = copy.deepcopy(tree)
     for body in list(_bodies(mended)):
         for k, loop in enumerate(body):
@@ -147,6 +147,11 @@ def loops(tree: ast.FunctionDef) -> Iterator[Attempt]:
                 yield Attempt("return inside the loop", f"{said(body[k + 1])} stands inside the loop and ends it in "
                               "its first round: move it to the left, below the loop.", mended)
                 return
+
+
+def loops(tree: ast.FunctionDef) -> Iterator[Attempt]:
+    """A return inside the loop; a loop over what holds only the timesteps, or over places."""
+    yield from inside(tree)
     for k, node in enumerate(ast.walk(tree)):
         if found := _counted(node):
             mended = replaced(tree, {k: ast.Name(found, ast.Load())})
@@ -198,7 +203,9 @@ def assignments(tree: ast.FunctionDef) -> Iterator[Attempt]:
 
 
 def unkept(tree: ast.FunctionDef) -> Iterator[Attempt]:
-    """What is computed and dropped, and what is given and dropped: no numbers tell these from other slips."""
+    """What is computed and dropped, what is given and dropped, and a loop left early: no numbers tell these from other
+    slips."""
+    yield from inside(tree)
     yield from assignments(tree)
     yield from overwritten(tree)
     yield from used_twice(tree)

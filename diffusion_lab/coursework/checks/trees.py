@@ -3,6 +3,7 @@
 import ast
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,32 +22,47 @@ def said(node: ast.AST) -> str:
     return f"`{said if len(said) <= 60 else said[:57] + '...'}`"
 
 
-def exchanged(tree: ast.FunctionDef, site: Callable) -> Iterator[tuple[ast.FunctionDef, ast.AST]]:
+def alone(tree: ast.AST, node: ast.AST) -> ast.AST:
+    """The smallest piece around a node of a tree that is written there once: the node itself, where it is."""
+    parts = [part for part in ast.walk(tree) if isinstance(part, ast.expr | ast.stmt)]
+    times = Counter(map(ast.unparse, parts))
+    around = {id(child): part for part in parts for child in ast.iter_child_nodes(part)}
+    while times[ast.unparse(node)] > 1 and id(node) in around:
+        node = around[id(node)]
+    return node
+
+
+def pointed(tree: ast.AST, node: ast.AST) -> str:
+    """The code of a node; where the tree holds it twice, in the smallest piece that it holds once."""
+    whole = alone(tree, node)
+    return said(node) if whole is node else f"{said(node)} in {said(whole)}"
+
+
+def exchanged(tree: ast.FunctionDef, site: Callable) -> Iterator[tuple[ast.FunctionDef, str]]:
     """The tree with all the places exchanged for which `site` has a better expression, then those that differ in
-    nothing but names (a line for a, a line for b), then each alone; and the first of them as it was."""
+    nothing but names (a line for a, a line for b), then each alone; and the first of them as it was, quoted."""
     def better(chosen: Sequence[int]) -> tuple[ast.FunctionDef, list[ast.AST]]:
         found: list[ast.AST] = []
 
         class Exchange(ast.NodeTransformer):
             def visit(self, node):
-                was = copy.deepcopy(node)
-                node = self.generic_visit(node)
-                new = site(node)
+                new = site(node := self.generic_visit(node))
                 if new is None:
                     return node
-                found.append(was)
+                found.append(node)
                 return new if len(found) - 1 in chosen else node
 
         return Exchange().visit(copy.deepcopy(tree)), found
 
-    _, found = better(())
+    whole, found = better(())
     alike: dict[str, list[int]] = {}
     for k, was in enumerate(found):
         alike.setdefault(re.sub(r"id='\w+'", "", ast.dump(was)), []).append(k)
     groups = [range(len(found)), *alike.values(), *((k,) for k in range(len(found)))]
     for chosen in dict.fromkeys(map(tuple, groups)):
         if chosen:
-            yield better(chosen)[0], found[chosen[0]]
+            was = found[chosen[0]]
+            yield better(chosen)[0], said(was) if len(chosen) > 1 else pointed(whole, was)
 
 
 def replaced(tree: ast.FunctionDef, new: Mapping[int, ast.AST]) -> ast.FunctionDef:

@@ -53,7 +53,7 @@ def _guesses(strength: float) -> Callable:
 def _batches() -> list[tuple]:
     def batch(n: int) -> tuple:
         x0, eps = 0.7 * noise((2,), list(range(n))) + 0.3, noise((2,), list(range(100, 100 + n)))
-        return x0, eps, ((torch.arange(n) + 0.5) / n)[:, None]
+        return x0, eps, ((torch.arange(n) + 0.5) / n).roll(n // 3)[:, None]
 
     return [(_guesses(strength), *batch(n)) for strength, n in ((1.0, 48), (0.4, 40), (-1.2, 56))]
 
@@ -123,8 +123,8 @@ FLOW = Code(
              _flow(target=lambda x0, eps, x, s: x - x0)),
         Slip("the noise is laid on top", "The picture keeps its whole strength: at s = 1 there should be none of it. "
              "Look at the first share.", _flow(mix=lambda x0, s, eps: x0 + s * eps)),
-        Slip("one time for all", "All pictures are mixed at the first one's time, while the network is told their own: "
-             "look at where s is used.", _flow(mix=lambda x0, s, eps: (1 - s[0]) * x0 + s[0] * eps)),
+        Slip("one time for all", "All pictures are mixed at the first one's time: look at where s is used.",
+             _flow(mix=lambda x0, s, eps: (1 - s[0]) * x0 + s[0] * eps)),
         Slip("the network sees the clean picture", "It is asked about x0, through which every line may begin: look at "
              "what you give it.", _flow(ask=lambda net, x, s, x0, eps: net(x0, s))),
         Slip("the network sees the noise", "It is asked about eps: look at what you give it.",
@@ -133,13 +133,20 @@ FLOW = Code(
              "argument.", _flow(ask=lambda net, x, s, x0, eps: net(x, 0 * s))),
         Slip("the noise drawn twice", "The guess is compared with other noise than was mixed in, which nobody can "
              "know: look for a random call.", _flow(target=lambda x0, eps, x, s: torch.randn_like(eps) - x0)),
+        Slip("the network is told one time for all", "Each picture has its own: look at the network's second argument.",
+             _flow(ask=lambda net, x, s, x0, eps: net(x, s[0]))),
+        Slip("one share for both", "Both shares are 1 - s: look at the one before eps.",
+             _flow(mix=lambda x0, s, eps: (1 - s) * x0 + (1 - s) * eps)),
+        Slip("a difference of squares", "Guess and flow are squared first: it is their difference that is squared.",
+             lambda net, x0, eps, s: (net((1 - s) * x0 + s * eps, s) ** 2 - (eps - x0) ** 2).mean()),
+        Slip("squared after the mean", "Square each mistake before the mean: a large one is to count for more.",
+             _flow(error=lambda d: d.abs().mean() ** 2)),
         Slip("a sum, not a mean", "Another number, but the same valley: it grows with the batch. Look at the last "
              "call.", _flow(error=lambda d: d.square().sum())),
         Slip("half of it", "The valley is in the same place and half as deep: look for a factor that is not in the "
              "formula.", _flow(error=lambda d: d.square().mean() / 2)),
-        Slip("added up over the numbers", "The mean is taken over the pictures, but the numbers of one are added up: "
-             "with a single pixel nothing of it is seen. Look at what the mean is taken of.",
-             _flow(error=lambda d: d.square().sum(dim=1).mean())),
+        Slip("added up over the numbers", "The numbers of one picture are added up, which a single pixel does not "
+             "show: look at what the mean is taken of.", _flow(error=lambda d: d.square().sum(dim=1).mean())),
         Slip("distances that are not squared", "The mistakes are counted as they are, so the best guess is no mean, "
              "but a median: look for the square.", _flow(error=lambda d: d.abs().mean())),
         Slip("mistakes that cancel", "Too much here and too little there add up to nothing: square each mistake before "
@@ -148,11 +155,11 @@ FLOW = Code(
              _flow(error=lambda d: d.square().mean() ** 0.5)),
         Slip("twice the mistake, not its square", "`* 2` doubles a mistake, and those of both signs cancel: a square "
              "is `**2`.", _flow(error=lambda d: (2 * d).mean())),
-        Slip("the spread of the mistakes", "A variance takes their mean off before it squares: who is wrong by the "
-             "same everywhere counts as right. Look at the last call.", _flow(error=lambda d: d.var())),
+        Slip("the spread of the mistakes", "A variance takes their mean off first: who is wrong by the same "
+             "everywhere counts as right.", _flow(error=lambda d: d.var())),
         Slip("the length of the whole", "A norm is the root of a sum: look at the last call.",
              _flow(error=lambda d: d.norm())),
-        Slip("the middle mistake", "A median sees the one in the middle and none of the others: look at the last call.",
+        Slip("the middle mistake", "A median sees one of them and none of the others: look at the last call.",
              _flow(error=lambda d: d.square().median())),
         Slip("the noise made weaker twice", "s * eps stands inside the brackets of (1 - s): each of the two has a "
              "share of its own.", _flow(mix=lambda x0, s, eps: (1 - s) * (x0 + s * eps))),
@@ -208,14 +215,13 @@ REFLOW = Code(
         Slip("ends exchanged", "Both are there, but the picture comes first: look at the order of what you hand back.",
              lambda p, s, e, ts: (e, _path(p, s, e, ts)[-1].x0)),
         Slip("the first guess, not the end", "That is what the model says before it has walked, where one single "
-             "call would land: the mean of all that may come. Take the end of the path.",
+             "call would land: the mean of all that may come. Walk all of `timesteps`, and take the end of the path.",
              lambda p, s, e, ts: (_path(p, s, e, ts)[0].x0, e)),
         Slip("one step too early", "You take the place before the last step, where noise is left: look at which step "
              "you take, and which of its parts.", lambda p, s, e, ts: (_path(p, s, e, ts)[-2].x_t, e)),
         Slip("the second guess, not the end", "That is what the model says after one step: take the end of the path.",
              lambda p, s, e, ts: (_path(p, s, e, ts)[1].x0, e)),
-        Slip("two pictures", "Both that you hand back are pictures, the first guess and the last: what is asked for "
-             "first is the end, and then the noise that came in.",
+        Slip("two pictures", "Both that you hand back are pictures: first the end is wanted, then the noise that came.",
              lambda p, s, e, ts: (lambda path: (path[0].x0, path[-1].x0))(_path(p, s, e, ts))),
         Slip("the second step's place", "The path has gone one step only: look at which step you take.",
              lambda p, s, e, ts: (_path(p, s, e, ts)[1].x_t, e)),
@@ -232,9 +238,8 @@ REFLOW = Code(
              lambda p, s, e, ts: (_path(p, s, e, ts)[-1].x0, torch.randn_like(e))),
         Slip("neighbours exchanged", "Each picture stands beside another one's noise: hand back `eps` in the order "
              "in which it came.", lambda p, s, e, ts: (_path(p, s, e, ts)[-1].x0, e.roll(1, 0))),
-        Slip("the noise that is left", "At the end no noise is left, and that is what you hand back: what is asked for "
-             "is the noise that the path began with.", lambda p, s, e, ts: (lambda last: (last.x0, last.eps))(
-                 _path(p, s, e, ts)[-1])),
+        Slip("the noise that is left", "At the end none is left: what is asked for is that which the path began with.",
+             lambda p, s, e, ts: (lambda last: (last.x0, last.eps))(_path(p, s, e, ts)[-1])),
         Slip("nothing is walked", "Both that you hand back are noise: walk the path first, with `denoise`.",
              lambda p, s, e, ts: (e, e)),
         Slip("the picture twice", "Both that you hand back are the end of the path: the second is where it began.",
@@ -251,8 +256,8 @@ STUDENTS = Diagnoses(
     truth=TAUGHT,
     signs={
         "healthy": "Lines that fan out to the heaps, none of them crossing, and one call lands as forty do.",
-        "shuffled": "Lines that bend, and with one call all land in the middle: pictures and static are paired by "
-                    "chance again, as before the reflow.",
+        "shuffled": "Lines that bend, and with one call a smear around the middle, hardly one where forty calls bring "
+                    "it: pictures and static are paired by chance again, as before the reflow.",
         "one chord": "All lines, of forty calls and of one, run straight to the same place: the teacher walked a "
                      "single step, and its pairs end in the middle.",
         "ends exchanged": "The lines miss the heaps, and some leave the plot: the network was told that static is the "
@@ -260,8 +265,8 @@ STUDENTS = Diagnoses(
     },
     right="All four. What a student can do is decided by its pairs, before it is trained.",
     hints=(
-        "Look at one call first. Who lands on three heaps? Who lands in one place?",
-        "Two of them land in the middle with one call. Whose lines of forty calls find the heaps all the same?",
+        "Look at one call first. Who lands on three heaps? Who lands in one place, or in a smear?",
+        "Two of them land around the middle with one call. Whose lines of forty calls find the heaps all the same?",
         "One of them misses the heaps with forty calls, and with one: to it, static was the picture.",
     ),
 )
@@ -287,7 +292,6 @@ def _line_values():
 
 FORMULAS = {"straight_line": _line_values, "flow": _line_values, "flow_loss": _flow_values,
             "jump_shrinks": jump_values, "jump_target": jump_values}
-
 SYMBOLS = {
     "s": (r"(?<![_\w\\.])s(?![\w(.])", r"share of static|time"),
     "u": (r"(?<![_\w\\])u(?!\w)", r"flow"),
