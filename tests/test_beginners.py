@@ -534,6 +534,15 @@ def test_the_commonest_slips_are_named_in_every_exercise(name, capsys):
         ("4 * K", "32", "unrecognised", "off by"), ("len(heap) / (4 * K)", "6", "unrecognised", "off by"),
         ("heap[near]", "torch.sort(heap).values[near]", "heap is sorted, near is not", "in any order"),
         ("heap[near]", "near[heap]", "raised", "counts whole numbers"))),
+    *(("10.coverage", C.replace("len(heap) / (4 * K)", f"{part} * len(heap) / K") + SHARES + f"return {THREE}",
+       f"about {said} % of the due is asked for", "look at the factor")
+      for part, said in ((0.2, 20), (0.24, 24), (0.26, 26), (0.3, 30), ("2 / 3", 67), (0.75, 75))),
+    ("10.coverage", C.replace("len(heap) / (4 * K)", "K / 4") + SHARES + f"return {THREE}",
+     "a quarter of the number of heaps", "divided by K"),
+    ("10.coverage", C + SHARES + "d = torch.xlogy(p, K * p).sum().item()\n    "
+     "return int(found), near.float().mean(), round(d, 2)", "rounded", "`round(d, 2)` drops"),
+    ("10.coverage", C + SHARES + "d = torch.xlogy(p, K * p).sum().item()\n    "
+     "return int(found), int(near.float().mean()), round(d, 2)", "rounded", "`int(near.float().mean())` drops"),
     ("10.coverage", C + SHARES + f"return torch.tensor([{THREE}])", "one tensor for several things", "with commas"),
     ("10.coverage", C + SHARES + f"q = torch.tensor([{THREE}])\n    return q + 0", "unusable", "with commas between"),
     ("10.coverage", "def coverage(heap, near, K):\n    _, c = torch.unique(heap[near], return_counts=True)\n    "

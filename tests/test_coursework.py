@@ -548,6 +548,7 @@ def test_a_distance_is_relative_and_that_of_the_worst_part():
 @pytest.mark.parametrize(("came", "wanted", "said"), [
     (None, 1.0, "returns nothing"), ((1, 2), (1, 2, 3), "3 things; a tuple of 2 came"), (5, (1, 2), "2 things; 5 came"),
     ((torch.ones(2), 1), (torch.ones(2), 1), ""), ([1, "x"], (1, 2), "One number was expected; 'x' came"),
+    ((1.0, torch.ones(2)), (1.0, 2.0), "by a mean, or a sum? That is number 2 of the 2 things"),
     (torch.ones(1), 1.0, ""), (torch.ones(2), 1.0, "a tensor of shape (2,) came. These numbers are still"),
     (torch.ones(1) * 1j, 1.0, "One number"), (3, torch.ones(2), "a tensor of shape (2,); 3 came"),
     (..., torch.ones(2), "`...` came"), (torch.ones(2), torch.ones(3), "drops or adds a dimension"),

@@ -49,8 +49,8 @@ def _unrounded(node):
 
 
 def rounded(tree: ast.FunctionDef) -> Iterator[Attempt]:
-    """What drops all that stands behind the point."""
-    for mended, before in exchanged(tree, _unrounded):
+    """What drops all that stands behind the point: the fewest calls whose removal is enough."""
+    for mended, before in exchanged(tree, _unrounded, every=4):
         yield Attempt("rounded", f"{before} drops what stands behind the point: all of it is needed.", mended)
 
 

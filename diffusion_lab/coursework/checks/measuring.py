@@ -54,7 +54,8 @@ def misfit(result: Any, wanted: Any) -> str:
         if not isinstance(result, tuple | list) or len(result) != len(wanted):
             comma = " Hand them back with commas between." if isinstance(result, Tensor) else _unrolled(result)
             return f"It should return {len(wanted)} things; {kind_of(result)} came.{comma}"
-        return next((found for pair in zip(result, wanted, strict=True) if (found := misfit(*pair))), "")
+        return next((f"{found} That is number {k} of the {len(wanted)} things to return." for k, pair in enumerate(
+            zip(result, wanted, strict=True), 1) if (found := misfit(*pair))), "")
     if isinstance(result, complex):
         return f"One number was expected; {result:.3g} came, the root of a negative number: what stands under it?"
     if not isinstance(wanted, Tensor):

@@ -5,6 +5,7 @@ import copy
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 
@@ -38,9 +39,10 @@ def pointed(tree: ast.AST, node: ast.AST) -> str:
     return said(node) if whole is node else f"{said(node)} in {said(whole)}"
 
 
-def exchanged(tree: ast.FunctionDef, site: Callable) -> Iterator[tuple[ast.FunctionDef, str]]:
+def exchanged(tree: ast.FunctionDef, site: Callable, every: int = 0) -> Iterator[tuple[ast.FunctionDef, str]]:
     """The tree with all the places exchanged for which `site` has a better expression, then those that differ in
-    nothing but names (a line for a, a line for b), then each alone; and the first of them as it was, quoted."""
+    nothing but names (a line for a, a line for b), then each alone; and the first of them as it was, quoted. Of no
+    more than `every` places each choice is tried, the fewest first."""
     def better(chosen: Sequence[int]) -> tuple[ast.FunctionDef, list[ast.AST]]:
         found: list[ast.AST] = []
 
@@ -59,6 +61,8 @@ def exchanged(tree: ast.FunctionDef, site: Callable) -> Iterator[tuple[ast.Funct
     for k, was in enumerate(found):
         alike.setdefault(re.sub(r"id='\w+'", "", ast.dump(was)), []).append(k)
     groups = [range(len(found)), *alike.values(), *((k,) for k in range(len(found)))]
+    if len(found) <= every:
+        groups = [some for n, _ in enumerate(found, 1) for some in combinations(range(len(found)), n)]
     for chosen in dict.fromkeys(map(tuple, groups)):
         if chosen:
             was = found[chosen[0]]

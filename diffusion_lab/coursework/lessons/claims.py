@@ -60,7 +60,7 @@ def shown(runs: Sequence[Run]) -> Slider:
     """The two cells of each claim, three seeds each, under a slider."""
     pages, said = [], []
     for number, (says, *pair) in claimed(runs).items():
-        three = [strip([tile(run.points, 140) for run in cell.runs], "Three clouds.", size=140,
+        three = [strip([tile(run.points, 180) for run in cell.runs], "Three clouds.", size=180,
                        labels=[f"{label(run.found)}, {run.found.divergence:.1f}" for run in cell.runs])
                  for cell in pair]
         trios = of_one_size(three)

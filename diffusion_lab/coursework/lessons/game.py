@@ -112,6 +112,11 @@ GAME = Code(
              _game(lambda r, f: softplus(-r).mean(), _forges)),
         Slip("the critic's terms are subtracted", "The critic's two terms add up: look at the sign between them.",
              _game(lambda r, f: softplus(-r).mean() - softplus(f).mean(), _forges)),
+        Slip("every sign is turned", "Real points are called fake and fakes real, by both players: softplus is large "
+             "where its score is, so look at each sign in it.",
+             _game(lambda r, f: softplus(r).mean() + softplus(-f).mean(), lambda r, f: softplus(f).mean())),
+        Slip("logsigmoid without a minus", "The logarithm of a probability is negative, and a loss is minus that: here "
+             "the better a player is, the more it loses.", lambda r, f: tuple(-one for one in gan_losses(r, f))),
         Slip("the losses changed places", "Both are right, but the critic's comes first: look at the order of what you "
              "hand back.", lambda r, f: gan_losses(r, f)[::-1]),
         Slip("the forger works on real points", "The forger's loss is made of the real points' scores, which it cannot "

@@ -16,7 +16,8 @@ from ...recipes.gans import REACH, SECONDS, SIDES, WIDTHS, Run, judged, steps_of
 from ...worlds import heaps
 
 RING = (225, 225, 225)
-ALL, NEAR, EVEN = 25, 0.5, 1.0  # a run is right with all heaps and half of its points near; above EVEN it is uneven
+ALL, NEAR = 25, 0.5  # a run is right with all heaps and half of its points near
+EVEN = float(np.log(2))  # above it a run is uneven: as if half of the heaps had all points
 LINED_UP = ("R3GAN", "flow matching", "GAN, 2014", "diffusion", "with R1")  # the question that opens the lesson
 
 
@@ -210,18 +211,20 @@ def _cured(sides: Mapping[str, list[Run]], right: Mapping[str, int], uneven: Map
     if not share[first]:
         return f"{first} is never uneven here: there is nothing that a penalty could cure."
     if not healed:
-        return "Penalties do not keep the cloud even here."
-    told = "; ".join(f"{name} in {len(sides[name]) - uneven[name]} of {len(sides[name])} runs{_collapsed(sides[name])}"
-                     for name in healed)
-    fog = "" if any(right[name] for name in healed) else ". But as fog: none of these runs came right in this time"
-    return f"Penalties keep the cloud even, {told}{fog}."
+        return "Penalties do not make uneven clouds rarer here."
+    told = "; ".join(f"{name} in {uneven[name]} of {len(sides[name])} runs{_where(sides[name])}" for name in healed)
+    near = max(float(np.median([run.found.near for run in sides[name]])) for name in healed)
+    fog = "" if any(right[name] for name in healed) else (
+        f" But none of these runs came right in this time: half of them have at most {100 * near:.0f} % of their "
+        "points near a heap.")
+    return f"Penalties make uneven clouds rarer, {told}.{fog}"
 
 
-def _collapsed(runs: Sequence[Run]) -> str:
-    """Where the uneven ones of a side's runs are, if they are all at one width and rate; "" where there are none."""
+def _where(runs: Sequence[Run]) -> str:
+    """At which widths and rates a side's runs are uneven; "" where none is."""
     where = {(run.width, run.rate) for run in runs if run.found.divergence > EVEN}
-    places = " and ".join(f"width {width} and rate {rate:g}" for width, rate in sorted(where))
-    return f", the others collapsed at {places}" if where else ""
+    places = " and ".join(f"width {width}, rate {rate:g}" for width, rate in sorted(where))
+    return f", at {places}" if where else ""
 
 
 def scrubbed(seen: Mapping[tuple[str, float], Sequence], names: Sequence[str], first: str = "seed 0") -> Slider:

@@ -14,15 +14,20 @@ from .game import GAME
 
 # --- the three numbers -------------------------------------------------------------------------------------------
 
+PARTS = (0.2, 0.24, 0.26, 0.28, 0.3, 1 / 3, 0.4, 0.5, 0.6, 2 / 3, 0.75, 0.8, 1)  # of a due, for slips: not a quarter
+
 
 def _belong() -> list[tuple]:
     """Points by their heaps, in any order: how many belong to each, and how many of these are near. In the first case
     a heap has a quarter of its due exactly, in the second the last one is empty, in the third the first is not found
-    and the last one is; K does not divide the number of points in these two."""
+    and the last one is; K does not divide the number of points in these two. In the fourth the first and the last are
+    found, and one lies between every two PARTS of a due, so that these are told apart."""
+    between = (10, 51, 130, 52, 1, 75, 159, 45, 185, 55, 113, 59, 92, 65, 145)
     cases = []
     for all_of_them, near_ones in (((50, 32, 22, 16, 14, 10, 10, 6), (35, 12, 7, 6, 5, 4, 0, 3)),
                                    ((55, 40, 26, 22, 0), (36, 23, 8, 7, 0)),
-                                   ((20, 45, 25, 20, 15, 12), (5, 25, 20, 7, 1, 11))):  # fmt: skip
+                                   ((20, 45, 25, 20, 15, 12), (5, 25, 20, 7, 1, 11)),
+                                   ((260, *[200] * 15, 240), (260, *between, 240))):  # fmt: skip
         heap = torch.cat([torch.full((n,), k) for k, n in enumerate(all_of_them)])
         near = torch.cat([torch.arange(n) < few for n, few in zip(all_of_them, near_ones, strict=True)])
         order = torch.randperm(len(heap), generator=torch.Generator().manual_seed(len(heap)))
@@ -81,12 +86,12 @@ THREE = Code(
         Slip("a quarter of the near ones", "The due of a heap is its part of all points, not of the near ones: look at "
              "what you divide by K.", _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K)
                                              >= 0.25 * n.sum() / K)),
-        Slip("half of the due is asked for", "A quarter of its due is enough for a heap: look at the factor.",
-             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= 0.5 * len(h) / K)),
-        Slip("the whole due is asked for", "A quarter of its due is enough for a heap: look at the factor.",
-             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= len(h) / K)),
-        Slip("a third of the due is asked for", "A quarter of its due is enough for a heap: look at the factor.",
-             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= len(h) / K / 3)),
+        *(Slip(f"about {100 * part:.0f} % of the due is asked for", "A quarter of its due is asked of a heap: look at "
+               "the factor.", _three(found=lambda h, n, K, part=part: torch.bincount(h[n], minlength=K)
+                                     >= part * len(h) / K))
+          for part in PARTS),
+        Slip("a quarter of the number of heaps", "A heap is compared with a quarter of K: its due is the number of "
+             "points, divided by K.", _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= K / 4)),
         Slip("more than a quarter", "A heap with exactly a quarter of its due is found, too: look at the sign of the "
              "comparison. No heap below has exactly that many, so nothing of it is seen.",
              _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) > len(h) / K / 4)),
@@ -106,6 +111,12 @@ THREE = Code(
              _three(found=lambda h, n, K: torch.bincount(h.sort().values[n], minlength=K) >= len(h) / K / 4)),
         Slip("heaps lost", "The first number counts the heaps that are not found: turn the comparison around.",
              _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) < len(h) / K / 4)),
+        Slip("the poorest heaps are counted", "The first number counts the heaps with a quarter of their due or less: "
+             "turn the comparison around.",
+             _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) <= len(h) / K / 4)),
+        Slip("points of the heaps found", "The points of the heaps are added up where the heaps are to be counted: the "
+             "comparison alone is what is summed.", _three(found=lambda h, n, K: (c := torch.bincount(
+                 h[n], minlength=K))[c >= len(h) / K / 4])),
         Slip("the first heap is left out", "Heaps are counted from 0 here: the first is never looked at.",
              _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K)[1:] >= len(h) / K / 4)),
         Slip("the last heap is left out", "The last heap has the number K - 1, and it is never looked at: `range(K)` "
@@ -137,6 +148,12 @@ THREE = Code(
              _three(total=lambda p, K: -torch.xlogy(p, K * p).sum())),
         Slip("a mean over the heaps", "The terms of the third number add up: look for a mean.",
              _three(total=lambda p, K: torch.xlogy(p, K * p).mean())),
+        Slip("each share is multiplied by K", "K stands inside of the logarithm, and once more before it: there the "
+             "share stands alone.", _three(total=lambda p, K: K * torch.xlogy(p, K * p).sum())),
+        Slip("K stands before the logarithm", "K belongs inside of the logarithm: it is what p is compared with.",
+             _three(total=lambda p, K: K * torch.xlogy(p, p).sum())),
+        Slip("each term without its sign", "Terms of heaps below their due are negative, and stay so: look for `abs`.",
+             _three(total=lambda p, K: torch.xlogy(p, K * p).abs().sum())),
         Slip("counted in bits", "The logarithm has the base 2: here it is the natural one, `log`.",
              _three(total=lambda p, K: torch.xlogy(p, K * p).sum() / torch.log(torch.tensor(2.0)))),
         Slip("an entropy", "The third number is minus the sum of p log p, the entropy: that is largest where all is "
@@ -158,15 +175,15 @@ THREE = Code(
 ARGUE = Diagnoses(
     truth=CLAIMS,
     signs={
-        "one number alone": "A cloud in one or two heaps has a high share near, and fog a low divergence: such a claim "
+        "one number alone": "A cloud in a few heaps has a high share near, and fog a low divergence: such a claim "
                             "is silent about the other numbers, which say the opposite.",
         "one seed": "Of three pairs that differ by luck alone one was picked; the other two say the opposite.",
         "only one side tuned": "One row is the best that its side can do, the other a rate that its own side would "
                                "never choose: compare width and rate under the pictures with the table of that side.",
         "sound": "Both rows are the best of their sides, even the worst seed of one finds more than the best of the "
                  "other, and the claim says in what time.",
-        "steps taken for time": "The claim counts steps as if they all took as long: one with penalties, two networks "
-                                "and slopes of slopes, takes several times as long as one of the other side.",
+        "steps taken for time": "The claim counts steps as if they all took as long: a step of a GAN moves two "
+                                "networks, and a wider network is slower. Both had the same time.",
     },
     right="You can read a table of runs: all seeds, both sides tuned, all numbers, the same time.",
     hints=(
