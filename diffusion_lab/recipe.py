@@ -25,7 +25,7 @@ def as_whole(value, what: str, advice: str, least: int = 1, most: int | None = N
     if not whole or number < least or (most is not None and number > most):
         reach = f", {least} or more" if most is None else f" from {least} to {most}"
         if isinstance(number, float) and number.is_integer():
-            advice = "it is whole, but a float: divide whole numbers with //, which gives no float"
+            advice = "it is whole, but a float: `//` in place of `/` gives a whole number, and so does `int(...)`"
         raise LabError(f"{what} is a whole number{reach}; {shortened(value)} came; {advice}")
     return int(number)
 

@@ -117,7 +117,10 @@ GL += "critic = torch.log(1 + (-real).exp()).mean() + torch.log(1 + fake.exp()).
      "half their sum"),
     ("11.heun", H + TRIED + LOOKED + LEAPT.replace("(eps + again) / 2", "[eps, again]"), "raised", "stay a tensor"),
     ("11.heun", H + TRIED + LOOKED + "mean = (eps + again) / 2\n    return mean", "the guess is handed back", "step"),
-    ("11.skip", K + EVERY.replace("//", "/") + WALKED, "raised", "divide whole numbers with //"),
+    ("11.skip", K + EVERY.replace("//", "/") + WALKED, "raised", "gives a whole number"),
+    ("11.skip", K + EVERY + WALKED.replace("x = ddim_step(x, predict(x, t).eps, a, b)",
+     "eps = predict(x, t).eps; x = ddim_step(x, eps, a, b)").replace("return x", "return eps"),
+     "the guess is handed back", "in place of x"),
     ("11.skip", K.replace("T = len(schedule)\n    ", "") + EVERY + WALKED, "raised", "`n`. Whatever else"),
     ("11.skip", K + EVERY + WALKED.replace("x = ddim", "y = ddim").replace("return x", "return y"),
      "no step goes on from the last one", "before the `=`"),
@@ -426,6 +429,15 @@ def test_a_beginners_slip_has_a_name(name, code, slip, words):
     assert (verdict.goes_on is answer) == usable(name, answer)
 
 
+@pytest.mark.parametrize(("code", "words"), [
+    (K + "timesteps = list(range(T))[::-n]\n    " + WALKED, "250 times where 4 are enough"),
+    (K + "while T:\n        predict(x, 0)", "more than 1500 times")])
+def test_a_loop_that_asks_for_ever_is_told_how_often(code, words):
+    verdict = judge_code(find("11.skip"), told("11.skip", code))
+    assert verdict.slip == "too many calls" and words in repr(verdict.box)
+    assert verdict.goes_on is find("11.skip").reference
+
+
 def test_a_function_of_an_earlier_cell_that_is_wrong_is_told():
     own = written("def ddim_step(x_t, eps, alpha_bar, alpha_bar_next):\n    return x_t - eps")
     verdict = judge_code(find("11.heun"), written(H + TRIED + LOOKED + LEAPT, ddim_step=own))
@@ -613,6 +625,11 @@ def test_what_returns_nothing_and_what_is_cut_off_is_told_as_such(name, code, sl
     ("09.masked", M + "return 2 * (proposal if mask == 1 else known)", "a tensor holds many"),
     ("09.masked", M + "return masked_step(proposal, known, mask, eps, alpha_bar_next)", "The function calls itself"),
     ("09.seam", S + "return 2 * pixels.abs.mean()", "`abs` is a method; its brackets make it work: `.abs()`"),
+    ("11.skip", K + EVERY.replace("range(n)", "n") + WALKED, "`range(n)` counts from 0"),
+    ("11.skip", K.replace("len(schedule)", "schedule") + EVERY + WALKED, "A schedule is no number: `len(schedule)`"),
+    ("11.skip", K.replace("len(schedule)", "schedule.T") + EVERY + WALKED, "`len(schedule)` tells how many"),
+    ("11.skip", K + EVERY.replace(" - 1", "") + WALKED, "schedule.times(timesteps):`.\n  The lesson goes"),
+    ("11.heun", H + "return 2 * (predict(x_t, t) + predict(x_t, t)).eps", "take `.eps` of each of them before"),
     ("04.ddim", D + "y = later\n    later = eps\n    return y", "give it one before"),
 ])  # fmt: skip
 def test_an_error_is_told_with_what_to_do(name, code, words):

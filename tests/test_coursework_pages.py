@@ -141,6 +141,9 @@ def test_guess_and_truth_are_told_together(guess, says):
 def test_units_and_digits():
     assert "You said 50 %; it is 12 %: 38 % too high" in repr(compare(50, 12, what="share", low=0, high=100, unit=" %"))
     assert "You said 1 call; it is 16 calls" in repr(compare(1, 16, what="calls", low=1, high=50, unit="calls"))
+    said = repr(compare(24.5, 24, what="calls", low=1, high=50, unit="calls"))
+    assert "You said 24.5 calls; it is 24.0 calls: 0.5 calls too high, close" in said
+    assert "You said 0.333; it is 0.120" in repr(compare(1 / 3, 0.12, what="share", low=0, high=1, digits=1))
     assert "You said 0.50; it is 0.12" in repr(compare(0.5, 0.123, what="share", low=0, high=1, digits=2))
 
 

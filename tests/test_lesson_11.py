@@ -59,6 +59,13 @@ def test_a_choice_is_told_how_far_it_is_for_its_own_order():
     assert "always the same" in box and "Karras" not in box.partition("names are")[0]
 
 
+def test_heun_passes_ddim_where_calls_are_many_and_never_2m():
+    far = {name: {calls: board.spread(RUNS["points"], name, calls, FINE).mean() for calls in range(1, 33)}
+           for name in ("Heun", "DDIM", "2M")}  # fmt: skip
+    assert far["Heun"][31] < far["DDIM"][32] and far["Heun"][15] > far["DDIM"][16]
+    assert all(far["Heun"][calls] > far["2M"][calls + 1] for calls in (3, 5, 7, 11, 15, 23, 31))
+
+
 def test_ddpm_nears_the_data_and_not_the_fine_solution():
     runs = RUNS["points"]
     assert (board.spread(runs, "DDPM", 32, FINE) > board.spread(runs, "DDPM", 1, FINE)).all()
@@ -69,6 +76,9 @@ def test_align_your_steps_is_behind_in_tiny_sd_in_every_group():
     rows = {name: {calls: far for calls, far, _ in dots} for name, dots in RUNS["tiny_sd"]["rows"].items()}
     for calls in (2, 3, 4, 6):
         assert all(a < b for a, b in zip(rows["2M"][calls], rows["2M AYS"][calls], strict=True))
+    three = sorted((np.mean(far[3]), name) for name, far in rows.items() if 3 in far)[:3]
+    assert [(name, f"{far:.3f}") for far, name in three] == [("2M", "0.404"), ("UniPC", "0.407"), ("DDIM", "0.422")]
+    assert "(0.404; UniPC 0.407, DDIM 0.422)" in TEXT
 
 
 def test_a_part_of_the_record_is_measured_again():
@@ -148,8 +158,12 @@ def test_the_board_keeps_the_best_and_counts_it_with_fresh_static(monkeypatch):
     kept, other = mine.best, mine.beside([998, 749, 423, 28])
     assert mine.best == kept and f"the board {kept[1]:.3f}" in other.alt and "theirs" in other.alt
     assert other.image.height > first.image.height and other.image.info["letters"] == first.image.info["letters"]
+    fresh = mine.score([998, 749, 423, 28], board.KEPT)
+    assert (f"With static that nobody tunes on: theirs {fresh:.3f}, the board {kept[2]:.3f}, even "
+            f"{mine.known['even'][1]:.3f}. Real points: 0.016 to {max(mine.real):.3f}.") in other.caption
     longer = mine.beside([999, 749, 499, 249, 9])
-    assert "even" not in longer.alt and longer.caption.endswith("The board has 4 calls: another race.")
+    assert "even" not in longer.alt + longer.caption and "theirs" in longer.caption
+    assert longer.caption.endswith("The board has 4 calls: another race.")
     assert mine.tried(np.array(bad)).caption == mine.tried(time for time in bad).caption == again.caption
     for wrong in (None, 5, "abcd"):
         with pytest.raises(LabError, match="timesteps are a list"):
@@ -161,6 +175,7 @@ def test_the_board_keeps_the_best_and_counts_it_with_fresh_static(monkeypatch):
     assert torch.equal(mine.data, samplers.cloud("spiral"))
     other = board.Board(Toy.load("points"), {"even": [999, 499]}, kind="moons")
     assert torch.equal(other.data, samplers.cloud("moons")) and not torch.equal(other.data, mine.data)
+    assert mine.real == pytest.approx(RUNS["floor"], abs=2e-4) and max(other.real) > max(mine.real) > min(other.real)
 
 
 def test_the_board_s_picture_is_upright_and_its_belt_runs_from_static_to_picture():
@@ -201,7 +216,7 @@ def test_what_is_counted_of_tiny_sd_is_what_the_record_says(monkeypatch):
     means = {line.name: line.y for line in plots[0] if line.name}
     assert means["2M"] == pytest.approx([2 / calls + 0.01 for calls in (1, 2, 3, 4, 6)])
     assert "2 calls: DDIM 2.01, 2M 1.01, 2M AYS 1.51; 4 calls: DDIM 1.01, 2M 0.51, 2M AYS 0.76" in made.alt
-    assert "in 2 of 2 groups: 0.51 and 0.76." in made.caption
+    assert "in 2 of 2 groups: 0.34 and 0.51." in made.caption
     assert "in 55 % of 2M's pictures of two, and in 80 % of fifty" in made.caption
 
 

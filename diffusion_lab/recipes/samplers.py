@@ -85,9 +85,9 @@ def cloud(kind: str = KIND) -> Tensor:
     return torch.from_numpy(points.sample(8000, seed=99, kinds=kind)[0])
 
 
-def floor(run: int) -> float:
+def floor(run: int, kind: str = KIND) -> float:
     """How far a draw of real points is from the data: nobody can be much nearer."""
-    return sliced_wasserstein(torch.from_numpy(points.sample(POINTS, seed=1000 + run, kinds=KIND)[0]), cloud())
+    return sliced_wasserstein(torch.from_numpy(points.sample(POINTS, seed=1000 + run, kinds=kind)[0]), cloud(kind))
 
 
 def drawn(sd: StableDiffusion, captions: Sequence[str], seeds: Sequence[int]) -> Iterator[tuple[str, int, Tensor]]:

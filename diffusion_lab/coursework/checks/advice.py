@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...errors import LabError
 from ...guidance import Guess
+from ...schedules import Schedule
 from .box import spoken
 from .exercises import Code
 from .names import elsewhere, near
@@ -27,6 +28,9 @@ HEARD = (  # what Python or torch says, and what to do about it
      "ones."),
     (r"(too many|not enough) values to unpack", "The names before `=`, or between `for` and `in`, are not as many as "
      "the things that come: print one of these."),
+    (r"'int' object is not iterable", "`for` goes through a list, and a number is none: `range(n)` counts from 0 to "
+     "n - 1."),
+    (r"unsupported operand .*'Schedule'", "A schedule is no number: `len(schedule)` tells how many timesteps it has."),
     (r"index .*out of (range|bounds)", "There is nothing at that place: the first has number 0, and after the last "
      "comes no next one."),
     (r"could not infer output dtype", "A mean needs numbers with a point, and True and False, or whole numbers, are "
@@ -89,6 +93,8 @@ def advice(exercise: Code, answer: Callable, error: BaseException) -> str:
     if isinstance(call, ast.Call) and re.search(r"to have \d+ channels, but got|number of channels", said):
         return (f"`{ast.unparse(call.func)}` takes another number of maps than it got: does another part belong there, "
                 "or something else into its brackets?")
+    if isinstance(error, LabError) and re.search(r"; -?\d+(\.0)? came; ", said):
+        return ""  # one number off, not an argument out of its place
     if isinstance(call, ast.Call) and (own.tb_next or isinstance(error, TypeError) and "argument" in said):
         name, called = ast.unparse(call.func), _value(call.func, own.tb_frame)
         if isinstance(called, nn.Module) and "." not in name:
@@ -164,6 +170,10 @@ def _attribute(name: str, of: Any, frame: FrameType) -> str:
         return GENERATOR
     if isinstance(of, list) and hasattr(Tensor, name):
         return f"A list has no `.{name}`, a tensor has: {STACK}"
+    if isinstance(of, tuple) and name in Guess._fields:
+        return f"Guesses added up are no Guess any more: take `.{name}` of each of them before."
+    if isinstance(of, Schedule) and name.lower() in ("t", "n", "steps", "length", "size"):
+        return "`len(schedule)` tells how many timesteps it has."
     if inspect.isroutine(of):
         return f"`{of.__name__}` is a method; its brackets make it work: `.{of.__name__}()`, and then `.{name}`."
     if name in frame.f_locals:

@@ -24,7 +24,12 @@ from .verdicts import GO_ON, YOURS, Verdict, on_the_leash, stopped, unusable
 
 RIGHT = 1e-4  # relative difference from the reference that still is right: another order of float32 operations
 ALMOST = ("changes its arguments", "too many calls")  # the numbers are right, so that no repair can prove itself
+CALLS = 1500  # of the network in all cases, and no function needs more
 NEAR = 1e-3  # relative difference from a known mistake that still is that mistake
+
+
+class _TooOften(LabError):
+    """What a network raises that is asked more than CALLS times."""
 
 
 class NotYet(LabError):
@@ -98,6 +103,12 @@ def _judge_function(exercise: Code, answer: Callable) -> Verdict:
         return Verdict(Box("not yet", "Not yet", lines), exercise.reference, "not yet")
     if outcome.stopped:
         return stopped(exercise, outcome)
+    if isinstance(outcome.error, _TooOften):
+        asked, enough = (_asked(exercise, function) for function in (answer, exercise.reference))
+        times = f"{asked}" if asked <= CALLS else f"more than {CALLS}"
+        lines = (f"It asks the network {times} times where {enough} are enough, and each call costs time: over what "
+                 f"does your loop run? {GO_ON}",)
+        return Verdict(Box("wrong", "Not right: too many calls", lines), exercise.reference, ALMOST[1])
     if outcome.error is not None:
         return _raised(exercise, answer, outcome.error)
     results, changed, steep = zip(*outcome.value, strict=True)
@@ -150,14 +161,28 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
 
 def _asked(exercise: Code, function: Callable) -> int:
     """How often a function calls the `predict` that it is given, in the first case; 0 where it is given none."""
-    names = re.findall(r"\w+", exercise.call.partition("(")[2])
-    if "predict" not in names:
-        return 0
-    given, place, times = list(_seeded(exercise.cases)[0]), names.index("predict"), []
-    predict = given[place]
-    given[place] = functools.wraps(predict)(lambda *came, **named: (times.append(1), predict(*came, **named))[1])
+    times: list[int] = []
+    given = _counted(exercise, list(_seeded(exercise.cases)[0]), times)
     limited(lambda: _seeded(lambda: function(*given)))
     return len(times)
+
+
+def _counted(exercise: Code, given: list, times: list) -> list:
+    """The arguments with a `predict` that writes its calls into `times`, and raises at more than CALLS."""
+    names = re.findall(r"\w+", exercise.call.partition("(")[2])
+    if "predict" not in names:
+        return given
+    place = names.index("predict")
+    predict = given[place]
+
+    @functools.wraps(predict)
+    def counted(*came, **named):
+        times.append(1)
+        if len(times) > CALLS:
+            raise _TooOften(f"at most {CALLS} calls of predict were expected; more came; ask at fewer timesteps")
+        return predict(*came, **named)
+
+    return [*given[:place], counted, *given[place + 1 :]]
 
 
 def _share(off: float) -> str:
@@ -191,9 +216,11 @@ def _runs(exercise: Code, function: Callable) -> Iterator[tuple[Any, bool, list[
 
     Every function meets cases of its own: a generator that nobody has drawn from, a network that nobody has trained.
     """
+    times: list[int] = []
     for case in _seeded(exercise.cases):
         given = [a.clone() if isinstance(a, Tensor) else a for a in case]  # cases may share a tensor
-        result = _seeded(lambda given=given: function(*given))
+        asked = _counted(exercise, given, times)
+        result = _seeded(lambda asked=asked: function(*asked))
         if result is todo:
             todo()
         tensors = [(a, b) for a, b in zip(given, case, strict=True) if isinstance(b, Tensor)]

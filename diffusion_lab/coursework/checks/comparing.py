@@ -29,6 +29,7 @@ def compare(guess, truth: float, *, what: str, low: float, high: float, unit: st
                  "the cell again.",)
         return Box("not yet", "Guess first", lines, asked + fold)
     number = _finite(guess, f"a guess is a number from {low:g} to {high:g}")
+    digits = next((more for more in (digits, digits + 1) if math.isclose(round(number, more), number)), digits + 2)
     picture = _line(number, truth, what, low, high, unit, digits)._repr_html_()
     return Box("guess", _verdict(number, truth, high - low, digits, unit), (), picture)
 

@@ -83,6 +83,13 @@ def _to_the_last_but_one(predict, schedule, x, n):
     return x
 
 
+def _walked_often(predict, schedule, x, n):
+    for k in range(n):
+        for t, a, b in schedule.times(_even(len(schedule), n)[: k + 1]):
+            x = ddim_step(x, predict(x, t).eps, a, b)
+    return x
+
+
 def _by_denoise(predict, schedule, x, n):
     T = len(schedule)
     *_, last = denoise(predict, schedule, x, [int(T - k * T / n - 1) for k in range(n)])
@@ -133,6 +140,18 @@ SKIP = Code(
         Slip("the last timesteps alone", "Your timesteps are neighbours at the clean end, where the network takes the "
              "static for a nearly finished picture: look at how far apart they are.",
              _walk(lambda T, n: list(reversed(range(n))))),
+        Slip("the first timestep is left out", "Your list begins at its second number, but x is pure static: "
+             "`range(n)` counts from 0.", _walk(lambda T, n: _even(T, n)[1:])),
+        Slip("always four timesteps", "Your list has four timesteps whatever n is; with n = 4 nothing of it is seen.",
+             _walk(lambda T, n: [T - k * T // n - 1 for k in range(4)])),
+        Slip("0 for the last timestep", "The last number of your list is 0, where next to no noise is left: keep "
+             "what the rule gives; `schedule.times` adds the step to the clean picture by itself.",
+             _walk(lambda T, n: [*_even(T, n)[:-1], 0])),
+        Slip("each step goes to the clean picture", "Every step ends at an alpha_bar of 1, the clean picture, and "
+             "only the last one does: the others end at the next timestep of your list.",
+             _walk(_even, after=lambda s, ts, i: 1.0)),
+        Slip("walked while the list is made", "The path is walked once for each number that the list gets: the loop of "
+             "the walk stands inside the other one, so begin its line farther left.", _walked_often),
         Slip("timesteps ascending", "The steps are walked from little noise to much: look at the order of the list.",
              _walk(lambda T, n: _even(T, n)[::-1])),
         Slip("step number for t", "The network is told the number of the step, not the timestep: look at what predict "
@@ -148,8 +167,8 @@ SKIP = Code(
         Slip("the last step ends in static", "Your last step ends where all is static: below 0 Python counts from the "
              "end of the list, so -1 is the last timestep. The clean picture has an alpha_bar of 1.",
              _walk(_even, after=lambda s, ts, i: s.alpha_bar(ts[i + 1] if i + 1 < len(ts) else len(s) - 1))),
-        Slip("the last step ends at alpha_bar 0", "Your last step ends where alpha_bar is 0, and that is static alone: "
-             "the clean picture has an alpha_bar of 1.",
+        Slip("the guess is handed back", "What comes back is the last guess of the noise. Do you hand back eps in "
+             "place of x, or does your last step end at an alpha_bar of 0? The clean picture has an alpha_bar of 1.",
              _walk(_even, after=lambda s, ts, i: s.alpha_bar(ts[i + 1]) if i + 1 < len(ts) else 0.0)),
         Slip("more than n timesteps", "Where n does not divide T, your list has more than n timesteps: with T = 1000 "
              "and n = 7 it is 8; with n = 4 nothing of it is seen. Print its length for such an n.",
