@@ -1,0 +1,39 @@
+"""How the site is written: Sphinx and MyST-NB over the stored notebooks, nothing run, nothing fetched."""
+
+import re
+
+import diffusion_lab
+
+project, author, release = "diffusion_lab", "The diffusion_lab authors", diffusion_lab.__version__
+html_title = "diffusion_lab"
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
+
+nb_execution_mode = "off"
+nb_ipywidgets_js = {}
+nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
+nb_mime_priority_overrides = [("html", "text/html", 1), ("html", "image/png", 3)]
+myst_enable_extensions = ["dollarmath", "amsmath"]
+myst_heading_anchors = 2
+mathjax_path = "tex-svg.js"
+
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_extra_path = ["extra"]  # what is taken along as it is: notebooks, slides
+html_copy_source = False
+html_show_sphinx = html_show_copyright = False
+
+
+def plain(app, what, name, obj, options, lines):
+    """Docstrings are plain text, in which `a name` is code: no other sign of theirs is markup."""
+    parts = "\n".join(lines).split("`")
+    parts[::2] = [re.sub(r"([*|\\])|_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
+    lines[:] = "``".join(parts).split("\n")
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", plain)
