@@ -22,6 +22,7 @@ COMMANDS = {
     "outpaint": "a picture of your own that goes on beyond its edge",
     "train": "train a model of the course from scratch",
     "evaluate": "measure a model",
+    "export-web": "a Stable Diffusion as files that a web page draws with",
     "progress": "what you have done in the lessons, and a certificate of it",
     "reset": "a lesson as it was, beside your own copy of it",
     "setup": "only set the environment up",
@@ -72,7 +73,7 @@ def _answer(argv):
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: python -m diffusion_lab COMMAND [options]\n")
-        print("\n".join(f"  {name:9} {text}" for name, text in COMMANDS.items()))
+        print("\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items()))
         print("\n`python -m diffusion_lab COMMAND --help` names a command's options.")
         return 0
     name = argv[0]
@@ -97,7 +98,8 @@ def _run(name, rest):
     import argparse
     import importlib
 
-    home = {"setup": "environment", "train": "recipe", "evaluate": "recipe", "outpaint": "edit"}.get(name, name)
+    home = {"setup": "environment", "train": "recipe", "evaluate": "recipe", "outpaint": "edit",
+            "export-web": "export_web"}.get(name, name)  # fmt: skip
     module = importlib.import_module(f"diffusion_lab.commands.{home}")
     parser = argparse.ArgumentParser(prog="python -m diffusion_lab " + name, description=COMMANDS[name])
     module.add_arguments(parser)

@@ -127,7 +127,7 @@ def test_every_library_is_declared():
     called = {"PIL": "pillow", "skimage": "scikit-image", "IPython": "ipykernel", "nbformat": "jupyterlab",
               "jupyter_client": "jupyterlab", "packaging": "jupyterlab", "tokenizers": "transformers",
               "huggingface_hub": "diffusers"}  # fmt: skip
-    declared = {Requirement(line).name for line in PROJECT["dependencies"]}
+    declared = {Requirement(line).name for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["web"]}
     used = {room(target) for found in GRAPH.values() for target, _ in found} - set(sys.stdlib_module_names)
     assert {called.get(name, name) for name in used - {"diffusion_lab", "__future__"}} <= declared
 
@@ -184,14 +184,14 @@ def constraints() -> dict[str, str]:
     return dict(pin.split("==") for pin in pins)
 
 
-def requirements() -> list[Requirement]:
-    extra = PROJECT["optional-dependencies"]["test"]
-    return [Requirement(line) for line in PROJECT["dependencies"] + extra]
+def requirements(*extras: str) -> list[Requirement]:
+    more = [line for extra in ("test", *extras) for line in PROJECT["optional-dependencies"][extra]]
+    return [Requirement(line) for line in PROJECT["dependencies"] + more]
 
 
 def test_every_requirement_is_bounded_above_and_pinned_inside_its_bounds():
     pins = constraints()
-    for need in requirements():
+    for need in requirements("web"):
         assert any(spec.operator in {"<", "=="} for spec in need.specifier), f"{need} has no upper bound"
         assert need.specifier.contains(pins[need.name]), f"{need} is pinned to {pins[need.name]}"
 

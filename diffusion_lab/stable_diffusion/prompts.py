@@ -38,10 +38,10 @@ def _check_words(tokenizer, prompt: str, name: str) -> None:
         near = [like for word in unknown[:8] for like in difflib.get_close_matches(word[:40], known, n=2, cutoff=0.8)]
         hint = f"try {' or '.join(dict.fromkeys(near))}; " if near else ""
         verb = "is" if len(unknown) == 1 else "are"
-        raise LabError(f"{told(unknown)} {verb} not in {name}'s world; {hint}it knows: {', '.join(_to_draw(known))}")
+        raise LabError(f"{told(unknown)} {verb} not in {name}'s world; {hint}it knows: {', '.join(to_draw(known))}")
 
 
-def _to_draw(known: list[str]) -> list[str]:
+def to_draw(known: list[str]) -> list[str]:
     """Of the words of a small world those that name what is drawn, so that they can be read at a glance; else all."""
     colours = (colour for chosen in scenes.SUBJECT_COLOURS.values() for colour in chosen)
     named = dict.fromkeys((*scenes.SUBJECTS, *scenes.RIDES, *scenes.PLACES, *colours))
