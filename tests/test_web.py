@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -9,13 +11,17 @@ import pytest
 import torch
 
 from diffusion_lab.__main__ import main
+from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.errors import LabError
 from diffusion_lab.stable_diffusion import StableDiffusion, web
+from diffusion_lab.stable_diffusion.schedulers import KINDS, fresh
+from diffusion_lab.stable_diffusion.walk import Walk
 
 WEB_EXTRA = pytest.mark.skipif(
     importlib.util.find_spec("onnx") is None or importlib.util.find_spec("onnxscript") is None,
     reason="the extra `web` is not here",
 )
+DRAW = ROOT / "docs" / "site" / "draw"
 PROMPTS = ["an astronaut on the moon", "a red cat in a city", ""]
 
 
@@ -125,3 +131,108 @@ def test_the_exported_files_are_small_and_name_no_place(exported):
 def test_the_command_refuses_a_toy(capsys, tmp_path):
     assert main(["export-web", "icons", "--out", str(tmp_path / "web")]) == 2
     assert "icons" in capsys.readouterr().err
+
+
+def node(script: str, given: dict) -> dict:
+    """What a script of the page's own modules makes of `given`: it sets `out`."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not here")
+    names = ("random", "words", "samplers")
+    lines = [*(f'import * as {name} from "{(DRAW / name).as_uri()}.js";' for name in names), "import fs from 'fs';",
+             "const given = JSON.parse(fs.readFileSync(0, 'utf8')); let out;", script,
+             "console.log(JSON.stringify(out));"]  # fmt: skip
+    run = subprocess.run(["node", "--input-type=module", "-e", "\n".join(lines)],
+                         input=json.dumps(given), capture_output=True, text=True, encoding="utf-8")  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_random_numbers_are_those_of_torch():
+    sizes, seeds = [1024, 16, 5, 100, 3, 17, 1024], [0, 1, 7, 2**32 + 5, 2**53 - 1]
+    script = """out = given.seeds.map((seed) => {
+        const randn = random.generator(seed);
+        return given.sizes.map((size) => Array.from(randn(size)));
+    });"""
+    got = node(script, {"seeds": seeds, "sizes": sizes})
+    for seed, drawn in zip(seeds, got, strict=True):
+        source = torch.Generator().manual_seed(seed)
+        for size, numbers in zip(sizes, drawn, strict=True):
+            expected = torch.randn(size, generator=source).numpy()
+            assert np.abs(np.array(numbers, np.float32) - expected).max() < 5e-6, (seed, size)
+
+
+ODD = ["", "a red cat", "A  Red\tCAT's!!", "don't we'll", "‘quotes’ — dash", "émile ÉMILE e\u0301", "ΣΑΣ", "12 345",
+       "𝔘𝔫𝔦 😀🎈", "<script>alert(1)</script>", "<|startoftext|>x<|endoftext|>", "<|ENDOFTEXT|>!!", "一二三 한국어",
+       "a\u0085b\ufeffc", "nowordatall " * 9, "İstanbul ẞ ǅ"]  # fmt: skip
+
+
+def test_tokens_are_those_of_the_tokenizer(tiny):
+    told = web.habits(tiny)
+    source = np.random.default_rng(0)
+    texts = ODD + [" ".join(source.choice(told["words"], 6)) for _ in range(40)]
+    texts += ["".join(map(chr, source.choice([*range(32, 383), *range(0x2010, 0x2060)], 12))) for _ in range(60)]
+    got = node("const clip = words.tokenizer(given.merges); out = given.texts.map(clip.encode);",
+               {"texts": texts, "merges": told["merges"]})  # fmt: skip
+    for text, ids in zip(texts, got, strict=True):
+        assert ids == tiny.pipeline.tokenizer.encode(text), repr(text)
+
+
+def test_a_prompt_that_cannot_be_read_is_told_in_one_sentence(tiny):
+    told = web.habits(tiny)
+    asked = ["a red cat on the moon", "a rad cat", "xylophone", "<script>", "😀", "a " * 23, "a" * 10_000, "a, b-c"]
+    script = """const clip = words.tokenizer(given.merges);
+    out = given.asked.map((text) => words.complaint(text, given, clip));"""
+    said = node(script, told | {"asked": asked})
+    assert said[0] == "" and said[1] == "Tiny SD does not know “rad”. Did you mean red?"
+    assert said[2:5] == [f"Tiny SD does not know “{word}”." for word in ("xylophone", "<script>", "😀")]
+    assert said[5] == "Tiny SD reads at most 22 words and signs; 23 came."
+    assert said[6] == "A prompt has at most 1,000 letters; 10,000 came."
+    assert said[7].startswith("Tiny SD does not know “b”, “c”.")
+
+
+def test_times_are_those_of_python_for_every_number_of_steps(tiny):
+    told = web.habits(tiny) | {"all": list(range(1, 101))}
+    got = node("out = given.all.map((n) => ['ddim', 'dpmpp_2m'].map((name) =>"
+               "samplers.SAMPLERS[name](given, n).map((step) => step.t)));", told)  # fmt: skip
+    for n, pair in zip(told["all"], got, strict=True):
+        for name, times in zip(("ddim", "dpmpp_2m"), pair, strict=True):
+            scheduler = fresh(tiny.pipeline.scheduler, name)
+            scheduler.set_timesteps(n)
+            assert times == scheduler.timesteps.tolist(), (name, n)
+
+
+@pytest.mark.parametrize("kind", ["v_prediction", "epsilon", "sample"])
+def test_paths_are_those_of_the_schedulers(tiny, kind):
+    """With a network that both sides can compute: a wave of what it sees."""
+    told = web.habits(tiny) | {"prediction": KINDS[kind]}
+    asked = [(name, n) for name in web.DRAWN for n in (1, 2, 4, 20, 61)]
+    script = """out = [];
+    const predict = async (x, t) => x.map((v, i) => Math.fround(0.8 * v + 0.3 * Math.sin(i + t / 100)));
+    for (const [sampler, n] of given.asked) {
+        const path = [];
+        for await (const { x_t, x0, eps, alphaBar } of samplers.denoise(predict, given, { seed: 3, n, sampler }))
+            path.push({ x_t: Array.from(x_t), x0: Array.from(x0), eps: Array.from(eps), alphaBar });
+        out.push(path);
+    }"""
+    got = node(script, told | {"asked": asked})
+    places = torch.arange(1024, dtype=torch.float64)
+    for (name, n), path in zip(asked, got, strict=True):
+        scheduler = fresh(tiny.pipeline.scheduler, name)
+        scheduler = type(scheduler).from_config(scheduler.config, prediction_type=kind)
+        scheduler.set_timesteps(n)
+        sources = [torch.Generator().manual_seed(3)]
+        walk = Walk(scheduler, torch.randn(1, *tiny.shape, generator=sources[0]), sources)
+        scribe, x = walk.scribe(), walk.x
+        for i, t in enumerate(walk.timesteps):
+            wave = (0.3 * torch.sin(places + float(t) / 100)).reshape(x.shape)
+            guess = (0.8 * x.double() + wave).float()
+            step = scribe.step(i, x, guess, None)
+            far = max(1.0, float(step.x0.abs().max()))
+            assert np.abs(np.array(path[i]["x0"]) - step.x0.numpy().ravel()).max() < 2e-5 * far, (name, n, i)
+            far = max(1.0, float(step.eps.abs().max()))
+            assert np.abs(np.array(path[i]["eps"]) - step.eps.numpy().ravel()).max() < 5e-4 * far, (name, n, i)
+            assert path[i]["alphaBar"] == pytest.approx(step.alpha_bar, rel=1e-5)
+            x = walk.move(i, x, guess)[0]
+        far = max(1.0, float(x.abs().max()))
+        assert len(path) == len(walk.timesteps) + 1 and path[-1]["alphaBar"] == 1
+        assert np.abs(np.array(path[-1]["x_t"]) - x.numpy().ravel()).max() < 2e-5 * far, (name, n)
