@@ -4,7 +4,8 @@
 
 What Sphinx reads is put together in build/pages: the pages beside this file, every lesson without its speaker notes and
 with its long code folded as on slides, a page of the package's reference for each public module, the model cards. The
-site has relative addresses only: any folder of any host serves it.
+site has relative addresses only: any folder of any host serves it. Where the extra `web` and ONNX Runtime Web are
+installed, a page that draws is among them (drawing.py); elsewhere a line says what it lacks.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import drawing
 import nbformat
 from sphinx.cmd.build import build_main
 
@@ -25,6 +27,7 @@ from diffusion_lab.places import WEIGHTS
 HERE, PAGES = Path(__file__).parent, ROOT / "build" / "pages"
 TABLE = re.compile(r"<!-- lessons -->\n(.*?)<!-- end of lessons -->", re.S)
 START = re.compile(r"## Start\n(.*?)\n## ", re.S)
+DRAWN = "**[Draw something now](draw.md)**: a small Stable Diffusion runs in your browser, step by step."
 PICTURE = re.compile(r"!\[([^]]*)\]\((docs/[^)]+)\)")
 
 
@@ -34,14 +37,19 @@ def main() -> None:
     given.add_argument("--out", type=Path, default=ROOT / "build" / "site")
     out = given.parse_args().out
     shutil.rmtree(PAGES, ignore_errors=True)
-    shutil.copytree(HERE, PAGES, ignore=shutil.ignore_patterns("build.py", "__pycache__"))
+    shutil.copytree(HERE, PAGES, ignore=shutil.ignore_patterns("build.py", "drawing.py", "__pycache__", "draw"))
     for folder in ("_static", "lessons", "models", "reference", "extra/notebooks", "extra/slides"):
         (PAGES / folder).mkdir(parents=True, exist_ok=True)
     shutil.copy(decks.ASSETS / "tex-svg.js", PAGES / "_static")
     lessons = copies.lessons()
     for path in lessons:
         lesson(path)
-    index(lessons)
+    lacks = drawing.missing()
+    index(lessons, draws=not lacks)
+    if lacks:
+        (PAGES / "draw.md").unlink()
+    else:
+        fill("draw.md", **drawing.bring(PAGES / "extra" / "draw"))
     teaching(lessons)
     for path in sorted(WEIGHTS.glob("*/README.md")):
         card(path)
@@ -52,6 +60,8 @@ def main() -> None:
         sys.exit(failed)
     for path in (path for path in out.rglob("*.html") if path.parent.name != "slides"):
         path.write_text(for_everyone(path.read_text(encoding="utf-8")), encoding="utf-8")
+    if lacks:
+        print(f"without the page that draws: {lacks}")
     print(out / "index.html")
 
 
@@ -73,8 +83,8 @@ def lesson(path: Path) -> None:
     decks.write(path, PAGES / "extra" / "slides")
 
 
-def index(lessons: list[Path]) -> None:
-    """The first page, with what the README says of the course and of how to begin."""
+def index(lessons: list[Path], draws: bool) -> None:
+    """The first page, with what the README says of the course and of how to begin; it leads to the page that draws."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     alt, picture = PICTURE.search(readme).groups()
     shutil.copy(ROOT / picture, PAGES)
@@ -82,6 +92,7 @@ def index(lessons: list[Path]) -> None:
     rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
     listed = "\n".join(f"- **{number} {name}.** {asks}" for number, name, asks in rows)
     fill("index.md", alt=alt, picture=Path(picture).name, lessons=listed, start=START.search(readme)[1],
+         draw="draw" if draws else "", drawn=DRAWN if draws else "",
          files="\n".join(f"lessons/{path.stem}" for path in lessons))  # fmt: skip
 
 

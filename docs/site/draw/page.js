@@ -1,0 +1,154 @@
+// The page that draws as you type: fields, the address that holds them, and the steps to scrub. worker.js does the work.
+
+const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
+const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
+let told = null, worker = null, id = 0, path = [], asked = null, follow = true;
+
+function say(state, text) {
+  root.dataset.state = state;
+  if ($("say").textContent !== text) $("say").textContent = text;
+}
+
+// What is asked for; a string where it cannot be drawn: the sentence about it.
+function request() {
+  const whole = (name) => ($(name).value.trim() === "" ? NaN : Number($(name).value));
+  const [seed, steps, guidance] = [whole("seed"), whole("steps"), whole("guidance")];
+  const came = (name) => `; ${$(name).value.slice(0, 24) || "nothing"} came.`;
+  if (!(Number.isSafeInteger(seed) && seed >= 0)) return `The seed is a whole number from 0 up${came("seed")}`;
+  if (!(Number.isInteger(steps) && steps >= 1 && steps <= 100)) return `The steps are a whole number from 1 to 100${came("steps")}`;
+  if (!(guidance >= 0 && guidance <= 20)) return `Guidance is a number from 0 to 20${came("guidance")}`;
+  return { prompt: $("prompt").value, seed, n: steps, guidance, sampler: $("sampler").value };
+}
+
+function ask() {
+  if (!told) return;
+  const wanted = request();
+  id += 1; // what is still on its way is for an older request
+  if (typeof wanted === "string") return say("refused", wanted);
+  asked = { ...wanted, id };
+  path = [];
+  if (root.dataset.state !== "drawn") say("drawing", "Drawing …");
+  root.dataset.state = "drawing";
+  worker.postMessage(asked);
+}
+
+// The address holds all that makes the picture, as far as an address goes.
+function keepAddress() {
+  const held = new URLSearchParams(FIELDS.map((name) => [name, $(name).value]));
+  if (String(held).length < 4000) history.replaceState(null, "", `#${held}`);
+}
+
+function readAddress() {
+  const held = new URLSearchParams(location.hash.slice(1));
+  for (const name of FIELDS) {
+    if (!held.has(name)) continue;
+    const field = $(name), known = field.options ? [...field.options].some((option) => option.value === held.get(name)) : true;
+    if (known) field.value = held.get(name);
+  }
+}
+
+const changed = () => { keepAddress(); ask(); };
+
+// A latent as colours: rgb = x @ to_rgb + bias; the bias belongs to the picture: noise has none, x_t its share.
+function paint(canvas, x, share) {
+  const [channels, h, w] = told.shape, rows = told.to_rgb, image = new ImageData(w, h);
+  Object.assign(canvas, { width: w, height: h });
+  for (let p = 0; p < h * w; p++) {
+    for (let c = 0; c < 3; c++) {
+      let value = share * rows[channels][c];
+      for (let k = 0; k < channels; k++) value += x[k * h * w + p] * rows[k][c];
+      image.data[4 * p + c] = 127.5 * (value + 1);
+    }
+    image.data[4 * p + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+function showStep() {
+  const range = $("step"), k = Math.min(Number(range.value), path.length - 1), { t, alphaBar, x_t, x0, eps } = path[k];
+  paint($("x_t"), x_t, Math.sqrt(alphaBar));
+  paint($("x0"), x0, 1);
+  paint($("eps"), eps, 0);
+  const signal = `${(100 * alphaBar).toFixed(alphaBar < 0.01 ? 2 : 0)} % signal`;
+  const words = alphaBar === 1 ? "The end: the latent that becomes the picture." : `Step ${k + 1} of ${path.length - 1}: t = ${t}, ${signal}.`;
+  $("where").textContent = words;
+  range.setAttribute("aria-valuetext", words);
+}
+
+function took({ step }) {
+  path.push(step);
+  const range = $("step");
+  range.max = Math.max(path.length - 1, Number(range.max));
+  if (follow) range.value = path.length - 1;
+  if (follow || Number(range.value) === path.length - 1) showStep();
+}
+
+function drawn({ picture, ms }) {
+  const [w, h] = told.size, canvas = $("picture"), { prompt, seed, n, guidance, sampler } = asked;
+  Object.assign(canvas, { width: w, height: h });
+  canvas.getContext("2d").putImageData(new ImageData(picture, w, h), 0, 0);
+  const range = $("step");
+  range.max = path.length - 1;
+  range.disabled = $("save").disabled = false;
+  showStep();
+  const what = prompt.trim() ? `“${prompt.trim()}”` : "No prompt at all";
+  canvas.setAttribute("aria-label", `Drawn from ${prompt.trim() ? `the prompt ${what}` : "no prompt"}, seed ${seed}`);
+  const how = `seed ${seed}, ${n} step${n === 1 ? "" : "s"} of ${told.samplers[sampler]}, guidance ${guidance}`;
+  say("drawn", `${what}: ${how}, drawn here in ${(ms / 1000).toFixed(2)} s.`);
+}
+
+function ready(data) {
+  told = data.told;
+  $("coming").hidden = true;
+  $("sampler").replaceChildren(...Object.entries(told.samplers).map(([name, title]) => new Option(title, name)));
+  $("sampler").value = "dpmpp_2m";
+  $("guidance").value = told.guidance_scale;
+  $("words").replaceChildren(...(told.to_draw || []).map((word) => {
+    const chip = Object.assign(document.createElement("button"), { type: "button", textContent: word });
+    chip.addEventListener("click", () => {
+      $("prompt").value = `${$("prompt").value.trimEnd()} ${word}`.trimStart();
+      changed();
+    });
+    return chip;
+  }));
+  readAddress();
+  ask();
+}
+
+const HEARD = {
+  coming: ({ share, total }) => {
+    $("coming").value = share;
+    say("loading", share < 1 ? `The model is coming: ${Math.round(100 * share)} % of ${(total / 1e6).toFixed(1)} MB.` : "The model is being set up …");
+  },
+  ready, step: took, drawn,
+  refused: (data) => say("refused", data.say),
+  failed: (data) => say("failed", `It cannot draw: ${data.say}.`),
+};
+
+function save() {
+  const name = ($("prompt").value.toLowerCase().match(/[a-z0-9]+/g) || ["picture"]).join("_").slice(0, 60);
+  $("picture").toBlob((blob) => {
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${name}_${asked.seed}.png` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
+}
+
+function begin() {
+  say("loading", "The model is coming.");
+  try {
+    worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  } catch (error) {
+    return say("failed", "It cannot draw: this browser starts no worker here; try another one.");
+  }
+  worker.onmessage = ({ data }) => (data.id === undefined || data.id === id) && HEARD[data.kind](data);
+  worker.onerror = () => say("failed", "It cannot draw: the worker did not start; load the page again, or try a newer browser.");
+  for (const name of FIELDS) $(name).addEventListener("input", changed);
+  $("form").addEventListener("submit", (event) => event.preventDefault());
+  $("another").addEventListener("click", () => { $("seed").value = (Number($("seed").value) + 1) % 2 ** 31 || 0; changed(); });
+  $("step").addEventListener("input", () => { follow = Number($("step").value) === path.length - 1; showStep(); });
+  $("save").addEventListener("click", save);
+  addEventListener("hashchange", () => { readAddress(); ask(); });
+}
+
+begin();

@@ -1,0 +1,123 @@
+// Draws beside the page, so that the page stays awake: fetches the model, then answers the latest request only.
+
+import * as ort from "./ort.js";
+import { SAMPLERS, denoise } from "./samplers.js";
+import { complaint, padded, tokenizer } from "./words.js";
+
+const PARTS = ["wasm", "text", "unet", "decoder"];
+let told, clip, text, unet, decoder, empty;
+let wanted = null, busy = true;
+
+const { port1, port2 } = new MessageChannel();
+// A breath between two steps, in which a newer request can come in.
+const breath = () => new Promise((done) => { port1.onmessage = done; port2.postMessage(0); });
+
+// A file that was packed with gzip, unpacked here; hosts that have unpacked it on the way are served too.
+async function fetched(name, size, count) {
+  const answer = await fetch(new URL(`${name}.bin`, import.meta.url));
+  if (!answer.ok) throw new Error(`${name}.bin did not come (${answer.status}); load the page again`);
+  const pieces = [], reader = answer.body.getReader();
+  for (let piece; !(piece = await reader.read()).done; ) {
+    pieces.push(piece.value);
+    count(piece.value.length);
+  }
+  const blob = new Blob(pieces), head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
+  const packed = head[0] === 0x1f && head[1] === 0x8b;
+  const whole = packed ? new Response(blob.stream().pipeThrough(new DecompressionStream("gzip"))) : blob;
+  const bytes = await whole.arrayBuffer().catch(() => new ArrayBuffer(0));
+  if (bytes.byteLength !== size) throw new Error(`${name}.bin came incomplete; load the page again`);
+  return bytes;
+}
+
+async function open() {
+  if (typeof WebAssembly === "undefined") throw new Error("this browser has no WebAssembly, which the model needs; try another one");
+  if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old to unpack the model; try a newer one");
+  told = await (await fetch(new URL("model.json", import.meta.url))).json();
+  clip = tokenizer(told.merges);
+  const total = PARTS.reduce((sum, name) => sum + told.packed[name], 0);
+  let come = 0;
+  const count = (bytes) => postMessage({ kind: "coming", share: Math.min(1, (come += bytes) / total), total });
+  const [wasm, ...networks] = await Promise.all(PARTS.map((name) => fetched(name, told.whole[name], count)));
+  Object.assign(ort.env.wasm, { wasmBinary: wasm, numThreads: 1 });
+  text = await session(networks[0]);
+  unet = await session(networks[1]);
+  decoder = await session(networks[2]);
+  empty = await read("");
+  postMessage({ kind: "ready", told, samplers: Object.keys(SAMPLERS) });
+}
+
+const session = (bytes) => ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: ["wasm"] });
+const floats = (data, ...shape) => new ort.Tensor("float32", data, shape);
+
+// What the U-Net reads of a prompt, (tokens, width) in a row.
+async function read(prompt) {
+  const ids = BigInt64Array.from(padded(clip, prompt, told.tokens), BigInt);
+  return (await text.run({ ids: new ort.Tensor("int64", ids, [1, told.tokens]) })).out.data;
+}
+
+function joined(a, b) {
+  const both = new Float32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
+// predict(x, t): with guidance the U-Net is asked twice in one batch, uncond + w (cond - uncond); w = 1 asks once.
+function guided(condition, w) {
+  const twice = w !== 1, heard = twice ? joined(empty, condition) : condition;
+  const B = twice ? 2 : 1, width = condition.length / told.tokens;
+  return async (x, t) => {
+    const given = { x: floats(twice ? joined(x, x) : x, B, ...told.shape), t: floats(Float32Array.of(t), 1),
+                    condition: floats(heard, B, told.tokens, width) };
+    const guess = (await unet.run(given)).out.data;
+    return twice ? x.map((_, i) => guess[i] + w * (guess[i + x.length] - guess[i])) : guess;
+  };
+}
+
+// The picture of a latent as red, green, blue, opaque, a byte each.
+async function pixels(x0) {
+  const { data, dims: [, , h, w] } = (await decoder.run({ latent: floats(x0.map((v) => v / told.scaling_factor), 1, ...told.shape) })).out;
+  const out = new Uint8ClampedArray(4 * h * w).fill(255);
+  for (let p = 0; p < h * w; p++) for (let c = 0; c < 3; c++) out[4 * p + c] = (data[c * h * w + p] / 2 + 0.5) * 255;
+  return out;
+}
+
+async function draw(asked) {
+  const say = complaint(asked.prompt, told, clip);
+  if (say) return postMessage({ kind: "refused", id: asked.id, say });
+  const began = performance.now(), predict = guided(await read(asked.prompt), asked.guidance);
+  let last;
+  for await (const step of denoise(predict, told, asked)) {
+    postMessage({ kind: "step", id: asked.id, step: (last = step) });
+    await breath();
+    if (wanted) return; // somebody has typed on
+  }
+  const picture = await pixels(last.x0);
+  postMessage({ kind: "drawn", id: asked.id, picture, ms: performance.now() - began });
+}
+
+async function work() {
+  busy = true;
+  while (wanted) {
+    const asked = wanted;
+    wanted = null;
+    try {
+      await draw(asked);
+    } catch (error) {
+      failed(error);
+    }
+  }
+  busy = false;
+}
+
+function failed(error) {
+  const full = error instanceof RangeError || /memory|allocat/i.test(error.message);
+  postMessage({ kind: "failed", say: full ? "there is not enough memory here; close other pages and load this one again" : error.message });
+}
+
+onmessage = ({ data }) => {
+  wanted = data;
+  if (!busy) work();
+};
+
+open().then(work, failed);
