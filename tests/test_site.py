@@ -1,5 +1,6 @@
 """The site: built from the stored notebooks with no network, whole, and for everyone."""
 
+import contextlib
 import functools
 import http.server
 import re
@@ -11,11 +12,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
 from browser import browser, missing, page, until
 
+from diffusion_lab import Trajectory
 from diffusion_lab.commands import copies
 from diffusion_lab.commands.environment import ROOT
+from diffusion_lab.stable_diffusion import StableDiffusion
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -48,7 +52,8 @@ def site(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("site") / "a folder" / "site"
     run = subprocess.run([sys.executable, ROOT / "docs/site/build.py", "--out", out], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
-    assert run.stderr == "" and run.stdout.strip() == str(out / "index.html")
+    assert run.stderr == "" and run.stdout.splitlines()[-1] == str(out / "index.html")
+    assert (out / "draw.html").exists() or run.stdout.startswith("without the page that draws: ")
     return out
 
 
@@ -130,7 +135,8 @@ def test_axe_finds_nothing_serious_on_any_page(engine, site, address, scheme):
     if not AXE.exists():
         missing("axe-core (npm install --no-save axe-core@4)")
     every = [path.relative_to(site).as_posix() for path in pages(site)]
-    some = every if scheme == "light" else [name for name in every if re.match(r"index|teaching|lessons/0[03]", name)]
+    few = [name for name in every if re.match(r"index|teaching|draw|lessons/0[03]", name)]
+    some = every if scheme == "light" else few
     with page(engine) as tab:
         tab.emulate_media(color_scheme=scheme)
         for name in some:
@@ -139,3 +145,131 @@ def test_axe_finds_nothing_serious_on_any_page(engine, site, address, scheme):
             found = tab.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
             serious = [one["id"] for one in found if one["impact"] in ("serious", "critical")]
             assert serious == [], f"{name}: {serious}"
+
+
+@contextlib.contextmanager
+def drawing(engine, address, asked: str = "", wide: int = 1280, before=lambda tab: None):
+    """The page that draws, opened at an address that asks for something, once it has an answer."""
+    with page(engine, wide, 844) as tab:
+        before(tab)
+        tab.goto(address + "draw.html" + asked)
+        if tab.locator("#draw").count() == 0:
+            missing("the page that draws (the extra `web` and onnxruntime-web)")
+        answered(tab)
+        yield tab
+        assert tab.errors == [] and tab.refused == []
+
+
+def answered(tab, *states: str) -> str:
+    """Wait until the page has drawn, or refused, what it was asked last; what it says."""
+    final = states or ("drawn", "refused", "failed")
+    until(lambda: tab.evaluate("document.getElementById('draw').dataset.state"), lambda state: state in final)
+    return tab.locator("[data-is=say]").inner_text()
+
+
+def field(tab, name: str):
+    return tab.locator(f"#draw [data-is={name}]")
+
+
+def pixels(tab) -> np.ndarray:
+    """The picture, (H, W, 3)."""
+    script = """() => { const canvas = document.querySelector('[data-is=picture]'), { width, height } = canvas;
+        return [width, height, ...canvas.getContext('2d').getImageData(0, 0, width, height).data]; }"""
+    width, height, *levels = tab.evaluate(script)
+    return np.array(levels, np.int16).reshape(height, width, 4)[..., :3]
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return StableDiffusion.load("tiny-sd", device="cpu")
+
+
+def test_the_page_draws_what_python_draws(engine, address, tiny):
+    """To one grey level, and nothing is fetched off the site."""
+    asked = []
+
+    def listen(tab):
+        tab.context.on("request", lambda request: asked.append(request.url))
+
+    with drawing(engine, address, "#prompt=&steps=1", before=listen) as tab:
+        for prompt, seed in (("a red cat on the moon", 3), ("Two penguins, in a city!", 2**33 + 1)):
+            for sampler, n, scale in (("dpmpp_2m", 4, 2.5), ("dpmpp_2m_sde", 6, 4), ("ddim", 5, 1)):
+                field(tab, "sampler").select_option(sampler)
+                for name, value in (("prompt", prompt), ("seed", seed), ("steps", n), ("guidance", scale)):
+                    field(tab, name).fill(str(value))
+                assert f"seed {seed}, {n} steps of" in answered(tab, "drawn")
+                steps = Trajectory.of(tiny.steps(prompt, seed=seed, n=n, guidance_scale=scale, sampler=sampler))
+                expected = tiny.decode(steps.x0)[0].numpy().astype(np.int16)
+                assert np.abs(pixels(tab) - expected).max() <= 1, (prompt, sampler)
+    assert address + "draw/unet.bin" in asked
+    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+
+
+def test_whatever_is_typed_the_page_lives_and_says_why_it_does_not_draw(engine, address):
+    hostile = {
+        "prompt": {"😀🎈": "Tiny SD does not know “😀🎈”.",
+                   "<script>alert(1)</script>": "does not know “<script>alert”, “1”, “</script>”.",
+                   "a" * 10_000: "A prompt has at most 1,000 letters; 10,000 came.", "a rad cat": "Did you mean red?",
+                   "a " * 40: "reads at most 22 words and signs; 40 came."},
+        "steps": {"0": "from 1 to 100; 0 came", "1000": "from 1 to 100; 1000 came", "": "nothing came"},
+        "seed": {"-1": "from 0 up; -1 came", "1e99": "from 0 up; 1e99 came", "0.5": "0.5 came"},
+        "guidance": {"-1": "from 0 to 20; -1 came", "1e9": "1e9 came"},
+    }  # fmt: skip
+    good = {"prompt": "a cat", "steps": "2", "seed": "0", "guidance": "2.5"}
+    with drawing(engine, address, "#prompt=<script>alert(1)</script>&steps=2&sampler=none&seed=x&other=1") as tab:
+        assert "seed is a whole number" in answered(tab, "refused")
+        for name, cases in hostile.items():
+            for ok, value in good.items():
+                field(tab, ok).fill(value)
+            for value, sentence in cases.items():
+                field(tab, name).fill(value)
+                assert sentence in answered(tab, "refused"), (name, value[:20])
+        field(tab, "guidance").fill("0")
+        assert "“a cat”" in answered(tab, "drawn")
+
+
+def test_the_address_holds_the_picture(engine, address):
+    with drawing(engine, address, "#prompt=a+frog&seed=5&steps=3&guidance=2&sampler=ddim") as tab:
+        assert "“a frog”: seed 5, 3 steps of DDIM, guidance 2," in answered(tab, "drawn")
+        first = pixels(tab)
+        field(tab, "another").click()
+        assert "seed 6" in answered(tab, "drawn") and "seed=6" in tab.url
+        assert np.abs(pixels(tab) - first).max() > 50
+        tab.evaluate("location.hash = 'prompt=a+frog&seed=5'")
+        until(lambda: "seed 5" in answered(tab))
+        assert np.array_equal(pixels(tab), first)
+
+
+def test_the_steps_answer_to_the_keyboard_on_a_phone_too(engine, address):
+    with drawing(engine, address, "#prompt=a+dog&steps=3", wide=390) as tab:
+        assert "The end" in field(tab, "where").inner_text()
+        field(tab, "words").locator("button").first.focus()
+        tab.keyboard.press("Enter")
+        assert field(tab, "prompt").input_value() == "a dog astronaut"
+        answered(tab, "drawn")
+        field(tab, "step").focus()
+        tab.keyboard.press("Home")
+        assert field(tab, "where").inner_text() == "Step 1 of 3: t = 999, 0.47 % signal."
+        tab.keyboard.press("ArrowRight")
+        assert field(tab, "where").inner_text().startswith("Step 2 of 3: t = 666")
+        assert field(tab, "picture").get_attribute("aria-label") == "Drawn from the prompt “a dog astronaut”, seed 0"
+        with tab.expect_download() as saved:
+            field(tab, "save").click()
+        assert saved.value.suggested_filename == "a_dog_astronaut_0.png"
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("name", "change", "sentence"), [
+    ("unet.bin", lambda body: body[:-9000], "unet.bin came incomplete; load the page again"),
+    ("worker.js", lambda body: b"delete self.WebAssembly;" + body, "this browser has no WebAssembly"),
+    ("worker.js", lambda body: b"<", "the worker did not start"),
+])  # fmt: skip
+def test_what_keeps_it_from_drawing_is_said(engine, address, site, name, change, sentence):
+    def broken(tab):
+        if (site / "draw" / name).exists():
+            body = change((site / "draw" / name).read_bytes())
+            kind = "text/javascript" if name.endswith(".js") else "application/octet-stream"
+            tab.route(f"**/draw/{name}", lambda route: route.fulfill(body=body, content_type=kind))
+
+    with drawing(engine, address, before=broken) as tab:
+        assert sentence in answered(tab, "failed")
