@@ -171,11 +171,11 @@ def field(tab, name: str):
     return tab.locator(f"#draw [data-is={name}]")
 
 
-def pixels(tab) -> np.ndarray:
+def pixels(tab, canvas: str = "[data-is=picture]") -> np.ndarray:
     """The picture, (H, W, 3)."""
-    script = """() => { const canvas = document.querySelector('[data-is=picture]'), { width, height } = canvas;
+    script = """(name) => { const canvas = document.querySelector(name), { width, height } = canvas;
         return [width, height, ...canvas.getContext('2d').getImageData(0, 0, width, height).data]; }"""
-    width, height, *levels = tab.evaluate(script)
+    width, height, *levels = tab.evaluate(script, canvas)
     return np.array(levels, np.int16).reshape(height, width, 4)[..., :3]
 
 
@@ -257,6 +257,34 @@ def test_the_steps_answer_to_the_keyboard_on_a_phone_too(engine, address):
             field(tab, "save").click()
         assert saved.value.suggested_filename == "a_dog_astronaut_0.png"
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("scale", "scheme"), [(2.5, "dark"), (1, "light")])
+def test_every_step_is_scrubbed_in_the_players_own_page(engine, address, tmp_path, scale, scheme):
+    asked = f"#prompt=a+cat&seed=1&steps=4&guidance={scale}"
+    with drawing(engine, address, asked, before=lambda tab: tab.emulate_media(color_scheme=scheme)) as tab:
+        field(tab, "open").click()
+        tab.wait_for_selector('.dl-player[data-live="yes"]')
+        assert tab.locator(".dl-title").inner_text() == "“a cat”"
+        assert tab.locator(".dl-player[data-dark]").count() == (scheme == "dark")
+        assert np.array_equal(pixels(tab, ".dl-player .dl-hero canvas"), pixels(tab))
+        assert tab.locator(".dl-player [data-do=pull]").is_visible() == (scale != 1)
+        if AXE.exists():
+            tab.evaluate(AXE.read_text(encoding="utf-8"))
+            found = tab.evaluate("axe.run('#draw', {resultTypes: ['violations']})")["violations"]
+            assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+        with tab.expect_download() as saved:
+            field(tab, "saveplayer").click()
+        saved.value.save_as(tmp_path / "player.html")
+        tab.locator(".dl-player input[type=range]").focus()
+        tab.keyboard.press("ArrowLeft")
+        until(lambda: "Step 4 of 4" in tab.locator(".dl-caption").inner_text())
+        field(tab, "prompt").fill("a dog")  # the player follows
+        until(lambda: tab.locator(".dl-title").all_inner_texts() == ["“a dog”"])
+    with page(engine) as alone:
+        alone.goto((tmp_path / "player.html").as_uri())
+        alone.wait_for_selector('.dl-player[data-live="yes"]')
+        assert alone.title() == "“a cat”" and alone.refused == [] and alone.errors == []
 
 
 @pytest.mark.parametrize(("name", "change", "sentence"), [

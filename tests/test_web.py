@@ -207,11 +207,14 @@ def test_paths_are_those_of_the_schedulers(tiny, kind):
     told = web.habits(tiny) | {"prediction": KINDS[kind]}
     asked = [(name, n) for name in web.DRAWN for n in (1, 2, 4, 20, 61)]
     script = """out = [];
-    const predict = async (x, t) => x.map((v, i) => Math.fround(0.8 * v + 0.3 * Math.sin(i + t / 100)));
+    const wave = (x, t) => x.map((v, i) => Math.fround(0.8 * v + 0.3 * Math.sin(i + t / 100)));
+    const predict = async (x, t) => ({ guess: wave(x, t), uncond: x.map(() => 0) });
     for (const [sampler, n] of given.asked) {
         const path = [];
-        for await (const { x_t, x0, eps, alphaBar } of samplers.denoise(predict, given, { seed: 3, n, sampler }))
-            path.push({ x_t: Array.from(x_t), x0: Array.from(x0), eps: Array.from(eps), alphaBar });
+        for await (const { alphaBar, ...step } of samplers.denoise(predict, given, { seed: 3, n, sampler })) {
+            const told = Object.entries(step).map(([name, x]) => [name, x?.length ? Array.from(x) : x]);
+            path.push({ alphaBar, ...Object.fromEntries(told) });
+        }
         out.push(path);
     }"""
     got = node(script, told | {"asked": asked})
@@ -231,6 +234,9 @@ def test_paths_are_those_of_the_schedulers(tiny, kind):
             assert np.abs(np.array(path[i]["x0"]) - step.x0.numpy().ravel()).max() < 2e-5 * far, (name, n, i)
             far = max(1.0, float(step.eps.abs().max()))
             assert np.abs(np.array(path[i]["eps"]) - step.eps.numpy().ravel()).max() < 5e-4 * far, (name, n, i)
+            blind = scribe.step(i, x, torch.zeros_like(x), None).x0
+            far = max(1.0, float(blind.abs().max()))
+            assert np.abs(np.array(path[i]["x0_uncond"]) - blind.numpy().ravel()).max() < 2e-5 * far, (name, n, i)
             assert path[i]["alphaBar"] == pytest.approx(step.alpha_bar, rel=1e-5)
             x = walk.move(i, x, guess)[0]
         far = max(1.0, float(x.abs().max()))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.places import WEIGHTS
+from diffusion_lab.player import player
+from diffusion_lab.templates import fill
 
 SCRIPTS, EXPORT = Path(__file__).parent / "draw", ROOT / "build" / "web"
 RUNTIME, VERSION = ROOT / "node_modules" / "onnxruntime-web", "1.30.0"
@@ -40,6 +42,7 @@ def bring(folder: Path) -> dict[str, str]:
     source = exported()
     shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("package.json"), dirs_exist_ok=True)
     shutil.copy(RUNTIME / "dist" / "ort.wasm.bundle.min.mjs", folder / "ort.js")
+    (folder / "player.html").write_text(player_page(), encoding="utf-8")
     files = {"wasm": RUNTIME / "dist" / "ort-wasm-simd-threaded.wasm",
              **{name: source / f"{name}.onnx" for name in NETWORKS}}  # fmt: skip
     told = json.loads((source / "model.json").read_text(encoding="utf-8")) | {"whole": {}, "packed": {}}
@@ -51,3 +54,11 @@ def bring(folder: Path) -> dict[str, str]:
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
     numbers = " x ".join(map(str, told["shape"]))
     return {"model": told["name"], "latent": numbers, "size": f"{size:.1f}"}
+
+
+def player_page() -> str:
+    """The course's player as a page that is whole but for its {{title}} and its {{data}}, which the page fills in."""
+    style, script = player.parts()
+    figure = fill((player.HERE / "player.html").read_text(encoding="utf-8"), still="", style=style, data="{{data}}",
+                  script=script)  # fmt: skip
+    return fill(player.PAGE, title="{{title}}", player=figure)

@@ -1,8 +1,10 @@
 // The page that draws as you type: fields, the address that holds them, and the steps to scrub. worker.js does the work.
 
+import { playerData } from "./path.js";
+
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
 const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
-let told = null, worker = null, id = 0, path = [], asked = null, follow = true;
+let told = null, worker = null, id = 0, path = [], asked = null, follow = true, empty = null, whole = "";
 
 function say(state, text) {
   root.dataset.state = state;
@@ -89,12 +91,40 @@ function drawn({ picture, ms }) {
   canvas.getContext("2d").putImageData(new ImageData(picture, w, h), 0, 0);
   const range = $("step");
   range.max = path.length - 1;
-  range.disabled = $("save").disabled = false;
+  range.disabled = $("save").disabled = $("open").disabled = false;
   showStep();
+  if (isOpen()) askPlayer();
   const what = prompt.trim() ? `“${prompt.trim()}”` : "No prompt at all";
   canvas.setAttribute("aria-label", `Drawn from ${prompt.trim() ? `the prompt ${what}` : "no prompt"}, seed ${seed}`);
   const how = `seed ${seed}, ${n} step${n === 1 ? "" : "s"} of ${told.samplers[sampler]}, guidance ${guidance}`;
   say("drawn", `${what}: ${how}, drawn here in ${(ms / 1000).toFixed(2)} s.`);
+}
+
+// The course's player of these steps: a page of its own with two holes, whose figure is shown here too.
+
+const isOpen = () => $("open").getAttribute("aria-expanded") === "true";
+const askPlayer = () => worker.postMessage({ id, latents: path.map((step) => step.x0) });
+
+function toggle() {
+  const open = !isOpen();
+  $("open").setAttribute("aria-expanded", open);
+  $("player").hidden = !open;
+  $("saveplayer").disabled = true;
+  if (open && root.dataset.state === "drawn") askPlayer();
+}
+
+async function shown({ pictures }) {
+  const data = playerData(told, asked, path, pictures), json = JSON.stringify(data).replaceAll("<", "\\u003c");
+  empty ||= await (await fetch(new URL("player.html", import.meta.url))).text();
+  const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  whole = empty.replace("{{title}}", () => title).replace("{{data}}", () => json);
+  const figure = document.importNode(new DOMParser().parseFromString(whole, "text/html").querySelector(".dl-player"), true);
+  const idle = figure.querySelector("script:not([type])"), script = document.createElement("script");
+  script.textContent = idle.textContent; // only a script that is made here runs
+  idle.remove();
+  $("player").replaceChildren(figure);
+  figure.append(script);
+  $("saveplayer").disabled = false;
 }
 
 function ready(data) {
@@ -120,18 +150,16 @@ const HEARD = {
     $("coming").value = share;
     say("loading", share < 1 ? `The model is coming: ${Math.round(100 * share)} % of ${(total / 1e6).toFixed(1)} MB.` : "The model is being set up …");
   },
-  ready, step: took, drawn,
+  ready, step: took, drawn, shown,
   refused: (data) => say("refused", data.say),
   failed: (data) => say("failed", `It cannot draw: ${data.say}.`),
 };
 
-function save() {
-  const name = ($("prompt").value.toLowerCase().match(/[a-z0-9]+/g) || ["picture"]).join("_").slice(0, 60);
-  $("picture").toBlob((blob) => {
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${name}_${asked.seed}.png` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  });
+function save(blob, ending) {
+  const name = (asked.prompt.toLowerCase().match(/[a-z0-9]+/g) || ["picture"]).join("_").slice(0, 60);
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${name}_${asked.seed}${ending}` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 function begin() {
@@ -147,7 +175,9 @@ function begin() {
   $("form").addEventListener("submit", (event) => event.preventDefault());
   $("another").addEventListener("click", () => { $("seed").value = (Number($("seed").value) + 1) % 2 ** 31 || 0; changed(); });
   $("step").addEventListener("input", () => { follow = Number($("step").value) === path.length - 1; showStep(); });
-  $("save").addEventListener("click", save);
+  $("save").addEventListener("click", () => $("picture").toBlob((blob) => save(blob, ".png")));
+  $("open").addEventListener("click", toggle);
+  $("saveplayer").addEventListener("click", () => save(new Blob([whole], { type: "text/html" }), ".html"));
   addEventListener("hashchange", () => { readAddress(); ask(); });
 }
 

@@ -52,19 +52,20 @@ const dpmpp = (sde) => (told, n) => {
 
 export const SAMPLERS = { ddim, dpmpp_2m: dpmpp(false), dpmpp_2m_sde: dpmpp(true) };
 
-// Every step from a seed's static to the picture: yields { t, alphaBar, x_t, x0, eps } for each call of
-// `predict(x, t)` -> what the network says after guidance (a promise), and at last where it arrived, alphaBar 1.
+// Every step from a seed's static to the picture: yields { t, alphaBar, x_t, x0, eps, x0_uncond } for each call of
+// `predict(x, t)` -> { guess, uncond }, what the network says after guidance and, or null, without the prompt (a
+// promise); and at last where it arrived, alphaBar 1.
 export async function* denoise(predict, told, { seed, n, sampler }) {
   const randn = generator(seed), size = told.shape.reduce((a, b) => a * b), x0Of = X0[told.prediction];
   let x = randn(size), before = null;
   for (const { t, alphaBar, keep, take, shake, ahead } of SAMPLERS[sampler](told, n)) {
     const alpha = Math.sqrt(alphaBar), sigma = Math.sqrt(1 - alphaBar), x_t = x;
-    const guess = await predict(x_t, t);
-    const x0 = x_t.map((v, i) => x0Of(v, guess[i], alpha, sigma));
-    yield { t, alphaBar, x_t, x0, eps: x_t.map((v, i) => (v - alpha * x0[i]) / sigma) };
+    const { guess, uncond } = await predict(x_t, t);
+    const clean = (said) => said && x_t.map((v, i) => x0Of(v, said[i], alpha, sigma)), x0 = clean(guess);
+    yield { t, alphaBar, x_t, x0, eps: x_t.map((v, i) => (v - alpha * x0[i]) / sigma), x0_uncond: clean(uncond) };
     const z = sampler === "dpmpp_2m_sde" ? randn(size) : null, past = before || x0;
     x = x_t.map((v, i) => keep * v + take * (x0[i] + ahead * (x0[i] - past[i])) + (z ? shake * z[i] : 0));
     before = x0;
   }
-  yield { t: 0, alphaBar: 1, x_t: x, x0: x, eps: new Float32Array(size) };
+  yield { t: -1, alphaBar: 1, x_t: x, x0: x, eps: new Float32Array(size), x0_uncond: null };
 }

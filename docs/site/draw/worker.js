@@ -70,7 +70,8 @@ function guided(condition, w) {
     const given = { x: floats(twice ? joined(x, x) : x, B, ...told.shape), t: floats(Float32Array.of(t), 1),
                     condition: floats(heard, B, told.tokens, width) };
     const guess = (await unet.run(given)).out.data;
-    return twice ? x.map((_, i) => guess[i] + w * (guess[i + x.length] - guess[i])) : guess;
+    if (!twice) return { guess, uncond: null };
+    return { guess: x.map((_, i) => guess[i] + w * (guess[i + x.length] - guess[i])), uncond: guess.slice(0, x.length) };
   };
 }
 
@@ -96,13 +97,24 @@ async function draw(asked) {
   postMessage({ kind: "drawn", id: asked.id, picture, ms: performance.now() - began });
 }
 
+// The pictures of many latents, for the player; given up where there is something newer to draw.
+async function show({ id, latents }) {
+  const pictures = [];
+  for (const x0 of latents) {
+    pictures.push(await pixels(x0));
+    await breath();
+    if (wanted) return;
+  }
+  postMessage({ kind: "shown", id, pictures });
+}
+
 async function work() {
   busy = true;
   while (wanted) {
     const asked = wanted;
     wanted = null;
     try {
-      await draw(asked);
+      await (asked.latents ? show(asked) : draw(asked));
     } catch (error) {
       failed(error);
     }
