@@ -127,7 +127,7 @@ def test_every_library_is_declared():
     called = {"PIL": "pillow", "skimage": "scikit-image", "IPython": "ipykernel", "nbformat": "jupyterlab",
               "jupyter_client": "jupyterlab", "packaging": "jupyterlab", "tokenizers": "transformers",
               "huggingface_hub": "diffusers"}  # fmt: skip
-    declared = {Requirement(line).name for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["web"]}
+    declared = {need.name for need in requirements("web")}
     used = {room(target) for found in GRAPH.values() for target, _ in found} - set(sys.stdlib_module_names)
     assert {called.get(name, name) for name in used - {"diffusion_lab", "__future__"}} <= declared
 
@@ -185,13 +185,14 @@ def constraints() -> dict[str, str]:
 
 
 def requirements(*extras: str) -> list[Requirement]:
-    more = [line for extra in ("test", *extras) for line in PROJECT["optional-dependencies"][extra]]
-    return [Requirement(line) for line in PROJECT["dependencies"] + more]
+    """What the course needs, and what its extras do; the tests' brings that of the web with it."""
+    more = [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
+    return [Requirement(line) for line in PROJECT["dependencies"] + more if not line.startswith(PROJECT["name"])]
 
 
 def test_every_requirement_is_bounded_above_and_pinned_inside_its_bounds():
     pins = constraints()
-    for need in requirements("web"):
+    for need in requirements("test", "web"):
         assert any(spec.operator in {"<", "=="} for spec in need.specifier), f"{need} has no upper bound"
         assert need.specifier.contains(pins[need.name]), f"{need} is pinned to {pins[need.name]}"
 
@@ -200,7 +201,7 @@ def test_what_is_installed_is_what_is_pinned():
     """Every package that the course's own packages need, down to the last, is in constraints.txt."""
     from importlib import metadata
 
-    pins, todo, seen = constraints(), requirements(), set()
+    pins, todo, seen = constraints(), requirements("test", "web"), set()
     while todo:
         need = todo.pop()
         name = re.sub("[-_.]+", "-", need.name).lower()
@@ -221,7 +222,7 @@ def test_environment_yml_says_what_pyproject_says():
     plain = [Requirement(line) for line in conda["dependencies"] if isinstance(line, str)]
     python = next(need for need in plain if need.name == "python")
     assert python.specifier == SpecifierSet(PROJECT["requires-python"])
-    known = {need.name: need for need in requirements()}
+    known = {need.name: need for need in requirements("test")}
     for need in plain:  # a package that conda brings obeys the same bounds
         if need.name not in {"python", "pip"}:
             assert need.specifier == known[need.name].specifier
