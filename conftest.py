@@ -54,20 +54,20 @@ def _let_nbval_follow_display_updates():
     plain = IPyNbFile.get_kernel_message
 
     def get_kernel_message(self, timeout=None, stream="iopub"):
-        message = plain(self, timeout=timeout, stream=stream)
-        kind, content = message["msg_type"], message["content"]
         shown = self.__dict__.setdefault("_displays", {})
-        name = content.get("transient", {}).get("display_id")
-        if kind == "display_data" and name:
-            content.update(from_dict({"data": content["data"], "metadata": content["metadata"]}))
-            shown[name] = content  # as notebook nodes, nbval keeps the very objects: changed here, changed there
-        elif kind == "update_display_data":
+        while True:
+            message = plain(self, timeout=timeout, stream=stream)
+            kind, content = message["msg_type"], message["content"]
+            name = content.get("transient", {}).get("display_id")
+            if kind == "display_data" and name:
+                content.update(from_dict({"data": content["data"], "metadata": content["metadata"]}))
+                shown[name] = content  # as notebook nodes, nbval keeps the very objects: changed here, changed there
+            if kind != "update_display_data":
+                return message
             if name in shown:
                 for part in ("data", "metadata"):
                     shown[name][part].clear()
                     shown[name][part].update(content[part])
-            return get_kernel_message(self, timeout=timeout, stream=stream)
-        return message
 
     IPyNbFile.get_kernel_message = get_kernel_message
 

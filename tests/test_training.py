@@ -713,6 +713,10 @@ def test_a_watched_training_draws_at_its_steps_and_ends_without_a_bar(monkeypatc
     for every, steps in ((-1.0, list(range(1, 13))), (3600.0, [12])):  # seconds from one picture to the next
         drawn.clear()
         assert len(list(watched(train(Guess(), loss, 12), drawing, every=every))) == 12 and drawn == steps
+    pages.clear()
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)  # no second passes: a bar at the first step and at the last
+    assert len(list(watched(train(Guess(), loss, 12), every=-1.0))) == 12
+    assert ["step 1 of" in page or "step 12 of" in page for page in pages] == [False, True, True, False]
     with pytest.raises(LabError, match="a training was expected"):
         next(watched("train"))
     with pytest.raises(LabError, match="a picture to show was expected; NoneType came"):

@@ -32,10 +32,10 @@ def watched(training: Iterable[Progress], draw: Callable[[Progress], Figure] | N
     try:
         for progress in training:
             now, last = time.monotonic(), progress.step >= progress.steps
-            due = last or (progress.step in at if at is not None else now - drawn > every)
-            if draw is not None and due:
+            due = draw is not None and (last or (progress.step in at if at is not None else now - drawn > every))
+            if due:
                 picture, drawn = html_of(draw(progress), {"step": progress.step}), time.monotonic()
-            if now - shown > EVERY or due:
+            if now - shown > EVERY or due or last:
                 _update(handle, _bar(progress) + picture)
                 shown = now
             yield progress

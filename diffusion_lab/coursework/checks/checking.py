@@ -1,6 +1,8 @@
 """`check` says what is wrong by its name, never prints the solution, and always hands back something that runs."""
 
+import contextlib
 import functools
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -160,10 +162,14 @@ def _judge_numbers(exercise: Code, answer: Callable, got: list, true: list, chan
 
 
 def _asked(exercise: Code, function: Callable) -> int:
-    """How often a function calls the `predict` that it is given, in the first case; 0 where it is given none."""
+    """How often a function calls the `predict` that it is given, in the first case; 0 where it is given none. What it
+    prints was shown when it was judged."""
     times: list[int] = []
-    given = _counted(exercise, list(_seeded(exercise.cases)[0]), times)
-    limited(lambda: _seeded(lambda: function(*given)))
+    cases = list(_seeded(exercise.cases)[0])
+    given = _counted(exercise, cases, times)
+    if given is not cases:
+        with contextlib.redirect_stdout(io.StringIO()):
+            limited(lambda: _seeded(lambda: function(*given)))
     return len(times)
 
 
