@@ -1,5 +1,6 @@
 """What the site's page draws with: the networks as ONNX, model.json, and the page's own JavaScript beside Python."""
 
+import importlib
 import importlib.util
 import json
 import shutil
@@ -131,6 +132,23 @@ def test_the_exported_files_are_small_and_name_no_place(exported):
 def test_the_command_refuses_a_toy(capsys, tmp_path):
     assert main(["export-web", "icons", "--out", str(tmp_path / "web")]) == 2
     assert "icons" in capsys.readouterr().err
+
+
+def test_the_site_says_what_the_page_that_draws_lacks(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(DRAW.parent)
+    drawing = importlib.import_module("drawing")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnx" else name)
+    assert drawing.missing() == "onnx missing: python -m pip install --constraint constraints.txt -e '.[web]'"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(drawing, "RUNTIME", tmp_path)
+    other = "onnxruntime-web missing: npm install --no-save axe-core@4 onnxruntime-web@1.30.0"
+    assert drawing.missing() == other
+    (tmp_path / "package.json").write_text('{"version": "1.20.1"}', encoding="utf-8")
+    assert drawing.missing() == other
+    (tmp_path / "package.json").write_text('{"version": "1.30.0"}', encoding="utf-8")
+    assert drawing.missing() == ""
+    page = drawing.player_page()
+    assert page.count("{{title}}") == page.count("{{data}}") == 1 and "dl-player" in page
 
 
 def node(script: str, given: dict) -> dict:

@@ -61,6 +61,8 @@ def main() -> None:
     for path in (path for path in out.rglob("*.html") if path.parent.name != "slides"):
         path.write_text(for_everyone(path.read_text(encoding="utf-8")), encoding="utf-8")
     if lacks:
+        (out / "draw.html").unlink(missing_ok=True)  # of an earlier build
+        shutil.rmtree(out / "draw", ignore_errors=True)
         print(f"without the page that draws: {lacks}")
     print(out / "index.html")
 

@@ -42,7 +42,7 @@ def bring(folder: Path) -> dict[str, str]:
     source = exported()
     shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("package.json"), dirs_exist_ok=True)
     shutil.copy(RUNTIME / "dist" / "ort.wasm.bundle.min.mjs", folder / "ort.js")
-    (folder / "player.html").write_text(player_page(), encoding="utf-8")
+    (folder / "player.txt").write_text(player_page(), encoding="utf-8")
     files = {"wasm": RUNTIME / "dist" / "ort-wasm-simd-threaded.wasm",
              **{name: source / f"{name}.onnx" for name in NETWORKS}}  # fmt: skip
     told = json.loads((source / "model.json").read_text(encoding="utf-8")) | {"whole": {}, "packed": {}}

@@ -67,6 +67,7 @@ function paint(canvas, x, share) {
 }
 
 function showStep() {
+  if (!path.length) return;
   const range = $("step"), k = Math.min(Number(range.value), path.length - 1), { t, alphaBar, x_t, x0, eps } = path[k];
   paint($("x_t"), x_t, Math.sqrt(alphaBar));
   paint($("x0"), x0, 1);
@@ -115,7 +116,7 @@ function toggle() {
 
 async function shown({ pictures }) {
   const data = playerData(told, asked, path, pictures), json = JSON.stringify(data).replaceAll("<", "\\u003c");
-  empty ||= await (await fetch(new URL("player.html", import.meta.url))).text();
+  empty ||= await (await fetch(new URL("player.txt", import.meta.url))).text();
   const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   whole = empty.replace("{{title}}", () => title).replace("{{data}}", () => json);
   const figure = document.importNode(new DOMParser().parseFromString(whole, "text/html").querySelector(".dl-player"), true);
