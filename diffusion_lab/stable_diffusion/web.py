@@ -71,7 +71,6 @@ def export(model: StableDiffusion, out: str | Path) -> Path:
     with whole_folder(place) as part:
         for name, (network, given) in parts(model).items():
             write(network, given, part / f"{name}.onnx")
-        told["bytes"] = {path.name: path.stat().st_size for path in sorted(part.glob("*.onnx"))}
         (part / "model.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
     return place
 
