@@ -264,11 +264,14 @@ def test_every_step_is_scrubbed_in_the_players_own_page(engine, address, tmp_pat
     asked = f"#prompt=a+cat&seed=1&steps=4&guidance={scale}"
     with drawing(engine, address, asked, before=lambda tab: tab.emulate_media(color_scheme=scheme)) as tab:
         field(tab, "open").click()
-        tab.wait_for_selector('.dl-player[data-live="yes"]')
-        assert tab.locator(".dl-title").inner_text() == "“a cat”"
-        assert tab.locator(".dl-player[data-dark]").count() == (scheme == "dark")
-        assert np.array_equal(pixels(tab, ".dl-player .dl-hero canvas"), pixels(tab))
-        assert tab.locator(".dl-player [data-do=pull]").is_visible() == (scale != 1)
+        player = tab.frame_locator("#draw-player")
+        player.locator('.dl-player[data-live="yes"]').wait_for()
+        frame = tab.frames[1]
+        assert player.locator(".dl-title").inner_text() == "“a cat”"
+        until(lambda: player.locator(".dl-player[data-dark]").count() == (scheme == "dark"))
+        until(lambda: frame.evaluate("document.body.offsetHeight <= innerHeight"))
+        assert np.array_equal(pixels(frame, ".dl-hero canvas"), pixels(tab))
+        assert player.locator("[data-do=pull]").is_visible() == (scale != 1)
         if AXE.exists():
             tab.evaluate(AXE.read_text(encoding="utf-8"))
             found = tab.evaluate("axe.run('#draw', {resultTypes: ['violations']})")["violations"]
@@ -276,11 +279,11 @@ def test_every_step_is_scrubbed_in_the_players_own_page(engine, address, tmp_pat
         with tab.expect_download() as saved:
             field(tab, "saveplayer").click()
         saved.value.save_as(tmp_path / "player.html")
-        tab.locator(".dl-player input[type=range]").focus()
+        player.locator("input[type=range]").focus()
         tab.keyboard.press("ArrowLeft")
-        until(lambda: "Step 4 of 4" in tab.locator(".dl-caption").inner_text())
+        until(lambda: "Step 4 of 4" in player.locator(".dl-caption").inner_text())
         field(tab, "prompt").fill("a dog")  # the player follows
-        until(lambda: tab.locator(".dl-title").all_inner_texts() == ["“a dog”"])
+        player.locator(".dl-title:text-is('“a dog”')").wait_for()
     with page(engine) as alone:
         alone.goto((tmp_path / "player.html").as_uri())
         alone.wait_for_selector('.dl-player[data-live="yes"]')

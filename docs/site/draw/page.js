@@ -101,7 +101,7 @@ function drawn({ picture, ms }) {
   say("drawn", `${what}: ${how}, drawn here in ${(ms / 1000).toFixed(2)} s.`);
 }
 
-// The course's player of these steps: a page of its own with two holes, whose figure is shown here too.
+// The course's player of these steps: a page of its own with two holes, shown in a frame, so that all of it goes with it.
 
 const isOpen = () => $("open").getAttribute("aria-expanded") === "true";
 const askPlayer = () => worker.postMessage({ id, latents: path.map((step) => step.x0) });
@@ -119,13 +119,20 @@ async function shown({ pictures }) {
   empty ||= await (await fetch(new URL("player.txt", import.meta.url))).text();
   const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   whole = empty.replace("{{title}}", () => title).replace("{{data}}", () => json);
-  const figure = document.importNode(new DOMParser().parseFromString(whole, "text/html").querySelector(".dl-player"), true);
-  const idle = figure.querySelector("script:not([type])"), script = document.createElement("script");
-  script.textContent = idle.textContent; // only a script that is made here runs
-  idle.remove();
-  $("player").replaceChildren(figure);
-  figure.append(script);
+  $("player").title = `Player: ${data.title}`;
+  $("player").srcdoc = whole;
   $("saveplayer").disabled = false;
+}
+
+// The frame is as high as its page and as dark as this one; the player looks again when the class changes.
+function dress() {
+  const { contentDocument: { body, documentElement }, contentWindow } = $("player");
+  if (!body.querySelector(".dl-player")) return;
+  const { backgroundColor } = getComputedStyle(document.body);
+  Object.assign(body.style, { margin: 0, padding: "4px 0", backgroundColor });
+  body.className = backgroundColor;
+  documentElement.style.overflow = "hidden";
+  new contentWindow.ResizeObserver(() => ($("player").style.height = `${body.offsetHeight}px`)).observe(body);
 }
 
 function ready(data) {
@@ -178,6 +185,8 @@ function begin() {
   $("step").addEventListener("input", () => { follow = Number($("step").value) === path.length - 1; showStep(); });
   $("save").addEventListener("click", () => $("picture").toBlob((blob) => save(blob, ".png")));
   $("open").addEventListener("click", toggle);
+  $("player").addEventListener("load", dress);
+  new MutationObserver(dress).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
   $("saveplayer").addEventListener("click", () => save(new Blob([whole], { type: "text/html" }), ".html"));
   addEventListener("hashchange", () => { readAddress(); ask(); });
 }
