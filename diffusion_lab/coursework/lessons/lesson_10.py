@@ -87,8 +87,8 @@ THREE = Code(
              "what you divide by K.", _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K)
                                              >= 0.25 * n.sum() / K)),
         *(Slip(f"about {100 * part:.0f} % of the due is asked for", "A quarter of its due is asked of a heap: look at "
-               "the factor.", _three(found=lambda h, n, K, part=part: torch.bincount(h[n], minlength=K)
-                                     >= part * len(h) / K))
+               "the factor." + " In the clouds below nothing of it is seen." * (part < 0.33),
+               _three(found=lambda h, n, K, part=part: torch.bincount(h[n], minlength=K) >= part * len(h) / K))
           for part in PARTS),
         Slip("a quarter of the number of heaps", "A heap is compared with a quarter of K: its due is the number of "
              "points, divided by K.", _three(found=lambda h, n, K: torch.bincount(h[n], minlength=K) >= K / 4)),

@@ -145,8 +145,8 @@ FLOW = Code(
              "call.", _flow(error=lambda d: d.square().sum())),
         Slip("half of it", "The valley is in the same place and half as deep: look for a factor that is not in the "
              "formula.", _flow(error=lambda d: d.square().mean() / 2)),
-        Slip("added up over the numbers", "The numbers of one picture are added up, which a single pixel does not "
-             "show: look at what the mean is taken of.", _flow(error=lambda d: d.square().sum(dim=1).mean())),
+        Slip("added up over the numbers", "The numbers of one picture are added up: look at what the mean is taken of. "
+             "With a single pixel nothing of it is seen.", _flow(error=lambda d: d.square().sum(dim=1).mean())),
         Slip("distances that are not squared", "The mistakes are counted as they are, so the best guess is no mean, "
              "but a median: look for the square.", _flow(error=lambda d: d.abs().mean())),
         Slip("mistakes that cancel", "Too much here and too little there add up to nothing: square each mistake before "
