@@ -96,6 +96,7 @@ def test_every_link_and_picture_is_there_and_nothing_points_off_the_site_but_to_
 def test_every_lesson_is_there_with_its_notebook_its_slides_and_no_notes(site):
     for path in copies.lessons():
         text = (site / "lessons" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert "| :--" not in text, "a table that nobody drew"
         assert "<!-- speaker notes" not in text and f"notebooks/{path.name}" in text
         assert (site / "notebooks" / path.name).read_bytes() == path.read_bytes()
         for name in (path.stem, f"{path.stem}_notes"):
@@ -141,6 +142,7 @@ def test_axe_finds_nothing_serious_on_any_page(engine, site, address, scheme):
         tab.emulate_media(color_scheme=scheme)
         for name in some:
             tab.goto(address + name)
+            until(lambda: tab.locator(".dl-player:not([data-live=yes])").count() == 0)  # each in the page's colours
             tab.evaluate(AXE.read_text(encoding="utf-8"))
             found = tab.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
             serious = [one["id"] for one in found if one["impact"] in ("serious", "critical")]
@@ -257,6 +259,22 @@ def test_the_steps_answer_to_the_keyboard_on_a_phone_too(engine, address):
             field(tab, "save").click()
         assert saved.value.suggested_filename == "a_dog_astronaut_0.png"
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_refusal_leaves_the_picture_its_name_its_steps_and_its_player(engine, address):
+    with drawing(engine, address, "#prompt=a+dog&steps=3") as tab:
+        answered(tab, "drawn")
+        field(tab, "prompt").fill("a zzz")
+        answered(tab, "refused")
+        with tab.expect_download() as saved:
+            field(tab, "save").click()
+        assert saved.value.suggested_filename == "a_dog_0.png"
+        field(tab, "step").focus()
+        tab.keyboard.press("Home")
+        assert field(tab, "where").inner_text().startswith("Step 1 of 3: t = 999")
+        field(tab, "open").click()
+        assert field(tab, "open").inner_text() == "Close the player"
+        tab.frame_locator("#draw-player").locator(".dl-title:text-is('“a dog”')").wait_for()
 
 
 @pytest.mark.parametrize(("scale", "scheme"), [(2.5, "dark"), (1, "light")])

@@ -100,7 +100,7 @@ def index(lessons: list[Path], draws: bool) -> None:
 
 def teaching(lessons: list[Path]) -> None:
     """The teachers' page: the slides of every lesson, its notes, and how long it takes to tell."""
-    lines = ["| Lesson | | | To tell |", "|---|---|---|---|"]
+    lines = ["| Lesson | Slides | Notes | To tell |", "|---|---|---|---|"]
     for path in lessons:
         notebook = decks.read(path)
         minutes = sum(slide.minutes for slide in decks.slides(notebook))

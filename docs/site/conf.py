@@ -14,6 +14,7 @@ nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
 nb_mime_priority_overrides = [("html", "text/html", 1), ("html", "image/png", 3)]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 2
+nb_render_markdown_format = "gfm"  # what a cell displays as Markdown may hold a table
 mathjax_path = "tex-svg.js"
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}

@@ -4,7 +4,9 @@ import { playerData } from "./path.js";
 
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
 const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
-let told = null, worker = null, id = 0, path = [], asked = null, follow = true, empty = null, whole = "";
+const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
+// What is asked for and its steps so far; `last` is the same of the picture that stands there.
+let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, empty = null, whole = "";
 
 function say(state, text) {
   root.dataset.state = state;
@@ -26,13 +28,31 @@ function ask() {
   if (!told) return;
   const wanted = request();
   id += 1; // what is still on its way is for an older request
-  if (typeof wanted === "string") return say("refused", wanted);
+  if (typeof wanted === "string") return refuse(wanted);
   asked = { ...wanted, id };
   path = [];
-  if (root.dataset.state !== "drawn") say("drawing", "Drawing …");
   root.dataset.state = "drawing";
+  if (!last) say("drawing", "Drawing …");
+  else later(() => root.dataset.state === "drawing" && say("drawing", `Drawing ${quoted(asked.prompt)} …`));
   worker.postMessage(asked);
 }
+
+// Do something once nothing else was asked for a while.
+function later(act) {
+  const mine = id;
+  setTimeout(() => mine === id && act(), PATIENCE);
+}
+
+// Say why it is not drawn; the picture that stands there keeps its steps.
+function refuse(why) {
+  path = last ? last.path : [];
+  $("step").max = Math.max(1, path.length - 1);
+  if (follow) $("step").value = $("step").max;
+  showStep();
+  say("refused", why);
+}
+
+const quoted = (prompt) => (prompt.trim() ? `“${prompt.trim()}”` : "no prompt");
 
 // The address holds all that makes the picture, as far as an address goes.
 function keepAddress() {
@@ -73,7 +93,8 @@ function showStep() {
   paint($("x0"), x0, 1);
   paint($("eps"), eps, 0);
   const signal = `${(100 * alphaBar).toFixed(alphaBar < 0.01 ? 2 : 0)} % signal`;
-  const words = alphaBar === 1 ? "The end: the latent that becomes the picture." : `Step ${k + 1} of ${path.length - 1}: t = ${t}, ${signal}.`;
+  const all = path.at(-1).alphaBar === 1 ? path.length - 1 : asked.n;
+  const words = alphaBar === 1 ? "The end: the latent that becomes the picture." : `Step ${k + 1} of ${all}: t = ${t}, ${signal}.`;
   $("where").textContent = words;
   range.setAttribute("aria-valuetext", words);
 }
@@ -81,13 +102,14 @@ function showStep() {
 function took({ step }) {
   path.push(step);
   const range = $("step");
-  range.max = Math.max(path.length - 1, Number(range.max));
+  range.max = Math.max(path.length - 1, asked.n);
   if (follow) range.value = path.length - 1;
   if (follow || Number(range.value) === path.length - 1) showStep();
 }
 
 function drawn({ picture, ms }) {
   const [w, h] = told.size, canvas = $("picture"), { prompt, seed, n, guidance, sampler } = asked;
+  last = { asked, path };
   Object.assign(canvas, { width: w, height: h });
   canvas.getContext("2d").putImageData(new ImageData(picture, w, h), 0, 0);
   const range = $("step");
@@ -104,18 +126,21 @@ function drawn({ picture, ms }) {
 // The course's player of these steps: a page of its own with two holes, shown in a frame, so that all of it goes with it.
 
 const isOpen = () => $("open").getAttribute("aria-expanded") === "true";
-const askPlayer = () => worker.postMessage({ id, latents: path.map((step) => step.x0) });
+function askPlayer() {
+  $("saveplayer").disabled = true;
+  worker.postMessage({ id, latents: last.path.map((step) => step.x0) });
+}
 
 function toggle() {
   const open = !isOpen();
   $("open").setAttribute("aria-expanded", open);
+  $("open").textContent = open ? "Close the player" : "All of it in the player";
   $("player").hidden = !open;
-  $("saveplayer").disabled = true;
-  if (open && root.dataset.state === "drawn") askPlayer();
+  if (open && root.dataset.state !== "drawing") askPlayer(); // else it is asked when the picture is there
 }
 
 async function shown({ pictures }) {
-  const data = playerData(told, asked, path, pictures), json = JSON.stringify(data).replaceAll("<", "\\u003c");
+  const data = playerData(told, last.asked, last.path, pictures), json = JSON.stringify(data).replaceAll("<", "\\u003c");
   empty ||= await (await fetch(new URL("player.txt", import.meta.url))).text();
   const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   whole = empty.replace("{{title}}", () => title).replace("{{data}}", () => json);
@@ -159,13 +184,13 @@ const HEARD = {
     say("loading", share < 1 ? `The model is coming: ${Math.round(100 * share)} % of ${(total / 1e6).toFixed(1)} MB.` : "The model is being set up …");
   },
   ready, step: took, drawn, shown,
-  refused: (data) => say("refused", data.say),
+  refused: (data) => later(() => refuse(data.say)), // half a word is no mistake yet
   failed: (data) => say("failed", `It cannot draw: ${data.say}.`),
 };
 
 function save(blob, ending) {
-  const name = (asked.prompt.toLowerCase().match(/[a-z0-9]+/g) || ["picture"]).join("_").slice(0, 60);
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${name}_${asked.seed}${ending}` });
+  const { prompt, seed } = last.asked, name = (prompt.toLowerCase().match(/[a-z0-9]+/g) || ["picture"]).join("_").slice(0, 60);
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${name}_${seed}${ending}` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -73,8 +73,9 @@ export function distance(a, b) {
   return row[b.length];
 }
 
-// The known word that is most like one, or "" where none is.
+// The known word that is most like one, or "" where none is; one or two letters are like everything.
 export function nearest(word, known) {
+  if (word.length < 3) return "";
   const few = known.map((other) => [distance(word.slice(0, 40), other), other]).sort((a, b) => a[0] - b[0]);
   return few.length && few[0][0] <= Math.max(1, word.length / 3) ? few[0][1] : "";
 }
