@@ -23,6 +23,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--host-resolver-rules=MAP * ~NOTFOUND" + "".join(f", EXCLUDE {host}" for host in HERE)]  # fmt: skip
 PATIENCE = 300  # seconds until what is waited for is missing; long, as a test that passes never waits so long
 REQUIRED = os.environ.get("DIFFUSION_LAB_REQUIRE_BROWSER") == "1"
+PACKAGES = "npm install --no-save axe-core@4 onnxruntime-web@1.30.0"  # both at once: npm takes away what it is not told
 
 
 def chromium() -> str | None:

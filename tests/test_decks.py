@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
-from browser import address, browser, missing, page, painted, press, until
+from browser import PACKAGES, address, browser, missing, page, painted, press, until
 from ipywidgets import FloatSlider
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -476,7 +476,7 @@ def boxes():
 @pytest.mark.parametrize("style", ["", DARK + "</style>"], ids=["light", "dark"])
 def test_axe_finds_nothing_serious_in_checks_hints_guesses_and_quizzes(engine, boxes, style, tmp_path):
     if not AXE.is_file():
-        missing(f"axe-core ({AXE.relative_to(environment.ROOT)}: npm install --no-save axe-core@4)")
+        missing(f"axe-core ({AXE.relative_to(environment.ROOT)}: {PACKAGES})")
     head = f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>Boxes</title>{style}</head>"
     (tmp_path / "boxes.html").write_text(f"{head}<body><main>{boxes}</main></body></html>", encoding="utf-8")
     with page(engine) as tab:
@@ -487,7 +487,7 @@ def test_axe_finds_nothing_serious_in_checks_hints_guesses_and_quizzes(engine, b
 @pytest.mark.browser
 def test_axe_finds_nothing_serious_in_a_deck(engine, small):
     if not AXE.is_file():
-        missing(f"axe-core ({AXE.relative_to(environment.ROOT)}: npm install --no-save axe-core@4)")
+        missing(f"axe-core ({AXE.relative_to(environment.ROOT)}: {PACKAGES})")
     with page(engine) as tab:
         open_deck(tab, small)
         for _ in range(tab.evaluate("Reveal.getTotalSlides()")):

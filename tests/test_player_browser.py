@@ -776,7 +776,7 @@ def test_dark_pages_get_a_dark_player_and_the_same_pixels(visit):
 @pytest.mark.parametrize("name", ["guided", "compare", "ask", "points", "latents", "riddle"])
 def test_axe_finds_nothing_serious(visit, name):
     if not AXE.is_file():
-        browser.missing(f"axe-core ({AXE.relative_to(ROOT)}: npm install --no-save axe-core@4)")
+        browser.missing(f"axe-core ({AXE.relative_to(ROOT)}: {browser.PACKAGES})")
     tab = visit(name)
     tab.evaluate(AXE.read_text())
     for width, scheme in [(1280, "light"), (1280, "dark"), (700, "light"), (360, "dark")]:

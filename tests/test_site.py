@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
-from browser import browser, missing, page, until
+from browser import PACKAGES, browser, missing, page, until
 
 from diffusion_lab import Trajectory
 from diffusion_lab.commands import copies
@@ -140,7 +140,7 @@ def serious(tab, where: str = "document") -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_any_page(engine, site, address, scheme):
     if not AXE.exists():
-        missing("axe-core (npm install --no-save axe-core@4)")
+        missing(f"axe-core ({PACKAGES})")
     every = [path.relative_to(site).as_posix() for path in pages(site)]
     few = [name for name in every if re.match(r"index|teaching|draw|lessons/0[03]", name)]
     some = every if scheme == "light" else few

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from browser import PACKAGES
 
 from diffusion_lab.__main__ import main
 from diffusion_lab.commands.environment import ROOT
@@ -140,7 +141,9 @@ def test_the_site_says_what_the_page_that_draws_lacks(monkeypatch, tmp_path):
     assert drawing.missing() == "onnx missing: python -m pip install --constraint constraints.txt -e '.[web]'"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(drawing, "RUNTIME", tmp_path)
-    other = "onnxruntime-web missing: npm install --no-save axe-core@4 onnxruntime-web@1.30.0"
+    other = f"onnxruntime-web missing: {PACKAGES}"
+    for place in ("README.md", ".ci/run", ".github/workflows/canary.yml"):
+        assert f"axe-core@4 onnxruntime-web@{drawing.VERSION}" in (ROOT / place).read_text(encoding="utf-8"), place
     assert drawing.missing() == other
     (tmp_path / "package.json").write_text('{"version": "1.20.1"}', encoding="utf-8")
     assert drawing.missing() == other
