@@ -154,9 +154,9 @@ def test_axe_finds_nothing_serious_on_any_page(engine, site, address, scheme):
 
 
 @contextlib.contextmanager
-def drawing(engine, address, asked: str = "", wide: int = 1280, before=lambda tab: None):
+def drawing(engine, address, asked: str = "", wide: int = 1280, before=lambda tab: None, **context):
     """The page that draws, opened at an address that asks for something, once it has an answer."""
-    with page(engine, wide, 844) as tab:
+    with page(engine, wide, 844, **context) as tab:
         before(tab)
         tab.goto(address + "draw.html" + asked)
         if tab.locator("#draw").count() == 0:
@@ -263,6 +263,14 @@ def test_the_steps_answer_to_the_keyboard_on_a_phone_too(engine, address):
             field(tab, "save").click()
         assert saved.value.suggested_filename == "a_dog_astronaut_0.png"
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_on_a_phone_prompt_sentence_and_picture_are_seen_together(engine, address):
+    with drawing(engine, address, "#prompt=a+dog&steps=2", wide=390, has_touch=True, is_mobile=True) as tab:
+        boxes = [field(tab, name).bounding_box() for name in ("prompt", "say", "picture")]
+        assert boxes[0]["y"] > 0 and boxes[2]["y"] + boxes[2]["height"] < 844
+        assert [box["y"] for box in boxes] == sorted(box["y"] for box in boxes)
+        assert tab.evaluate("[scrollY, document.documentElement.scrollWidth <= innerWidth]") == [0, True]
 
 
 def test_a_refusal_leaves_the_picture_its_name_its_steps_and_its_player(engine, address):

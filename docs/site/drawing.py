@@ -38,9 +38,9 @@ def exported() -> Path:
 
 
 def bring(folder: Path) -> dict[str, str]:
-    """Put all of it into a folder of the site; returns what the page says of it: model, latent, size in MB."""
+    """Put all of it into a folder of the site; returns what the page holds: model, form, size in MB."""
     source = exported()
-    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("package.json"), dirs_exist_ok=True)
+    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("package.json", "form.html"), dirs_exist_ok=True)
     shutil.copy(RUNTIME / "dist" / "ort.wasm.bundle.min.mjs", folder / "ort.js")
     (folder / "player.txt").write_text(player_page(), encoding="utf-8")
     files = {"wasm": RUNTIME / "dist" / "ort-wasm-simd-threaded.wasm",
@@ -52,8 +52,8 @@ def bring(folder: Path) -> dict[str, str]:
         told["whole"][name], told["packed"][name] = path.stat().st_size, len(packed)
     (folder / "model.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    numbers = " x ".join(map(str, told["shape"]))
-    return {"model": told["name"], "latent": numbers, "size": f"{size:.1f}"}
+    form = fill((SCRIPTS / "form.html").read_text(encoding="utf-8"), latent=" x ".join(map(str, told["shape"])))
+    return {"model": told["name"], "form": form, "size": f"{size:.1f}"}
 
 
 def player_page() -> str:
