@@ -273,6 +273,26 @@ def test_on_a_phone_prompt_sentence_and_picture_are_seen_together(engine, addres
         assert tab.evaluate("[scrollY, document.documentElement.scrollWidth <= innerWidth]") == [0, True]
 
 
+def test_the_start_page_draws_once_it_is_asked_to_and_not_before(engine, site, address):
+    assert ('id="draw"' in (site / "index.html").read_text(encoding="utf-8")) == (site / "draw.html").exists()
+    with page(engine, 390, 844, has_touch=True, is_mobile=True) as tab:
+        asked = []
+        tab.context.on("request", lambda request: asked.append(request.url))
+        tab.goto(address)
+        if tab.locator("#draw").count() == 0:
+            missing("the page that draws (the extra `web` and onnxruntime-web)")
+        field(tab, "prompt").fill("a dog")
+        assert re.fullmatch(r"Draw here, \d+\.\d MB", field(tab, "begin").inner_text())
+        assert not field(tab, "say").is_visible() and [url for url in asked if url.endswith(".bin")] == []
+        field(tab, "begin").tap()
+        assert "“a dog”: seed 0, 8 steps" in answered(tab, "drawn") and address + "draw/unet.bin" in asked
+        first = pixels(tab)
+        field(tab, "all").tap()
+        tab.wait_for_url("**/draw.html#*")
+        assert "“a dog”: seed 0, 8 steps" in answered(tab, "drawn") and np.array_equal(pixels(tab), first)
+        assert tab.errors == [] and tab.refused == []
+
+
 def test_a_refusal_leaves_the_picture_its_name_its_steps_and_its_player(engine, address):
     with drawing(engine, address, "#prompt=a+dog&steps=3") as tab:
         answered(tab, "drawn")

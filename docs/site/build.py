@@ -27,7 +27,13 @@ from diffusion_lab.places import WEIGHTS
 HERE, PAGES = Path(__file__).parent, ROOT / "build" / "pages"
 TABLE = re.compile(r"<!-- lessons -->\n(.*?)<!-- end of lessons -->", re.S)
 START = re.compile(r"## Start\n(.*?)\n## ", re.S)
-DRAWN = "**[Draw something now](draw.md)**: a small Stable Diffusion runs in your browser, step by step."
+DRAWN = """## Draw something now
+
+A small Stable Diffusion runs in your browser, and [every step of it](draw.md) can be looked at.
+
+```{raw} html
+<<compact>>
+```"""
 PICTURE = re.compile(r"!\[([^]]*)\]\((docs/[^)]+)\)")
 
 
@@ -49,7 +55,9 @@ def main() -> None:
     if lacks:
         (PAGES / "draw.md").unlink()
     else:
-        fill("draw.md", **drawing.bring(PAGES / "extra" / "draw"))
+        told = drawing.bring(PAGES / "extra" / "draw")
+        fill("draw.md", **told)
+        fill("index.md", **told)
     teaching(lessons)
     for path in sorted(WEIGHTS.glob("*/README.md")):
         card(path)

@@ -38,7 +38,8 @@ def exported() -> Path:
 
 
 def bring(folder: Path) -> dict[str, str]:
-    """Put all of it into a folder of the site; returns what the page holds: model, form, size in MB."""
+    """Put all of it into a folder of the site; returns what the pages say of it: model, size in MB, and the form,
+    whole and compact for the start page, where the model comes when it is asked for."""
     source = exported()
     shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("package.json", "form.html"), dirs_exist_ok=True)
     shutil.copy(RUNTIME / "dist" / "ort.wasm.bundle.min.mjs", folder / "ort.js")
@@ -52,8 +53,10 @@ def bring(folder: Path) -> dict[str, str]:
         told["whole"][name], told["packed"][name] = path.stat().st_size, len(packed)
     (folder / "model.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    form = fill((SCRIPTS / "form.html").read_text(encoding="utf-8"), latent=" x ".join(map(str, told["shape"])))
-    return {"model": told["name"], "form": form, "size": f"{size:.1f}"}
+    said = {"latent": " x ".join(map(str, told["shape"])), "size": f"{size:.1f}"}
+    form = (SCRIPTS / "form.html").read_text(encoding="utf-8")
+    return {"model": told["name"], "size": said["size"], "form": fill(form, compact="", **said),
+            "compact": fill(form, compact="data-compact", **said)}  # fmt: skip
 
 
 def player_page() -> str:

@@ -3,6 +3,7 @@
 import { playerData } from "./path.js";
 
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
+const compact = "compact" in root.dataset; // on the start page, where nothing comes before it is asked for
 const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
@@ -54,13 +55,16 @@ function refuse(why) {
 
 const quoted = (prompt) => (prompt.trim() ? `“${prompt.trim()}”` : "no prompt");
 
-// The address holds all that makes the picture, as far as an address goes.
+// The address holds all that makes the picture, as far as an address goes; the start page's link takes it along.
 function keepAddress() {
   const held = new URLSearchParams(FIELDS.map((name) => [name, $(name).value]));
-  if (String(held).length < 4000) history.replaceState(null, "", `#${held}`);
+  if (String(held).length > 4000) return;
+  $("all").hash = held;
+  if (!compact) history.replaceState(null, "", `#${held}`);
 }
 
 function readAddress() {
+  if (compact) return;
   const held = new URLSearchParams(location.hash.slice(1));
   for (const name of FIELDS) {
     if (!held.has(name)) continue;
@@ -175,6 +179,7 @@ function ready(data) {
     return chip;
   }));
   readAddress();
+  keepAddress();
   ask();
 }
 
@@ -204,8 +209,8 @@ function begin() {
   }
   worker.onmessage = ({ data }) => (data.id === undefined || data.id === id) && HEARD[data.kind](data);
   worker.onerror = () => say("failed", "It cannot draw: the worker did not start; load the page again, or try a newer browser.");
+  $("begin").hidden = true;
   for (const name of FIELDS) $(name).addEventListener("input", changed);
-  $("form").addEventListener("submit", (event) => event.preventDefault());
   $("another").addEventListener("click", () => { $("seed").value = (Number($("seed").value) + 1) % 2 ** 31 || 0; changed(); });
   $("step").addEventListener("input", () => { follow = Number($("step").value) === path.length - 1; showStep(); });
   $("save").addEventListener("click", () => $("picture").toBlob((blob) => save(blob, ".png")));
@@ -213,7 +218,16 @@ function begin() {
   $("player").addEventListener("load", dress);
   new MutationObserver(dress).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
   $("saveplayer").addEventListener("click", () => save(new Blob([whole], { type: "text/html" }), ".html"));
-  addEventListener("hashchange", () => { readAddress(); ask(); });
+  if (!compact) addEventListener("hashchange", () => { readAddress(); ask(); });
 }
 
-begin();
+$("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (root.dataset.state !== "waiting") return;
+  if (document.activeElement === $("begin")) $("say").focus(); // the button goes, and no keyboard comes up on a phone
+  begin();
+});
+if (compact) {
+  root.dataset.state = "waiting";
+  $("begin").hidden = false;
+} else begin();
