@@ -19,6 +19,7 @@ from browser import PACKAGES, browser, missing, page, until
 from diffusion_lab import Trajectory
 from diffusion_lab.commands import copies
 from diffusion_lab.commands.environment import ROOT
+from diffusion_lab.coursework.slides import decks
 from diffusion_lab.stable_diffusion import StableDiffusion
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -89,6 +90,8 @@ def test_every_link_and_picture_is_there_and_nothing_points_off_the_site_but_to_
             elif parts.scheme != "data" and not parts.scheme:
                 there = (path.parent / unquote(parts.path)).resolve() if parts.path else path
                 assert there.exists(), f"{path.relative_to(site)}: {target}"
+                if there == site / "draw.html" and "=" in parts.fragment:
+                    continue  # what it shall draw
                 if parts.fragment and there.suffix == ".html" and there in read:
                     assert unquote(parts.fragment) in read[there].names, f"{path.relative_to(site)}: {target}"
 
@@ -102,6 +105,30 @@ def test_every_lesson_is_there_with_its_notebook_its_slides_and_no_notes(site):
         for name in (path.stem, f"{path.stem}_notes"):
             assert (site / "slides" / f"{name}.html").stat().st_size > 1000
             assert f"slides/{name}.html" in (site / "teaching.html").read_text(encoding="utf-8")
+
+
+def test_the_first_page_leads_through_the_course(site):
+    """Its ways are links to lessons, each with the time that the notes of its lessons add up to."""
+    text = (site / "index.html").read_text(encoding="utf-8")
+    told = {path.stem[:2]: sum(slide.minutes for slide in decks.slides(decks.read(path))) for path in copies.lessons()}
+    ways = re.findall(r"<li><p><strong>([^<]+)</strong>(.*?)<em>([\d½]+) hours</em>", text, re.S)
+    assert len(ways) == 9 and "<<" not in text and "&lt;&lt;" not in text
+    for name, way, hours in ways:
+        numbers = re.findall(r'href="lessons/(\d\d)_\w+\.html"', way)
+        if " to <a" in way:
+            numbers = [number for number in told if numbers[0] <= number <= numbers[-1]]
+        assert len(numbers) > 2 and abs(float(hours.replace("½", ".5")) * 60 - sum(map(told.get, numbers))) <= 15, name
+
+
+def test_a_lessons_page_says_what_it_can_do(site):
+    draws = (site / "draw.html").exists()
+    for path in copies.lessons():
+        text = (site / "lessons" / f"{path.stem}.html").read_text(encoding="utf-8")
+        assert "How to run a cell" not in text and "takes a while ...\n" not in text
+        assert text.count('class="away"') == 1 and 'href="../index.html#on-your-own-computer"' in text
+        assert ('href="../draw.html#prompt=' in text) == (draws and path.stem[:2] in ("00", "06", "07", "08", "11"))
+        typed = draws and path.stem[:2] in ("00", "08")
+        assert ('follows them. Without one, <a href="../draw.html">' in text) == typed
 
 
 @pytest.mark.parametrize("wide", [1280, 390])

@@ -9,9 +9,11 @@ installed, a page that draws is among them (drawing.py); elsewhere a line says w
 """
 
 import argparse
+import functools
 import re
 import shutil
 import sys
+from html import escape
 from pathlib import Path
 
 import drawing
@@ -25,6 +27,16 @@ from diffusion_lab.coursework.slides import decks
 from diffusion_lab.places import WEIGHTS
 
 HERE, PAGES = Path(__file__).parent, ROOT / "build" / "pages"
+TOOLS = ("build.py", "drawing.py", "picture.py")
+WALK = re.compile(r"<<walk ([\d -]+)>>")
+TRY = {
+    "00": ("Type a sentence of your own", "prompt=a+cat+riding+a+skateboard&seed=1"),
+    "06": ("Turn up the prompt's pull", "prompt=a+penguin+on+mars&guidance=6"),
+    "07": ("See the latents of every step", "prompt=an+astronaut+riding+a+horse+on+mars"),
+    "08": ("Drive the same loop with other samplers", "prompt=a+robot+in+the+city&sampler=ddim&steps=20"),
+    "11": ("Draw with four calls, with three, with two", "prompt=an+astronaut+riding+a+horse+on+mars&steps=4"),
+}  # where the page that draws shows what a lesson tells: what one does there, and what it begins with
+MOVED = re.compile(r'(<p class="dl-moved"[^>]*>[^<]*\(prompt, (?:seed|w)\)[^<]*)</p>')
 TABLE = re.compile(r"<!-- lessons -->\n(.*?)<!-- end of lessons -->", re.S)
 START = re.compile(r"## Start\n(.*?)\n## ", re.S)
 DRAWN = """## Draw something now
@@ -34,7 +46,7 @@ A small Stable Diffusion runs in your browser, and [every step of it](draw.md) c
 ```{raw} html
 <<compact>>
 ```"""
-PICTURE = re.compile(r"!\[([^]]*)\]\((docs/[^)]+)\)")
+ONLY_THERE = re.compile(r"\*How to run a cell:")  # what makes sense in a notebook only
 
 
 def main() -> None:
@@ -43,21 +55,21 @@ def main() -> None:
     given.add_argument("--out", type=Path, default=ROOT / "build" / "site")
     out = given.parse_args().out
     shutil.rmtree(PAGES, ignore_errors=True)
-    shutil.copytree(HERE, PAGES, ignore=shutil.ignore_patterns("build.py", "drawing.py", "__pycache__", "draw"))
+    shutil.copytree(HERE, PAGES, ignore=shutil.ignore_patterns(*TOOLS, "__pycache__", "draw"))
     for folder in ("_static", "lessons", "models", "reference", "extra/notebooks", "extra/slides"):
         (PAGES / folder).mkdir(parents=True, exist_ok=True)
     shutil.copy(decks.ASSETS / "tex-svg.js", PAGES / "_static")
     lessons = copies.lessons()
-    for path in lessons:
-        lesson(path)
     lacks = drawing.missing()
+    for path in lessons:
+        lesson(path, draws=not lacks)
     index(lessons, draws=not lacks)
     if lacks:
         (PAGES / "draw.md").unlink()
     else:
-        told = drawing.bring(PAGES / "extra" / "draw")
-        fill("draw.md", **told)
-        fill("index.md", **told)
+        brought = drawing.bring(PAGES / "extra" / "draw")
+        fill("draw.md", **brought)
+        fill("index.md", **brought)
     teaching(lessons)
     for path in sorted(WEIGHTS.glob("*/README.md")):
         card(path)
@@ -75,51 +87,92 @@ def main() -> None:
     print(out / "index.html")
 
 
-def lesson(path: Path) -> None:
+def lesson(path: Path, draws: bool) -> None:
     """A lesson's page; beside it its notebook, its slides and its notes, to be taken away."""
     notebook, above = nbformat.read(path, as_version=4), ""
-    notebook.cells = [cell for cell in notebook.cells if decks.slide_type(cell) != "notes"]
+    notebook.cells = [cell for cell in notebook.cells
+                      if decks.slide_type(cell) != "notes" and not ONLY_THERE.match(cell.source)]  # fmt: skip
     for cell in notebook.cells:
-        if cell.cell_type == "code" and decks.folded(cell, above):
-            cell.metadata.tags = ["hide-input"]
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if settled(output)]
+            if decks.folded(cell, above):
+                cell.metadata.tags = ["hide-input"]
         above = cell.source if cell.cell_type == "markdown" else ""
-    away = (f'<p class="away">All of it has been run; players and sliders answer here. To write the code yourself, '
-            f'take <a href="../notebooks/{path.name}" download>the notebook</a>; to show it, '
-            f'<a href="../slides/{path.stem}.html">the slides</a>.</p>')  # fmt: skip
+    if draws and path.stem[:2] in ("00", "08"):  # whose controls ask the model of the page that draws
+        typed(notebook.cells)
     heading, _, text = notebook.cells[0].source.partition("\n")
-    notebook.cells[0].source = f"{heading}\n\n{away}\n{text}"
+    notebook.cells[0].source = f"{heading}\n\n{here(path, draws)}\n{text}"
     nbformat.write(notebook, PAGES / "lessons" / path.name)
     shutil.copy(path, PAGES / "extra" / "notebooks")
     decks.write(path, PAGES / "extra" / "slides")
 
 
+def settled(output: nbformat.NotebookNode) -> bool:
+    """Take from what a cell printed that it is at work; is anything left of it?"""
+    if output.output_type == "stream":
+        output.text = decks.WAITS.sub("", output.text)
+    return output.get("text") != ""
+
+
+def typed(cells: list[nbformat.NotebookNode]) -> None:
+    """Where controls of a prompt stand still, the page that draws does not."""
+    drawn = r'\1 Without one, <a href="../draw.html">the page that draws</a> does.</p>'
+    for output in (output for cell in cells for output in cell.get("outputs", [])):
+        if html := output.get("data", {}).get("text/html"):
+            output.data["text/html"] = MOVED.sub(drawn, html)
+
+
+def here(path: Path, draws: bool) -> str:
+    """What a page of the site can do that a lesson cannot, and what it cannot."""
+    does, asked = TRY.get(path.stem[:2], ("", "")) if draws else ("", "")
+    drawn = f' {does} in <a href="../draw.html#{escape(asked)}">the page that draws</a>.' if does else ""
+    there = f'<a href="../notebooks/{path.name}" download>the notebook</a>'
+    own = '<a href="../index.html#on-your-own-computer">open it on your computer</a>'
+    return (f'<p class="away">A page to read: its code has been run, its players and sliders answer. Where the text '
+            f'says to run or to write a cell, take {there} and {own}; to show the lesson, take '
+            f'<a href="../slides/{path.stem}.html">the slides</a>.{drawn}</p>')  # fmt: skip
+
+
 def index(lessons: list[Path], draws: bool) -> None:
     """The first page, with what the README says of the course and of how to begin; it leads to the page that draws."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    alt, picture = PICTURE.search(readme).groups()
-    shutil.copy(ROOT / picture, PAGES)
+    shutil.copy(ROOT / "docs" / "from_static.webp", PAGES)
     table = "\n".join(TABLE.search(readme)[1].strip().splitlines()[2:])
     rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
     listed = "\n".join(f"- **{number} {name}.** {asks}" for number, name, asks in rows)
-    fill("index.md", alt=alt, picture=Path(picture).name, lessons=listed, start=START.search(readme)[1],
+    page = (PAGES / "index.md").read_text(encoding="utf-8")
+    (PAGES / "index.md").write_text(WALK.sub(lambda found: walk(found[1], lessons), page), encoding="utf-8")
+    fill("index.md", lessons=listed, start=START.search(readme)[1],
          draw="draw" if draws else "", drawn=DRAWN if draws else "",
          files="\n".join(f"lessons/{path.stem}" for path in lessons))  # fmt: skip
+
+
+def walk(named: str, lessons: list[Path]) -> str:
+    """Lessons by their numbers, "00 01 06" or "00-06", as links, and how many hours they take to tell."""
+    first, to, last = named.partition("-")
+    paths = [path for path in lessons if (first <= path.stem[:2] <= last if to else path.stem[:2] in named.split())]
+    links = [f"[{told(path)[0]}](lessons/{path.name})" for path in paths]
+    half_hours = round(sum(told(path)[1] for path in paths) / 30)
+    hours = f"{half_hours // 2}{'½' * (half_hours % 2)} hours"
+    return f"{f'{links[0]} to {links[-1]}' if to else ', '.join(links)}. *{hours}*"
+
+
+@functools.cache
+def told(path: Path) -> tuple[str, int]:
+    """A lesson's number and title, and how many minutes it takes to tell, as its notes say."""
+    notebook = decks.read(path)
+    words = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return " ".join(title(words)), sum(slide.minutes for slide in decks.slides(notebook))
 
 
 def teaching(lessons: list[Path]) -> None:
     """The teachers' page: the slides of every lesson, its notes, and how long it takes to tell."""
     lines = ["| Lesson | Slides | Notes | To tell |", "|---|---|---|---|"]
     for path in lessons:
-        notebook = decks.read(path)
-        minutes = sum(slide.minutes for slide in decks.slides(notebook))
         links = f"<a href=\"slides/{path.stem}.html\">Slides</a> | <a href=\"slides/{path.stem}_notes.html\">Notes</a>"
-        lines.append(f"| [{' '.join(titled(notebook))}](lessons/{path.name}) | {links} | {minutes} minutes |")
+        name, minutes = told(path)
+        lines.append(f"| [{name}](lessons/{path.name}) | {links} | {minutes} minutes |")
     fill("teaching.md", decks="\n".join(lines))
-
-
-def titled(notebook: nbformat.NotebookNode) -> tuple[str, str]:
-    """A lesson's number and title."""
-    return title("\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown"))
 
 
 def fill(name: str, **texts: str) -> None:
