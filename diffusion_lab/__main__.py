@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train a model of the course from scratch",
     "evaluate": "measure a model",
     "export-web": "a Stable Diffusion as files that a web page draws with",
+    "colab": "a lesson for Google Colab, whose first cell brings the course",
     "progress": "what you have done in the lessons, and a certificate of it",
     "reset": "a lesson as it was, beside your own copy of it",
     "setup": "only set the environment up",

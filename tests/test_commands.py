@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from PIL import Image
 
 from diffusion_lab import LabError
@@ -123,6 +126,33 @@ def test_noise_with_options_that_cannot_be(words, tmp_path, capsys, monkeypatch)
     assert code == 2
     one_sentence(err)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lesson_for_colab_begins_with_the_course(tmp_path, capsys, monkeypatch):
+    """The first cell runs as Colab's IPython reads it; every cell after it is the lesson's."""
+    out, done = tmp_path / "01.ipynb", []
+    assert main(["colab", "01", "https://example.org/me/course.git", "--out", str(out)]) == 0
+    made = nbformat.read(out, as_version=4)
+    nbformat.validate(made)
+    assert made.cells[1:] == nbformat.read(ROOT / "lessons" / "01_from_image_to_noise.ipynb", as_version=4).cells
+    shell = SimpleNamespace(system=done.append, run_line_magic=lambda *words: done.append(words))
+    widgets = SimpleNamespace(enable_custom_widget_manager=lambda: done.append("widgets"))
+    monkeypatch.setitem(sys.modules, "google", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace(output=widgets))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    exec(TransformerManager().transform_cell(made.cells[0].source), {"get_ipython": lambda: shell})
+    cloned, installed, shown = done
+    assert cloned.endswith("git clone --quiet --depth 1 https://example.org/me/course.git /content/course")
+    assert installed == ("pip", "install --quiet --requirement /content/course/colab/requirements.txt")
+    assert sys.path[0] == "/content/course" and shown == "widgets" and (ROOT / "colab/requirements.txt").exists()
+    assert main(["colab", "01", "https://example.org/me", "--out", str(out)]) == 2
+    assert "--force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["git@example.org:me/course", "https://example.org/a b", "https://a/$(id)", ""])
+def test_colab_clones_from_an_address_that_a_shell_reads_as_it_stands(address, tmp_path, capsys):
+    assert main(["colab", "01", address, "--out", str(tmp_path / "01.ipynb")]) == 2
+    assert f"https://...; {address!r} came" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
 def test_draw_writes_picture_and_player(tmp_path, capsys):

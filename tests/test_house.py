@@ -230,6 +230,14 @@ def test_environment_yml_says_what_pyproject_says():
     assert pip == ["--constraint constraints.txt", "--editable ."]
 
 
+def test_colab_takes_what_pyproject_takes_but_keeps_its_own():
+    """Colab's torch fits its graphics cards, and its kernel runs already: an upgrade of either breaks the notebook."""
+    lines = (ROOT / "colab" / "requirements.txt").read_text("utf-8").splitlines()
+    own = {"torch", "ipykernel", "jupyterlab", "jupyterlab-slideshow"}
+    wanted = [str(need) for need in requirements() if need.name not in own]
+    assert [str(Requirement(line)) for line in lines if not line.startswith("#")] == wanted
+
+
 def test_the_network_is_out_of_reach():
     """Processes that tests start refuse every address but loopback (a documentation address that no one has)."""
     code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=2)"
