@@ -20,7 +20,7 @@ from diffusion_lab import Trajectory
 from diffusion_lab.commands import copies
 from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.coursework.slides import decks
-from diffusion_lab.stable_diffusion import StableDiffusion
+from diffusion_lab.stable_diffusion import StableDiffusion, web
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -380,3 +380,44 @@ def test_what_keeps_it_from_drawing_is_said(engine, address, site, name, change,
 
     with drawing(engine, address, before=broken) as tab:
         assert sentence in answered(tab, "failed")
+
+
+@pytest.fixture(scope="module")
+def usb(tmp_path_factory) -> str:
+    """The page as one file, where a stick may have it."""
+    out = tmp_path_factory.mktemp("usb") / "a stick" / "draw it.html"
+    run = subprocess.run([sys.executable, ROOT / "docs/site/page.py", "--out", out], capture_output=True, text=True)
+    if "cannot be made here" in run.stderr:
+        missing("the page that draws (the extra `web` and onnxruntime-web)")
+    assert run.returncode == 0 and run.stderr == "", run.stderr[-2000:]
+    assert out.stat().st_size <= 13.5e6 and [path.name for path in out.parent.iterdir()] == ["draw it.html"]
+    return out.as_uri()
+
+
+def test_the_page_as_one_file_draws_what_python_draws_with_weights_of_8_bits(engine, usb, tmp_path):
+    model, asked = web.rounded(StableDiffusion.load("tiny-sd", device="cpu")), []
+    with page(engine, 390, 844, accept_downloads=True) as tab:
+        tab.context.on("request", lambda request: asked.append(request.url))
+        tab.goto(usb + "#prompt=a+red+cat+on+the+moon&seed=2&steps=4&guidance=2.5&sampler=dpmpp_2m")
+        for seed in (2, 3):
+            assert f"“a red cat on the moon”: seed {seed}, 4 steps of DPM++ 2M" in answered(tab, "drawn", "failed")
+            steps = Trajectory.of(model.steps("a red cat on the moon", seed=seed, n=4, sampler="dpmpp_2m"))
+            expected = model.decode(steps.x0)[0].numpy().astype(np.int16)
+            assert np.abs(pixels(tab) - expected).max() <= 1
+            field(tab, "another").click()
+        assert re.search(r"is \d\.\d of 255 levels off .* and \d+ at most", tab.locator("main").inner_text())
+        answered(tab, "drawn")
+        field(tab, "open").click()
+        player = tab.frame_locator("#draw-player")
+        player.locator('.dl-player[data-live="yes"]').wait_for()
+        until(field(tab, "saveplayer").is_enabled)
+        for button, name in (("saveplayer", "a_red_cat_on_the_moon_4.html"), ("save", "a_red_cat_on_the_moon_4.png")):
+            with tab.expect_download() as saved:
+                field(tab, button).click()
+            assert saved.value.suggested_filename == name
+        assert "seed=4" in tab.url and tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert tab.evaluate("fetch('http://127.0.0.1:9/').catch((error) => error.name)") == "TypeError"
+        assert tab.errors == [] and {urlsplit(url).scheme for url in asked} <= {"file", "data", "blob"}
+        if AXE.exists():
+            tab.evaluate(AXE.read_text(encoding="utf-8"))
+            until(lambda: serious(tab), [])

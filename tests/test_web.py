@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -93,11 +94,53 @@ def test_weights_are_halved_where_nothing_is_lost_and_traces_go():
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     before = ReferenceEvaluator(made).run(None, {"x": odd})[0]
     web.strip(made)
-    web.halve(made.graph)
+    web.shrink(made.graph)
     kinds = {one.name: one.data_type for one in made.graph.initializer}
     assert kinds == {"even_half": TensorProto.FLOAT16, "odd": TensorProto.FLOAT, "large": TensorProto.FLOAT}
     assert b"somebody" not in made.SerializeToString()
     assert np.array_equal(ReferenceEvaluator(made).run(None, {"x": odd})[0], before)
+
+
+@WEB_EXTRA
+@pytest.mark.parametrize("turned", [False, True])
+def test_rounded_weights_are_kept_as_bytes_and_come_back_to_the_bit(turned):
+    from onnx import TensorProto, helper, numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    source = np.random.default_rng(0)
+    full = (source.standard_normal((16, 9, 3)) * np.geomspace(1e-6, 1e3, 16)[:, None, None]).astype(np.float32)
+    full[3] = 0
+    full = full.T.copy() if turned else full
+    q, s = web.eighths(full)
+    assert q.dtype == np.int8 and s.shape == ((1, 1, 16) if turned else (16, 1, 1))
+    assert np.all(np.abs(q * s - full) <= 0.5001 * s) and np.abs(q).max() == 127
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, full.shape) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "sum", value[:1], value[1:],
+                              [numpy_helper.from_array(q * s, "w")])  # fmt: skip
+    web.shrink(graph)
+    assert [one.data_type for one in graph.initializer] == [TensorProto.INT8, TensorProto.FLOAT]
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    assert np.array_equal(ReferenceEvaluator(made).run(None, {"x": np.zeros_like(full)})[0], q * s)
+
+
+BUNDLE = """
+const told = in_words.complaint("a rad cat", given, in_words.tokenizer(given.merges));
+out = [told, Array.from(in_random.generator(1)(2)), Object.keys(in_samplers)];
+"""
+
+
+def test_modules_put_one_behind_the_other_do_the_same(tiny, monkeypatch):
+    monkeypatch.syspath_prepend(DRAW.parent)
+    monkeypatch.setattr(importlib.import_module("drawing"), "RUNTIME_SCRIPT", DRAW / "random.js")
+    script = importlib.import_module("page").bundled("worker")
+    assert re.findall(r"^(?:import|export)\b", script, re.M) == []
+    held = "const in_worker ="  # all but the worker itself, which needs a browser
+    assert script.count(held) == 1
+    said, numbers, names = node(script[: script.index(held)] + BUNDLE, web.habits(tiny))
+    assert said == "Tiny SD does not know “rad”. Did you mean red?"
+    expected = torch.randn(2, generator=torch.Generator().manual_seed(1))
+    assert np.abs(np.array(numbers) - expected.numpy()).max() < 5e-6
+    assert set(names) == {"SAMPLERS", "denoise", "roundHalfEven", "timesteps"}
 
 
 @WEB_EXTRA

@@ -58,7 +58,8 @@ def export(model: StableDiffusion, out: str | Path) -> Path:
     """Write unet.onnx, text.onnx, decoder.onnx and model.json into the folder `out`, a new one or an earlier export.
 
     Each network is one file for any batch up to MOST, and says nothing of the machine that wrote it. Its weights are
-    kept as float16 where that loses nothing, and become float32 when they are loaded. Returns the folder. Raises
+    kept as int8 (after `rounded`) or float16 where that loses nothing, and become float32 when they are loaded. Returns
+    the folder. Raises
     LabError where the packages of the extra `web` are missing, where the page could not draw what the model draws,
     and where `out` holds something else.
     """
@@ -134,7 +135,7 @@ def write(network: nn.Module, given: dict[str, Tensor], path: Path) -> None:
         )  # fmt: skip
     proto = made.model_proto
     strip(proto)
-    halve(proto.graph)
+    shrink(proto.graph)
     onnx.save(proto, path)
 
 
@@ -147,24 +148,54 @@ def strip(proto) -> None:
         one.ClearField("doc_string")
 
 
-def halve(graph) -> None:
-    """Keep float32 weights as float16 where no number changes by it, and turn them into float32 in the graph."""
+def shrink(graph) -> None:
+    """Keep float32 weights as int8, q s, or as float16, where no number changes by it; the graph makes them whole."""
     from onnx import TensorProto, helper, numpy_helper
 
-    casts = []
-    for weights in graph.initializer:
-        if weights.data_type != TensorProto.FLOAT:
-            continue
-        full = numpy_helper.to_array(weights)
+    whole = []
+    for weights in [one for one in graph.initializer if one.data_type == TensorProto.FLOAT]:
+        full, name = numpy_helper.to_array(weights), weights.name
         with np.errstate(over="ignore"):
             half = full.astype(np.float16)
-        if full.size > 16 and np.array_equal(half.astype(np.float32), full):
-            name = weights.name
+            q, s = eighths(full) if full.ndim > 1 else (full, full)
+        if 8 * s.size < full.size and np.array_equal(q * s, full):
+            weights.CopyFrom(numpy_helper.from_array(q, f"{name}_q"))
+            graph.initializer.append(numpy_helper.from_array(s, f"{name}_s"))
+            whole.append(helper.make_node("Cast", [f"{name}_q"], [f"{name}_steps"], to=TensorProto.FLOAT))
+            whole.append(helper.make_node("Mul", [f"{name}_steps", f"{name}_s"], [name]))
+        elif full.size > 16 and np.array_equal(half.astype(np.float32), full):
             weights.CopyFrom(numpy_helper.from_array(half, f"{name}_half"))
-            casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
+            whole.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*whole, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def eighths(full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights as int8 steps q and a scale s for each channel, q s: w = round(w / s) s, s = max |w| / 127.
+
+    The channels are the first side or the last one, where less is lost. A scale has 12 bits, so that no product q s is
+    rounded, and weights made in this way come back the same.
+    """
+    found = []
+    for side in (0, -1):
+        others = tuple(axis for axis in range(full.ndim) if axis != side % full.ndim)  # all but the channels'
+        mantissa, exponent = np.frexp(np.abs(full).max(others, keepdims=True) / 127)
+        s = np.ldexp(np.ceil(mantissa * 4096) / 4096, exponent).astype(np.float32)
+        q = np.rint(full / np.where(s, s, 1)).astype(np.int8)
+        found.append((np.square(q * s - full, dtype=np.float64).sum(), q, s))
+    return min(found, key=lambda one: one[0])[1:]
+
+
+def rounded(model: StableDiffusion) -> StableDiffusion:
+    """The model itself, with each matrix of its weights rounded to 8 bits a number (`eighths`)."""
+    pipeline = model.pipeline
+    for network in (pipeline.text_encoder, pipeline.unet, pipeline.vae):
+        for weights in network.parameters():
+            if weights.ndim > 1:
+                q, s = eighths(weights.detach().float().cpu().numpy())
+                weights.data.copy_(torch.from_numpy(q * s))
+    return model
 
 
 def _short(numbers: Tensor):

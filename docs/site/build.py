@@ -27,7 +27,7 @@ from diffusion_lab.coursework.slides import decks
 from diffusion_lab.places import WEIGHTS
 
 HERE, PAGES = Path(__file__).parent, ROOT / "build" / "pages"
-TOOLS = ("build.py", "drawing.py", "picture.py")
+TOOLS = ("build.py", "drawing.py", "page.py", "picture.py")
 WALK = re.compile(r"<<walk ([\d -]+)>>")
 TRY = {
     "00": ("Type a sentence of your own", "prompt=a+cat+riding+a+skateboard&seed=1"),

@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 from diffusion_lab.commands.environment import ROOT
@@ -13,6 +14,7 @@ from diffusion_lab.templates import fill
 
 SCRIPTS, EXPORT = Path(__file__).parent / "draw", ROOT / "build" / "web"
 RUNTIME, VERSION = ROOT / "node_modules" / "onnxruntime-web", "1.30.0"
+RUNTIME_SCRIPT = RUNTIME / "dist" / "ort.wasm.bundle.min.mjs"
 NETWORKS = ("text", "unet", "decoder")
 
 
@@ -26,15 +28,17 @@ def missing() -> str:
     return ""
 
 
-def exported() -> Path:
+def exported(int8: bool = False) -> Path:
     """Tiny SD as the page draws with it, exported anew where its weights or the exporter are younger."""
     from diffusion_lab.stable_diffusion import StableDiffusion, web
 
-    made = EXPORT / "model.json"
+    out = EXPORT / ("int8" if int8 else "float16")
     sources = [Path(web.__file__), *(path for path in (WEIGHTS / "tiny_sd").rglob("*") if path.is_file())]
+    made = out / "model.json"
     if not made.exists() or made.stat().st_mtime < max(path.stat().st_mtime for path in sources):
-        web.export(StableDiffusion.load("tiny-sd", device="cpu"), EXPORT)
-    return EXPORT
+        model = StableDiffusion.load("tiny-sd", device="cpu")
+        web.export(web.rounded(model) if int8 else model, out)
+    return out
 
 
 def bring(folder: Path) -> dict[str, str]:
@@ -42,21 +46,43 @@ def bring(folder: Path) -> dict[str, str]:
     whole and compact for the start page, where the model comes when it is asked for."""
     source = exported()
     shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("package.json", "form.html"), dirs_exist_ok=True)
-    shutil.copy(RUNTIME / "dist" / "ort.wasm.bundle.min.mjs", folder / "ort.js")
+    shutil.copy(RUNTIME_SCRIPT, folder / "ort.js")
     (folder / "player.txt").write_text(player_page(), encoding="utf-8")
-    files = {"wasm": RUNTIME / "dist" / "ort-wasm-simd-threaded.wasm",
-             **{name: source / f"{name}.onnx" for name in NETWORKS}}  # fmt: skip
-    told = json.loads((source / "model.json").read_text(encoding="utf-8")) | {"whole": {}, "packed": {}}
-    for name, path in files.items():
-        packed = gzip.compress(path.read_bytes(), 9, mtime=0)
-        (folder / f"{name}.bin").write_bytes(packed)
-        told["whole"][name], told["packed"][name] = path.stat().st_size, len(packed)
-    (folder / "model.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    for name, data in packed(source).items():
+        (folder / f"{name}.bin").write_bytes(data)
+    (folder / "model.json").write_text(told(source), encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    said = {"latent": " x ".join(map(str, told["shape"])), "size": f"{size:.1f}"}
-    form = (SCRIPTS / "form.html").read_text(encoding="utf-8")
-    return {"model": told["name"], "size": said["size"], "form": fill(form, compact="", **said),
-            "compact": fill(form, compact="data-compact", **said)}  # fmt: skip
+    return words(source, size=f"{size:.1f}", fetched=f"The first visit fetches {size:.1f} MB.",
+                 alike="It draws what Python draws from the same prompt, seed and settings, to one grey level.",
+                 shared="The address above holds all of them: send it, and somebody else sees this picture.")
+
+
+def files(source: Path) -> dict[str, Path]:
+    """The runtime and the networks of an export."""
+    return {"wasm": RUNTIME / "dist" / "ort-wasm-simd-threaded.wasm",
+            **{name: source / f"{name}.onnx" for name in NETWORKS}}  # fmt: skip
+
+
+@cache
+def packed(source: Path) -> dict[str, bytes]:
+    """These as the page fetches them."""
+    return {name: gzip.compress(path.read_bytes(), 9, mtime=0) for name, path in files(source).items()}
+
+
+def told(source: Path) -> str:
+    """model.json with the sizes of what else is fetched, unpacked and packed."""
+    sizes = {"whole": {name: path.stat().st_size for name, path in files(source).items()},
+             "packed": {name: len(data) for name, data in packed(source).items()}}  # fmt: skip
+    return json.dumps(json.loads((source / "model.json").read_text(encoding="utf-8")) | sizes, ensure_ascii=False)
+
+
+def words(source: Path, size: str, **others: str) -> dict[str, str]:
+    """What stands in the <<places>> of the pages: the model, the form, whole and compact, the size, and `others`."""
+    model = json.loads((source / "model.json").read_text(encoding="utf-8"))
+    form, latent = (SCRIPTS / "form.html").read_text(encoding="utf-8"), " x ".join(map(str, model["shape"]))
+    forms = {name: fill(form, compact=mark, latent=latent, size=size)
+             for name, mark in (("form", ""), ("compact", "data-compact"))}  # fmt: skip
+    return {"model": model["name"], "size": size, **forms, **others}
 
 
 def player_page() -> str:

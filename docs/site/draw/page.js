@@ -1,5 +1,6 @@
 // The page that draws as you type: fields, the address that holds them, and the steps to scrub. worker.js does the work.
 
+import { file } from "./files.js";
 import { playerData } from "./path.js";
 
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
@@ -145,7 +146,7 @@ function toggle() {
 
 async function shown({ pictures }) {
   const data = playerData(told, last.asked, last.path, pictures), json = JSON.stringify(data).replaceAll("<", "\\u003c");
-  empty ||= await (await fetch(new URL("player.txt", import.meta.url))).text();
+  empty ||= await (await fetch(file("player.txt"))).text();
   const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   whole = empty.replace("{{title}}", () => title).replace("{{data}}", () => json);
   $("player").title = `Player: ${data.title}`;
@@ -203,7 +204,7 @@ function save(blob, ending) {
 function begin() {
   say("loading", "The model is coming.");
   try {
-    worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    worker = new Worker(file("worker.js"), { type: self.HELD ? "classic" : "module" });
   } catch (error) {
     return say("failed", "It cannot draw: this browser starts no worker here; try another one.");
   }

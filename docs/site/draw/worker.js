@@ -1,5 +1,6 @@
 // Draws beside the page, so that the page stays awake: fetches the model, then answers the latest request only.
 
+import { file } from "./files.js";
 import * as ort from "./ort.js";
 import { SAMPLERS, denoise } from "./samplers.js";
 import { complaint, padded, tokenizer } from "./words.js";
@@ -14,7 +15,7 @@ const breath = () => new Promise((done) => { port1.onmessage = done; port2.postM
 
 // A file that was packed with gzip, unpacked here; hosts that have unpacked it on the way are served too.
 async function fetched(name, size, count) {
-  const answer = await fetch(new URL(`${name}.bin`, import.meta.url));
+  const answer = await fetch(file(`${name}.bin`));
   if (!answer.ok) throw new Error(`${name}.bin did not come (${answer.status}); load the page again`);
   const pieces = [], reader = answer.body.getReader();
   for (let piece; !(piece = await reader.read()).done; ) {
@@ -32,7 +33,7 @@ async function fetched(name, size, count) {
 async function open() {
   if (typeof WebAssembly === "undefined") throw new Error("this browser has no WebAssembly, which the model needs; try another one");
   if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old to unpack the model; try a newer one");
-  told = await (await fetch(new URL("model.json", import.meta.url))).json();
+  told = await (await fetch(file("model.json"))).json();
   clip = tokenizer(told.merges);
   const total = PARTS.reduce((sum, name) => sum + told.packed[name], 0);
   let come = 0;
