@@ -149,13 +149,32 @@ def test_a_lesson_is_alive_and_fetches_nothing(engine, address, wide):
         assert [url for url in asked if url.startswith("http") and not url.startswith(address)] == []
 
 
-def test_the_search_finds_guidance(engine, address):
+def test_the_search_finds_words_of_the_text_and_shows_no_others(engine, site, address):
+    """What players say is neither found nor shown, nor is code that is folded."""
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
+    assert '"guidanc"' in index and '"cosin"' in index and "decodedblue" not in index
     with page(engine) as tab:
-        tab.goto(address + "search.html?q=guidance")
-        tab.wait_for_selector("#search-results li a")
-        until(lambda: "06_text_guidance" in "".join(
-            tab.locator("#search-results a").evaluate_all("all => all.map(a => a.href)")))
-        assert tab.refused == []
+        for word, lesson in (("guidance", "06_text_guidance"), ("cosine", "01_from_image_to_noise")):
+            tab.goto(address + f"search.html?q={word}")
+            found = tab.locator(f"#search-results li:has(a[href*='{lesson}'])")
+            found.locator("p.context").wait_for()
+            assert found.count() == 1
+            told = found.locator("p.context").inner_text()
+            assert word in told.lower() and "import " not in told and "dotted: noise" not in told, told
+        assert tab.refused == [] and tab.errors == []
+
+
+def test_what_is_wider_than_a_phone_says_so_and_scrolls(engine, address):
+    with page(engine, 390, 844) as tab:
+        tab.goto(address + "lessons/02_from_noise_to_image.html")
+        figure = tab.locator("figure[tabindex]:has(figcaption:has-text('Lines as thick'))")
+        until(lambda: figure.get_attribute("class"), "wide more-right")
+        figure.evaluate("one => one.scrollLeft = one.scrollWidth")
+        until(lambda: figure.get_attribute("class"), "wide more-left")
+        assert tab.evaluate("""() => [...document.querySelectorAll('article figure')].every((one) =>
+            one.scrollWidth - one.clientWidth < 2 || one.matches('.wide, .dl-moves *, .dl-player *'))""")
+        tab.set_viewport_size({"width": 1280, "height": 720})
+        until(lambda: figure.get_attribute("class"), "")
 
 
 def serious(tab, where: str = "document") -> list[str]:

@@ -24,6 +24,7 @@ from diffusion_lab.commands import copies
 from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.coursework.lessons import title
 from diffusion_lab.coursework.slides import decks
+from diffusion_lab.errors import LabError
 from diffusion_lab.places import WEIGHTS
 
 HERE, PAGES = Path(__file__).parent, ROOT / "build" / "pages"
@@ -78,6 +79,7 @@ def main() -> None:
     failed = build_main(["-q", "-W", "--keep-going", "-d", str(ROOT / "build" / "doctrees"), str(PAGES), str(out)])
     if failed:
         sys.exit(failed)
+    terse(out / "_static" / "searchtools.js")
     for path in (path for path in out.rglob("*.html") if path.parent.name != "slides"):
         path.write_text(for_everyone(path.read_text(encoding="utf-8")), encoding="utf-8")
     if lacks:
@@ -203,11 +205,21 @@ def reference(name: str) -> None:
     )
 
 
+def terse(path: Path) -> None:
+    """What a found page says of itself is its text: nothing of what is not searched, nor of code that is folded."""
+    script, left_out = path.read_text(encoding="utf-8"), '[".headerlink", "script", "style"]'
+    if left_out not in script:
+        raise LabError(f"Sphinx's search was expected to leave out {left_out}; it no longer does; look at {path}")
+    more = left_out.replace("]", ', ".no-search", "details.hide"]')
+    path.write_text(script.replace(left_out, more), encoding="utf-8")
+
+
 def for_everyone(html: str) -> str:
     """A page with three faults of the theme's mended for those who hear it or use a keyboard: headings without a level,
     folds with another name than is seen, and code that scrolls but cannot have the focus. Where an output points at a
     lesson's notebook, it points at its page."""
     html = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', html)
+    html = html.replace("<h1>diffusion_lab.", "<h1>diffusion_lab.<wbr>")
     html = html.replace('role="heading">', 'role="heading" aria-level="2">')
     return html.replace(' aria-label="Toggle hidden content"', "").replace("<pre>", '<pre tabindex="0">')
 

@@ -2,6 +2,8 @@
 
 import re
 
+from docutils import nodes
+
 import diffusion_lab
 
 project, author, release = "diffusion_lab", "The diffusion_lab authors", diffusion_lab.__version__
@@ -17,6 +19,8 @@ myst_heading_anchors = 2
 nb_render_markdown_format = "gfm"  # what a cell displays as Markdown may hold a table
 mathjax_path = "tex-svg.js"
 
+FIGURES = re.compile(r'class="(dl-|draw\b|away")')
+
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
@@ -24,17 +28,31 @@ autodoc_preserve_defaults = True
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 html_extra_path = ["extra"]  # what is taken along as it is: notebooks, slides
 html_copy_source = False
 html_show_sphinx = html_show_copyright = False
 
 
+def literal(sign):
+    """A sign that stands for itself; *a word* between stars is said with stress."""
+    return sign[0] if len(sign[0]) > 1 else f"\\{sign[0]}"
+
+
 def plain(app, what, name, obj, options, lines):
     """Docstrings are plain text, in which `a name` is code: no other sign of theirs is markup."""
     parts = "\n".join(lines).split("`")
-    parts[::2] = [re.sub(r"([*|\\])|_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"(?<![\w*])\*\w+\*(?![\w*])|[*|\\]|_(?!\w)", literal, part) for part in parts[::2]]
     lines[:] = "``".join(parts).split("\n")
+
+
+def unsearched(app, doctree):
+    """Players, the page that draws and the line that leads away are no text to search."""
+    for node in doctree.findall(nodes.raw):
+        if FIGURES.search(node.astext()):
+            node["classes"].append("no-search")
 
 
 def setup(app):
     app.connect("autodoc-process-docstring", plain)
+    app.connect("doctree-read", unsearched)

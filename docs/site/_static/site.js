@@ -1,0 +1,13 @@
+// What is wider than a phone scrolls in a frame of its own; its classes say so, and on which side there is more of it.
+const FRAMES = "article :is(figure, pre, .dl-moves, .table-wrapper, .cell_output, .math-wrapper)";
+
+function look(frame) {
+  const beyond = frame.scrollWidth - frame.clientWidth;
+  const wide = beyond > 1 && frame.clientWidth > 0 && getComputedStyle(frame).overflowX !== "visible";
+  frame.classList.toggle("wide", wide);
+  frame.classList.toggle("more-left", wide && frame.scrollLeft > 1);
+  frame.classList.toggle("more-right", wide && frame.scrollLeft < beyond - 1);
+}
+
+document.addEventListener("scroll", ({ target }) => target.matches?.(FRAMES) && look(target), { capture: true, passive: true });
+new ResizeObserver(() => document.querySelectorAll(FRAMES).forEach(look)).observe(document.querySelector("article"));
