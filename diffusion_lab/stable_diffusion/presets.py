@@ -20,7 +20,7 @@ PRESETS = {
     "as_in_article": Preset(50, "pndm", "nothing: 50 steps of PNDM, as the article draws"),
     "fast": Preset(20, "dpmpp_2m_karras", "another sampler in 20 steps: the same subject, not the same picture"),
     "compiled": Preset(20, "dpmpp_2m_karras", "as fast, and the U-Net compiled: the first picture of a size takes a "
-                       "minute longer, the next ones less; worth it from five pictures on", compiled=True),
+                       "minute longer, the next ones less; worth it for hundreds of pictures", compiled=True),
     "turbo": Preset(4, "own", "another model, taught to draw in 1 to 4 steps: guidance and negative prompts play no "
                     "part", guidance_scale=1.0),
 }  # fmt: skip
