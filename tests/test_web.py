@@ -17,6 +17,7 @@ from diffusion_lab.__main__ import main
 from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.errors import LabError
 from diffusion_lab.stable_diffusion import StableDiffusion, web
+from diffusion_lab.stable_diffusion.prompts import nearest
 from diffusion_lab.stable_diffusion.schedulers import KINDS, fresh
 from diffusion_lab.stable_diffusion.walk import Walk
 
@@ -48,7 +49,8 @@ def test_model_json_says_what_the_model_is(tiny):
     assert (told["prediction"], told["shape"], told["size"], told["tokens"]) == ("v", [4, 16, 16], [128, 128], 24)
     assert torch.equal(torch.tensor(told["to_rgb"]), tiny.to_rgb)
     assert len(told["merges"]) + 512 + 2 == len(tokenizer) and "astronaut" in told["words"]
-    assert set(told["to_draw"]) < set(told["words"])
+    says = [say for words in told["kinds"].values() for say in words]
+    assert set(says) < set(told["words"]) and list(told["kinds"]) == ["figure", "ride", "place", "colour"]
 
 
 def test_what_the_page_could_not_draw_is_refused(tiny, monkeypatch):
@@ -200,7 +202,7 @@ def node(script: str, given: dict) -> dict:
     """What a script of the page's own modules makes of `given`: it sets `out`."""
     if shutil.which("node") is None:
         pytest.skip("node is not here")
-    names = ("random", "words", "samplers")
+    names = ("random", "words", "samplers", "chips", "fields")
     lines = [*(f'import * as {name} from "{(DRAW / name).as_uri()}.js";' for name in names), "import fs from 'fs';",
              "const given = JSON.parse(fs.readFileSync(0, 'utf8')); let out;", script,
              "console.log(JSON.stringify(out));"]  # fmt: skip
@@ -251,6 +253,38 @@ def test_a_prompt_that_cannot_be_read_is_told_in_one_sentence(tiny):
     assert said[5] == "Tiny SD reads at most 22 words and signs; 23 came."
     assert said[6] == "A prompt has at most 1,000 letters; 10,000 came."
     assert said[7].startswith("Tiny SD does not know “b”, “c”.")
+
+
+def test_the_word_meant_is_found_as_in_python(tiny):
+    known = web.habits(tiny)["words"]
+    source = np.random.default_rng(0)
+    typed = ["dgo", "hrose", "rad", "xy", "", "x" * 2000, "penguni", *(swapped(word) for word in known)]
+    typed += ["".join(source.choice(list("abcdeorst"), 5)) for _ in range(40)]
+    got = node("out = given.typed.map((word) => words.nearest(word, given.known));", {"typed": typed, "known": known})
+    assert got == [nearest(word, known) for word in typed]
+    assert got[:7] == ["dog", "horse", "red", "", "", "", "penguin"]
+
+
+def swapped(word: str) -> str:
+    return word[:-2] + word[:-3:-1]
+
+
+@pytest.mark.parametrize(("prompt", "kind", "word", "expected"), [
+    ("", "figure", "astronaut", "an astronaut"),
+    ("an astronaut riding a horse on mars", "figure", "cat", "a cat riding a horse on mars"),
+    ("two kittens in town", "figure", "dog", "two dogs in town"),
+    ("an astronaut riding a red pony on mars", "ride", "standing", "an astronaut standing on mars"),
+    ("a frog standing on mars", "ride", "bicycle", "a frog riding a bicycle on mars"),
+    ("a frog on mars", "ride", "horse", "a frog riding a horse on mars"),
+    ("a cat and a dog on bikes", "ride", "horse", "a cat and a dog riding a horse"),
+    ("a cat by the sea, standing", "place", "snow", "a cat in the snow, standing"),
+    ("A cat.", "place", "mars", "A cat on mars"),
+    ("A cat on mars", "colour", "orange", "An orange cat on mars"),
+    ("an orange cat", "colour", "white", "a white cat"),
+])  # fmt: skip
+def test_a_chip_takes_the_place_of_the_word_of_its_kind(tiny, prompt, kind, word, expected):
+    given = {"kinds": web.habits(tiny)["kinds"], "asked": [prompt, kind, word]}
+    assert node("out = chips.put(...given.asked, given.kinds);", given) == expected
 
 
 def test_times_are_those_of_python_for_every_number_of_steps(tiny):

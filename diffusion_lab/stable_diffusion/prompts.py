@@ -1,6 +1,5 @@
 """What a model reads of a prompt: its tokens, or one sentence about the words it cannot read."""
 
-import difflib
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -35,17 +34,45 @@ def _check_words(tokenizer, prompt: str, name: str) -> None:
         return
     unknown = [word for word in dict.fromkeys(words_of(prompt)) if word not in known]
     if unknown:
-        near = [like for word in unknown[:8] for like in difflib.get_close_matches(word[:40], known, n=2, cutoff=0.8)]
+        near = [like for word in unknown[:8] if (like := nearest(word, known))]
         hint = f"try {' or '.join(dict.fromkeys(near))}; " if near else ""
         verb = "is" if len(unknown) == 1 else "are"
         raise LabError(f"{told(unknown)} {verb} not in {name}'s world; {hint}it knows: {', '.join(to_draw(known))}")
 
 
-def to_draw(known: list[str]) -> list[str]:
+def nearest(word: str, known: Sequence[str]) -> str:
+    """The known word that is most like one, or "" where none is; one or two letters are like everything."""
+    word = word[:40]
+    if len(word) < 3:
+        return ""
+    like = min(known, key=lambda other: distance(word, other), default="")
+    return like if distance(word, like) <= max(1, len(word) / 3) else ""
+
+
+def distance(a: str, b: str) -> int:
+    """How many letters have to be put in, taken out, changed or swapped with the next one to make one word of another
+    (Damerau, 1964; each place is touched once)."""
+    above, row = [], list(range(len(b) + 1))
+    for i, letter in enumerate(a):
+        before, above, row = above, row, [i + 1]
+        for j, other in enumerate(b):
+            row.append(min(above[j + 1] + 1, row[j] + 1, above[j] + (letter != other)))
+            if i and j and letter == b[j - 1] and a[i - 1] == other:
+                row[-1] = min(row[-1], before[j - 1] + 1)
+    return row[-1]
+
+
+def to_draw(known: Sequence[str]) -> list[str]:
     """Of the words of a small world those that name what is drawn, so that they can be read at a glance; else all."""
-    colours = (colour for chosen in scenes.SUBJECT_COLOURS.values() for colour in chosen)
-    named = dict.fromkeys((*scenes.SUBJECTS, *scenes.RIDES, *scenes.PLACES, *colours))
-    return [word for word in named if word in known] or known
+    return [word for words in kinds(known).values() for word in words]
+
+
+def kinds(known: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """The words to draw by kind, each with how a prompt says it and its other names; all as one kind where the world
+    is another one."""
+    every = scenes.words_by_kind().items()
+    named = {kind: {word: say for word, say in words.items() if word in known} for kind, words in every}
+    return {kind: words for kind, words in named.items() if words} or {"word": {word: [word] for word in known}}
 
 
 def _check_length(tokenizer, prompt: str, longest: int, name: str) -> None:

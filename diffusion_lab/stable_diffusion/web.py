@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import LabError
 from ..files import expanded, where, whole_folder
 from .model import StableDiffusion
-from .prompts import known_words, to_draw
+from .prompts import kinds, known_words
 from .samplers import SAMPLERS
 from .schedulers import KINDS, fresh
 
@@ -98,7 +98,7 @@ def habits(model: StableDiffusion) -> dict:
         "prediction": KINDS[kind], "scaling_factor": pipeline.vae.config.scaling_factor, "shape": list(model.shape),
         "size": [width, height], "to_rgb": _short(model.to_rgb), "alpha_bars": _short(scheduler.alphas_cumprod),
         "final": _short(scheduler.final_alpha_cumprod), "tokens": longest,
-        "merges": merges(tokenizer), "words": known, "to_draw": to_draw(known) if known else None,
+        "merges": merges(tokenizer), "words": known, "kinds": kinds(known or []),
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from ._scenes_things import RIDE_COLOURS, RIDES, SUBJECT_COLOURS, SUBJECTS, Scene
+from ._scenes_things import PLACES, RIDE_COLOURS, RIDES, SUBJECT_COLOURS, SUBJECTS, Scene
 
 NAMES = {
     "cat": ("cat", "cat", "cat", "kitten"), "dog": ("dog", "dog", "dog", "puppy"),
@@ -75,6 +75,25 @@ def with_article(words: str) -> str:
 
 def plural_of(noun: str) -> str:
     return _PLURALS.get(noun, noun + "s")
+
+
+def words_by_kind() -> dict[str, dict[str, list[str]]]:
+    """The words that name what is drawn, by kind: figure, ride, place, colour. Each word leads to how a prompt says it
+    ("mars": "on mars") and then to its other names ("planet")."""
+    acts = {ride: ACTS[ride][0].format(with_article(ride)) for ride in RIDES}
+    names = {noun: [form for name in NAMES.get(noun, (noun,)) for form in (name, plural_of(name))]
+             for noun in (*SUBJECTS, *RIDES[:3])}  # fmt: skip
+    names["standing"] = [act for act in ACTS["standing"] if act.isalpha()]
+    ends = {place: [where.split()[-1] for where in WHERE[place]] for place in PLACES}
+    colours = dict.fromkeys(c for group in (*SUBJECT_COLOURS.values(), *RIDE_COLOURS.values()) for c in group)
+    say = {
+        "figure": {noun: [with_article(noun), *names[noun]] for noun in SUBJECTS},
+        "ride": {ride: [acts[ride], *names[ride]] for ride in RIDES},
+        "place": {place: [WHERE[place][0], *ends[place]] for place in PLACES},
+        "colour": {colour: [colour] for colour in colours if colour != "none"},
+    }
+    return {kind: {word: [first, *dict.fromkeys(n for n in others if n != word)]
+                   for word, (first, *others) in words.items()} for kind, words in say.items()}  # fmt: skip
 
 
 def scene_words() -> set[str]:

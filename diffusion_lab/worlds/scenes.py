@@ -38,13 +38,14 @@ from ._scenes_things import (
 )
 from ._scenes_wide import FACTORS, SHADOWS, draw_window
 from ._scenes_window_words import caption, describe, known_words
+from ._scenes_words import words_by_kind
 
 __all__ = [
     "COMBINATIONS", "FIELDS", "FIGURE_FIELDS", "HELD_OUT", "KINDS", "LIGHTS", "LOOKS", "PARTS", "PLACES", "RIDES",
     "RIDE_COLOURS", "SIDES", "SIZE", "SIZES", "SUBJECTS", "SUBJECT_COLOURS", "Figure", "Scene", "Window", "Windows",
     "caption", "choose",
     "choose_window", "describe", "draw", "draw_as", "known_words", "labels", "pick", "sample", "sample_with_masks",
-    "sample_with_parts", "windows",
+    "sample_with_parts", "windows", "words_by_kind",
 ]  # fmt: skip
 
 

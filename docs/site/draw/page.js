@@ -1,11 +1,14 @@
 // The page that draws as you type: fields, the address that holds them, and the steps to scrub. worker.js does the work.
 
+import { put, toolbar } from "./chips.js";
+import { arrows, request } from "./fields.js";
 import { file } from "./files.js";
 import { playerData } from "./path.js";
 
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
 const compact = "compact" in root.dataset; // on the start page, where nothing comes before it is asked for
 const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
+const ROWS = { figure: "Who", ride: "Doing what", place: "Where", colour: "Colour" };
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
 let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, empty = null, whole = "";
@@ -15,20 +18,9 @@ function say(state, text) {
   if ($("say").textContent !== text) $("say").textContent = text;
 }
 
-// What is asked for; a string where it cannot be drawn: the sentence about it.
-function request() {
-  const whole = (name) => ($(name).value.trim() === "" ? NaN : Number($(name).value));
-  const [seed, steps, guidance] = [whole("seed"), whole("steps"), whole("guidance")];
-  const came = (name) => `; ${$(name).value.slice(0, 24) || "nothing"} came.`;
-  if (!(Number.isSafeInteger(seed) && seed >= 0)) return `The seed is a whole number from 0 up${came("seed")}`;
-  if (!(Number.isInteger(steps) && steps >= 1 && steps <= 100)) return `The steps are a whole number from 1 to 100${came("steps")}`;
-  if (!(guidance >= 0 && guidance <= 20)) return `Guidance is a number from 0 to 20${came("guidance")}`;
-  return { prompt: $("prompt").value, seed, n: steps, guidance, sampler: $("sampler").value };
-}
-
 function ask() {
   if (!told) return;
-  const wanted = request();
+  const wanted = request(Object.fromEntries(FIELDS.map((name) => [name, $(name).value])));
   id += 1; // what is still on its way is for an older request
   if (typeof wanted === "string") return refuse(wanted);
   asked = { ...wanted, id };
@@ -165,20 +157,32 @@ function dress() {
   new contentWindow.ResizeObserver(() => ($("player").style.height = `${body.offsetHeight}px`)).observe(body);
 }
 
+// A row of the words of a kind to press.
+function offer(kind, words) {
+  const row = document.createElement("div");
+  row.setAttribute("role", "group");
+  row.setAttribute("aria-label", ROWS[kind] || "Words");
+  for (const [word, [say]] of Object.entries(words)) {
+    const chip = Object.assign(document.createElement("button"), { type: "button", textContent: say.replace(/^an? /, "") });
+    chip.addEventListener("click", () => fillPrompt(put($("prompt").value, kind, word, told.kinds)));
+    row.append(chip);
+  }
+  $("words").append(row);
+}
+
+function fillPrompt(text) {
+  $("prompt").value = text;
+  changed();
+}
+
 function ready(data) {
   told = data.told;
   $("coming").hidden = true;
   $("sampler").replaceChildren(...Object.entries(told.samplers).map(([name, title]) => new Option(title, name)));
   $("sampler").value = "dpmpp_2m";
   $("guidance").value = told.guidance_scale;
-  $("words").replaceChildren(...(told.to_draw || []).map((word) => {
-    const chip = Object.assign(document.createElement("button"), { type: "button", textContent: word });
-    chip.addEventListener("click", () => {
-      $("prompt").value = `${$("prompt").value.trimEnd()} ${word}`.trimStart();
-      changed();
-    });
-    return chip;
-  }));
+  for (const [kind, words] of Object.entries(told.kinds)) offer(kind, words);
+  toolbar($("words"));
   readAddress();
   keepAddress();
   ask();
@@ -212,6 +216,9 @@ function begin() {
   worker.onerror = () => say("failed", "It cannot draw: the worker did not start; load the page again, or try a newer browser.");
   $("begin").hidden = true;
   for (const name of FIELDS) $(name).addEventListener("input", changed);
+  for (const field of root.querySelectorAll("[data-by]")) arrows(field);
+  for (const button of root.querySelectorAll("[data-try]")) button.addEventListener("click", () => fillPrompt(button.textContent));
+  $("clear").addEventListener("click", () => { fillPrompt(""); $("prompt").focus(); });
   $("another").addEventListener("click", () => { $("seed").value = (Number($("seed").value) + 1) % 2 ** 31 || 0; changed(); });
   $("step").addEventListener("input", () => { follow = Number($("step").value) === path.length - 1; showStep(); });
   $("save").addEventListener("click", () => $("picture").toBlob((blob) => save(blob, ".png")));

@@ -62,22 +62,26 @@ export function padded({ encode, end }, text, longest) {
 export const wordsOf = (text) =>
   Array.from(text.toLowerCase(), (c) => (/[\p{P}\p{Z}]/u.test(c) && !SIGNS.includes(c) ? " " : c)).join("").split(/\s+/).filter(Boolean);
 
-// How many letters have to be put in, taken out or changed to make one word of another (Levenshtein, 1965).
+// How many letters have to be put in, taken out, changed or swapped with the next one to make one word of another
+// (Damerau, 1964; each place is touched once).
 export function distance(a, b) {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] !== b[j - 1]));
-    row = next;
+  let before = [], above = [], row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 0; i < a.length; i++) {
+    [before, above, row] = [above, row, [i + 1]];
+    for (let j = 0; j < b.length; j++) {
+      row.push(Math.min(above[j + 1] + 1, row[j] + 1, above[j] + (a[i] !== b[j])));
+      if (i && j && a[i] === b[j - 1] && a[i - 1] === b[j]) row[j + 1] = Math.min(row[j + 1], before[j - 1] + 1);
+    }
   }
   return row[b.length];
 }
 
 // The known word that is most like one, or "" where none is; one or two letters are like everything.
 export function nearest(word, known) {
-  if (word.length < 3) return "";
-  const few = known.map((other) => [distance(word.slice(0, 40), other), other]).sort((a, b) => a[0] - b[0]);
-  return few.length && few[0][0] <= Math.max(1, word.length / 3) ? few[0][1] : "";
+  const letters = [...word].slice(0, 40);
+  if (letters.length < 3) return "";
+  const few = known.map((other) => [distance(letters, other), other]).sort((a, b) => a[0] - b[0]);
+  return few.length && few[0][0] <= Math.max(1, letters.length / 3) ? few[0][1] : "";
 }
 
 const short = (word) => (word.length > 24 ? word.slice(0, 24) + "…" : word);

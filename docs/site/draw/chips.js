@@ -1,0 +1,61 @@
+// Words to press: each takes the place of the word of its kind in the prompt, or comes where one reads it.
+
+const PLACE = String.raw`(?:\b(?:on|in|at|by|near) )?(?:\b(?:the|a) )?(?:\b(?:red|outer) )?`;
+
+// The places in a text of the words of a kind: [first letter, behind the last one, the word], the first one first.
+function places(text, kind, before = "") {
+  const words = Object.entries(kind || {}).flatMap(([word, [, ...others]]) => [word, ...others]).sort((a, b) => b.length - a.length);
+  if (!words.length) return [];
+  return [...text.matchAll(new RegExp(String.raw`${before}\b(?:${words.join("|")})\b`, "gi"))].map((found) => [found.index, found.index + found[0].length, found[0]]);
+}
+
+const cut = (text, from, to, part) => text.slice(0, from) + part + text.slice(to);
+
+const RULES = {
+  figure(text, word, say, kinds) {
+    const [found] = places(text, kinds.figure);
+    return found ? cut(text, found[0], found[1], /s$/i.test(found[2]) ? `${word}s` : word) : `${say} ${text}`;
+  },
+  // What a figure does stands behind it: "a cat [riding a red bicycle] on mars".
+  ride(text, word, say, kinds) {
+    const [found] = places(text, kinds.ride), figures = places(text, kinds.figure);
+    const who = figures.filter(([, end]) => !found || end <= found[0]).at(-1);
+    if (found && who) return cut(text, who[1], found[1], ` ${say}`);
+    if (found) return cut(text, found[0], found[1], word);
+    const [place] = places(text, kinds.place, PLACE);
+    const at = who ? who[1] : place ? place[0] : text.length;
+    return cut(text, at, at, ` ${say} `);
+  },
+  place(text, word, say, kinds) {
+    const [found] = places(text, kinds.place, PLACE);
+    return found ? cut(text, found[0], found[1], say) : `${text.replace(/[.!?]\s*$/, "")} ${say}`;
+  },
+  colour(text, word, say, kinds) {
+    const [found] = places(text, kinds.colour);
+    if (found) return cut(text, found[0], found[1], say);
+    const [noun = [text.length]] = [...places(text, kinds.figure), ...places(text, kinds.ride)];
+    return cut(text, noun[0], noun[0], ` ${say} `);
+  },
+};
+
+// A prompt with a word of a kind put into it; `kinds` are those of model.json: how a word is put, then its other names.
+export function put(prompt, kind, word, kinds) {
+  const say = kinds[kind][word][0], rule = RULES[kind] || ((text) => `${text} ${say}`);
+  const text = rule(prompt, word, say, kinds).replace(/\s+/g, " ").replace(/ (?=[,.!?])/g, "").trim();
+  return text.replace(/\b(a)n? (?=([a-z]))/gi, (_, a, first) => `${a}${"aeiou".includes(first.toLowerCase()) ? "n" : ""} `);
+}
+
+// One stop of the Tab key for many buttons: the arrow keys, Home and End go from one to the next.
+export function toolbar(element) {
+  const buttons = [...element.querySelectorAll("button")];
+  const here = (button) => buttons.forEach((one) => (one.tabIndex = one === button ? 0 : -1));
+  here(buttons[0]);
+  element.addEventListener("focusin", ({ target }) => here(target));
+  element.addEventListener("keydown", (event) => {
+    const at = buttons.indexOf(document.activeElement), last = buttons.length - 1;
+    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: last }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    buttons.at(to > last ? 0 : to).focus();
+  });
+}

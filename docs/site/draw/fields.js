@@ -1,0 +1,37 @@
+// What the fields say: numbers as people write them, or one sentence about what came instead.
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+// The number that a text is, with a point or, where parts are allowed, a decimal comma; NaN where it is none.
+export function number(text, parts = false) {
+  const written = parts ? text.trim().replace(",", ".") : text.trim();
+  return NUMBER.test(written) ? Number(written) : NaN;
+}
+
+function came(text) {
+  const letters = [...text.trim()];
+  return `; ${letters.slice(0, 24).join("") || "nothing"}${letters.length > 24 ? "…" : ""} came.`;
+}
+
+// What is asked for, from the fields' texts; a string where it cannot be drawn: the sentence about it.
+export function request({ prompt, seed, steps, guidance, sampler }) {
+  const asked = { prompt, seed: number(seed), n: number(steps), guidance: number(guidance, true), sampler };
+  const most = Number.MAX_SAFE_INTEGER;
+  if (!(Number.isSafeInteger(asked.seed) && asked.seed >= 0)) return `The seed is a whole number from 0 to ${most}${came(seed)}`;
+  if (!(Number.isInteger(asked.n) && asked.n >= 1 && asked.n <= 100)) return `The steps are a whole number from 1 to 100${came(steps)}`;
+  if (!(asked.guidance >= 0 && asked.guidance <= 20)) return `Guidance is a number from 0 to 20${came(guidance)}`;
+  return asked;
+}
+
+// A text field for a number answers to the arrow keys, by its data-by and within its data-least and data-most.
+export function arrows(field) {
+  const { least, most, by } = field.dataset;
+  field.addEventListener("keydown", (event) => {
+    const sign = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (!sign) return;
+    event.preventDefault();
+    const moved = number(field.value, true) + sign * Number(by);
+    field.value = Number.isNaN(moved) ? least : Math.min(Math.max(moved, Number(least)), Number(most));
+    field.dispatchEvent(new Event("input"));
+  });
+}
