@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import http.server
 import re
 import subprocess
@@ -453,3 +454,108 @@ def test_the_page_as_one_file_draws_what_python_draws_with_weights_of_8_bits(eng
         if AXE.exists():
             tab.evaluate(AXE.read_text(encoding="utf-8"))
             until(lambda: serious(tab), [])
+
+
+class Host:
+    """A static host of a site, which can go away, come back, answer with other files."""
+
+    def __init__(self, folder: Path):
+        self.changed, self.asked, host = {}, [], self
+
+        class Handler(Quiet):
+            def do_GET(self):
+                name = unquote(urlsplit(self.path).path).removeprefix("/")
+                host.asked.append(name)
+                if name not in host.changed:
+                    return super().do_GET()
+                self.send_response(200)
+                self.send_header("Content-Type", self.guess_type(name))
+                self.end_headers()
+                self.wfile.write(host.changed[name])
+
+        self.handler, self.port = functools.partial(Handler, directory=str(folder)), 0
+        self.start()
+
+    def start(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def host(site):
+    host = Host(site)
+    yield host
+    host.stop()
+
+
+def keeps(tab) -> list[str]:
+    """The builds that a browser has whole, by the caches of their files."""
+    return tab.evaluate("caches.keys().then((names) => names.map((name) => name.split('#')[1]).sort())")
+
+
+INSTALLED = "navigator.serviceWorker.getRegistration().then((one) => Boolean(one?.active))"
+
+
+def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_with_another(engine, host, site):
+    here = f"http://127.0.0.1:{host.port}/"
+    if not (site / "offline.js").exists():
+        missing("the page that draws (the extra `web` and onnxruntime-web)")
+    with page(engine, accept_downloads=True) as tab:
+        host.changed["draw/player.txt"] = (site / "draw/player.txt").read_bytes()[:-1]  # cut off on a first visit
+        tab.goto(here + "draw.html#prompt=a+dog&steps=2")
+        answered(tab, "drawn")
+        until(lambda: host.asked.count("draw/player.txt"), 2)  # it was tried once more, past all caches
+        until(lambda: tab.evaluate("navigator.serviceWorker.getRegistration().then((one) => !one)"))
+        host.changed.clear()
+        tab.reload()
+        answered(tab, "drawn")
+        until(lambda: tab.evaluate(INSTALLED))
+        (build,) = keeps(tab)
+        tab.goto(here + "teaching.html")
+        host.stop()
+        tab.context.set_offline(True)
+        other = tab.context.new_page()
+        for each in (tab, other):
+            each.goto(here + "draw.html#prompt=a+cat&steps=2")
+            assert "Tiny SD" in each.locator("article").inner_text() and "“a cat”" in answered(each, "drawn")
+        field(tab, "open").click()
+        tab.frame_locator("#draw-player").locator('.dl-player[data-live="yes"]').wait_for()
+        tab.goto(here + "teaching.html")
+        assert tab.title().startswith("Teaching with it")
+        tab.goto(here)
+        field(tab, "begin").click()
+        answered(tab, "drawn")
+        tab.goto(here + "draw.html")
+
+        host.start()  # a new build: another model, another script
+        tab.context.set_offline(False)
+        new = {"draw/model.json": (b'"Tiny SD"', b'"Other SD"'), "draw/words.js": (b" does not know ", b" never read "),
+               "draw.html": (b"Tiny SD, a", b"Other SD, a")}  # fmt: skip
+        now = (site / "offline.js").read_bytes().replace(build.encode(), b"new")
+        for name, change in new.items():
+            before = (site / name).read_bytes()
+            host.changed[name] = before.replace(*change)
+            now = now.replace(*(hashlib.sha256(one).hexdigest().encode() for one in (before, host.changed[name])))
+        host.changed["offline.js"] = now
+        tab.reload()
+        until(lambda: keeps(tab), sorted([build, "new", "seen"]))
+        field(tab, "prompt").fill("a zzz")
+        assert answered(tab, "refused") == "Tiny SD does not know “zzz”."
+        third = tab.context.new_page()
+        tab.close()
+        other.close()
+        until(lambda: visited(third, here), "Other SD never read “zzz”.")
+        assert "Other SD, a" in third.locator("article").inner_text()
+        until(lambda: keeps(third), ["new", "seen"])
+
+
+def visited(tab, here: str) -> str:
+    """What the page says of a word that nobody knows, in a visit with no other tab."""
+    tab.goto("about:blank")
+    tab.goto(here + "draw.html#prompt=a+zzz")
+    return answered(tab, "refused")

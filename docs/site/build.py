@@ -84,8 +84,11 @@ def main() -> None:
         path.write_text(for_everyone(path.read_text(encoding="utf-8")), encoding="utf-8")
     if lacks:
         (out / "draw.html").unlink(missing_ok=True)  # of an earlier build
+        (out / "offline.js").unlink(missing_ok=True)
         shutil.rmtree(out / "draw", ignore_errors=True)
         print(f"without the page that draws: {lacks}")
+    else:
+        (out / "offline.js").write_text(drawing.offline(out), encoding="utf-8")
     print(out / "index.html")
 
 

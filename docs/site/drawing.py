@@ -1,8 +1,10 @@
 """What the page that draws takes along: the model as ONNX, the runtime that computes it, and the page's own scripts."""
 
 import gzip
+import hashlib
 import importlib.util
 import json
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,8 @@ from diffusion_lab.templates import fill
 SCRIPTS, EXPORT = Path(__file__).parent / "draw", ROOT / "build" / "web"
 RUNTIME, VERSION = ROOT / "node_modules" / "onnxruntime-web", "1.30.0"
 RUNTIME_SCRIPT = RUNTIME / "dist" / "ort.wasm.bundle.min.mjs"
+INSIDE = ("package.json", "form.html", "offline.js")  # what is put into something else
+FETCHED = re.compile(r'(?:src|href)="([^":#?]+\.(?:js|css|png|webp|svg))[?"]')
 NETWORKS = ("text", "unet", "decoder")
 
 
@@ -45,16 +49,37 @@ def bring(folder: Path) -> dict[str, str]:
     """Put all of it into a folder of the site; returns what the pages say of it: model, size in MB, and the form,
     whole and compact for the start page, where the model comes when it is asked for."""
     source = exported()
-    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("package.json", "form.html"), dirs_exist_ok=True)
+    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns(*INSIDE), dirs_exist_ok=True)
     shutil.copy(RUNTIME_SCRIPT, folder / "ort.js")
     (folder / "player.txt").write_text(player_page(), encoding="utf-8")
     for name, data in packed(source).items():
         (folder / f"{name}.bin").write_bytes(data)
     (folder / "model.json").write_text(told(source), encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    return words(source, size=f"{size:.1f}", fetched=f"The first visit fetches {size:.1f} MB.",
+    return words(source, size=f"{size:.1f}", fetched=f"The first visit fetches {size:.1f} MB; "
+                 "from the second on, most browsers need no network for it.",
                  alike="It draws what Python draws from the same prompt, seed and settings, to one grey level.",
                  shared="The address above holds all of them: send it, and somebody else sees this picture.")
+
+
+def offline(site: Path) -> str:
+    """The service worker of a site: what it keeps is every file that the pages with the form in them fetch.
+
+    Each is told by the SHA-256 of what is in it, unpacked, and the whole by that of all these.
+    """
+    pages = [path for path in site.glob("*.html") if "draw/page.js" in path.read_text(encoding="utf-8")]
+    names = {name for path in pages for name in FETCHED.findall(path.read_text(encoding="utf-8"))}
+    kept = {*pages, *(site / name for name in names), *(site / "draw").iterdir()}
+    prints = {path.relative_to(site).as_posix(): hashlib.sha256(unpacked(path)).hexdigest()
+              for path in sorted(kept, key=lambda path: (path.stat().st_size, path.name))}  # fmt: skip
+    version = hashlib.sha256(json.dumps(prints).encode()).hexdigest()[:16]
+    return fill((SCRIPTS / "offline.js").read_text(encoding="utf-8"), files=json.dumps(prints), version=version)
+
+
+def unpacked(path: Path) -> bytes:
+    """What is in a file, where it is packed with gzip too."""
+    data = path.read_bytes()
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
 def files(source: Path) -> dict[str, Path]:

@@ -186,6 +186,7 @@ function ready(data) {
   readAddress();
   keepAddress();
   ask();
+  if (!self.HELD) navigator.serviceWorker?.register(file("../offline.js"), { scope: file("../") }).catch(() => {}); // without it: as before
 }
 
 const HEARD = {
