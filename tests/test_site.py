@@ -399,20 +399,57 @@ def test_every_step_is_scrubbed_in_the_players_own_page(engine, address, tmp_pat
         assert alone.title() == "“a cat”" and alone.refused == [] and alone.errors == []
 
 
-@pytest.mark.parametrize(("name", "change", "sentence"), [
-    ("unet.bin", lambda body: body[:-9000], "unet.bin came incomplete; load the page again"),
-    ("worker.js", lambda body: b"delete self.WebAssembly;" + body, "this browser has no WebAssembly"),
-    ("worker.js", lambda body: b"<", "the worker did not start"),
-])  # fmt: skip
-def test_what_keeps_it_from_drawing_is_said(engine, address, site, name, change, sentence):
-    def broken(tab):
-        if (site / "draw" / name).exists():
-            body = change((site / "draw" / name).read_bytes())
-            kind = "text/javascript" if name.endswith(".js") else "application/octet-stream"
-            tab.route(f"**/draw/{name}", lambda route: route.fulfill(body=body, content_type=kind))
+MEMORY = b"""const { instantiate } = WebAssembly;
+WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Memory(): could not allocate memory"));
+"""
+FAULTS = {
+    "worker.js": [(lambda body: b"<!doctype html>", "the worker did not start"),
+                  (lambda body: b"delete self.WebAssembly;" + body, "this browser has no WebAssembly"),
+                  (lambda body: b"delete self.DecompressionStream;" + body, "this browser is too old"),
+                  (lambda body: b"self.fetch = () => Promise.reject(new TypeError('Failed to fetch'));" + body,
+                   "model.json did not come."),
+                  (lambda body: MEMORY + body, "there is not enough memory here; close other pages.")],
+    "model.json": [(lambda body: b"<!doctype html>", "model.json came damaged, or is another file."),
+                   (lambda body: None, "model.json did not come (404).")],
+    "decoder.bin": [(lambda body: None, "decoder.bin did not come (404)."),
+                    (lambda body: b"<!doctype html>", "decoder.bin came incomplete or damaged.")],
+    "unet.bin": [(lambda body: body[:-9000], "unet.bin came incomplete or damaged."),
+                 (lambda body: body[:-9000] + bytes([body[-9000] ^ 1]) + body[-8999:], "unet.bin came incomplete or")],
+}  # fmt: skip
 
-    with drawing(engine, address, before=broken) as tab:
-        assert sentence in answered(tab, "failed")
+
+def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, site):
+    fault = {}
+
+    def answer(route):
+        name = urlsplit(route.request.url).path.rsplit("/", 1)[1]
+        body = fault[name] if name in fault else (site / "draw" / name).read_bytes()
+        kind = "text/javascript" if name.endswith(".js") else "application/octet-stream"
+        route.fulfill(body=body or b"", status=200 if body else 404, content_type=kind)
+
+    with page(engine, 390, 844) as tab:
+        tab.route(re.compile(r"/draw/(worker\.js|model\.json|\w+\.bin)$"), answer)
+        tab.clock.install()
+        for name, cases in FAULTS.items() if (site / "draw").exists() else ():
+            for change, sentence in cases:
+                fault[name] = change((site / "draw" / name).read_bytes())
+                if tab.url == "about:blank":
+                    tab.goto(address + "draw.html#prompt=a+cat&steps=2")
+                else:
+                    field(tab, "again").click()
+                assert sentence in answered(tab, "failed", "drawn"), (name, sentence)
+            fault.clear()
+        if tab.url == "about:blank":
+            missing("the page that draws (the extra `web` and onnxruntime-web)")
+        fault["worker.js"] = (site / "draw/worker.js").read_bytes() + b"\nopen = () => new Promise(() => {});"
+        field(tab, "again").click()
+        until(lambda: field(tab, "say").inner_text(), "The model is coming.")
+        tab.clock.fast_forward(61_000)
+        assert answered(tab, "failed") == "It cannot draw: nothing was heard of the worker for a minute."
+        fault.clear()
+        field(tab, "again").click()
+        assert "“a cat”" in answered(tab, "drawn") and field(tab, "again").is_hidden()
+        assert tab.errors == [] and tab.refused == []
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,21 @@
 
 import { put, toolbar } from "./chips.js";
 import { arrows, request } from "./fields.js";
-import { file } from "./files.js";
+import { brought, file } from "./files.js";
 import { playerData } from "./path.js";
 
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
 const compact = "compact" in root.dataset; // on the start page, where nothing comes before it is asked for
 const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
 const ROWS = { figure: "Who", ride: "Doing what", place: "Where", colour: "Colour" };
+const SILENCE = 60_000; // milliseconds without a word of the worker's after which it counts as lost
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
-let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, empty = null, whole = "";
+let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, empty = null, whole = "", alarm;
 
 function say(state, text) {
   root.dataset.state = state;
+  $("again").hidden = state !== "failed";
   if ($("say").textContent !== text) $("say").textContent = text;
 }
 
@@ -29,6 +31,15 @@ function ask() {
   if (!last) say("drawing", "Drawing …");
   else later(() => root.dataset.state === "drawing" && say("drawing", `Drawing ${quoted(asked.prompt)} …`));
   worker.postMessage(asked);
+  listen();
+}
+
+const fail = (why) => say("failed", `It cannot draw: ${why}.`);
+
+// Whoever waits for a worker that is gone is told so.
+function listen() {
+  clearTimeout(alarm);
+  alarm = setTimeout(() => ["loading", "drawing"].includes(root.dataset.state) && fail("nothing was heard of the worker for a minute"), SILENCE);
 }
 
 // Do something once nothing else was asked for a while.
@@ -138,7 +149,11 @@ function toggle() {
 
 async function shown({ pictures }) {
   const data = playerData(told, last.asked, last.path, pictures), json = JSON.stringify(data).replaceAll("<", "\\u003c");
-  empty ||= await (await fetch(file("player.txt"))).text();
+  try {
+    empty ||= await brought("player.txt").then((answer) => answer.text());
+  } catch (error) {
+    return $("where").textContent = `The player is not to be had: ${error.message}.`;
+  }
   const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   whole = empty.replace("{{title}}", () => title).replace("{{data}}", () => json);
   $("player").title = `Player: ${data.title}`;
@@ -176,8 +191,16 @@ function fillPrompt(text) {
 }
 
 function ready(data) {
+  const first = !told;
   told = data.told;
   $("coming").hidden = true;
+  if (first) setUp(); // else it is ready again, after a failure
+  ask();
+  if (!self.HELD) navigator.serviceWorker?.register(file("../offline.js"), { scope: file("../") }).catch(() => {}); // without it: as before
+}
+
+// The fields as the model has it.
+function setUp() {
   $("sampler").replaceChildren(...Object.entries(told.samplers).map(([name, title]) => new Option(title, name)));
   $("sampler").value = "dpmpp_2m";
   $("guidance").value = told.guidance_scale;
@@ -185,8 +208,6 @@ function ready(data) {
   toolbar($("words"));
   readAddress();
   keepAddress();
-  ask();
-  if (!self.HELD) navigator.serviceWorker?.register(file("../offline.js"), { scope: file("../") }).catch(() => {}); // without it: as before
 }
 
 const HEARD = {
@@ -196,7 +217,7 @@ const HEARD = {
   },
   ready, step: took, drawn, shown,
   refused: (data) => later(() => refuse(data.say)), // half a word is no mistake yet
-  failed: (data) => say("failed", `It cannot draw: ${data.say}.`),
+  failed: (data) => fail(data.say),
 };
 
 function save(blob, ending) {
@@ -206,19 +227,31 @@ function save(blob, ending) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-function begin() {
+// The worker, begun or begun anew.
+function start() {
+  worker?.terminate();
+  $("coming").hidden = false;
   say("loading", "The model is coming.");
+  listen();
   try {
     worker = new Worker(file("worker.js"), { type: self.HELD ? "classic" : "module" });
   } catch (error) {
-    return say("failed", "It cannot draw: this browser starts no worker here; try another one.");
+    return fail("this browser starts no worker here; try another one");
   }
-  worker.onmessage = ({ data }) => (data.id === undefined || data.id === id) && HEARD[data.kind](data);
-  worker.onerror = () => say("failed", "It cannot draw: the worker did not start; load the page again, or try a newer browser.");
+  worker.onmessage = ({ data }) => {
+    listen();
+    if (data.id === undefined || data.id === id) HEARD[data.kind](data);
+  };
+  worker.onerror = () => fail(told ? "the worker broke down" : "the worker did not start; if it does not when you try again, take a newer browser");
+}
+
+function begin() {
+  start();
   $("begin").hidden = true;
   for (const name of FIELDS) $(name).addEventListener("input", changed);
   for (const field of root.querySelectorAll("[data-by]")) arrows(field);
   for (const button of root.querySelectorAll("[data-try]")) button.addEventListener("click", () => fillPrompt(button.textContent));
+  $("again").addEventListener("click", () => { $("say").focus(); start(); });
   $("clear").addEventListener("click", () => { fillPrompt(""); $("prompt").focus(); });
   $("another").addEventListener("click", () => { $("seed").value = (Number($("seed").value) + 1) % 2 ** 31 || 0; changed(); });
   $("step").addEventListener("input", () => { follow = Number($("step").value) === path.length - 1; showStep(); });

@@ -1,6 +1,6 @@
 // Draws beside the page, so that the page stays awake: fetches the model, then answers the latest request only.
 
-import { file } from "./files.js";
+import { brought } from "./files.js";
 import * as ort from "./ort.js";
 import { SAMPLERS, denoise } from "./samplers.js";
 import { complaint, padded, tokenizer } from "./words.js";
@@ -13,10 +13,14 @@ const { port1, port2 } = new MessageChannel();
 // A breath between two steps, in which a newer request can come in.
 const breath = () => new Promise((done) => { port1.onmessage = done; port2.postMessage(0); });
 
+// What `read` makes of a file; where that is nothing, once more, past what the browser keeps of it.
+async function twice(name, read) {
+  const once = async (cache) => read(await brought(name, cache));
+  return once("default").catch(() => once("reload"));
+}
+
 // A file that was packed with gzip, unpacked here; hosts that have unpacked it on the way are served too.
-async function fetched(name, size, count) {
-  const answer = await fetch(file(`${name}.bin`));
-  if (!answer.ok) throw new Error(`${name}.bin did not come (${answer.status}); load the page again`);
+const fetched = (name, size, count) => twice(`${name}.bin`, async (answer) => {
   const pieces = [], reader = answer.body.getReader();
   for (let piece; !(piece = await reader.read()).done; ) {
     pieces.push(piece.value);
@@ -25,15 +29,21 @@ async function fetched(name, size, count) {
   const blob = new Blob(pieces), head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
   const packed = head[0] === 0x1f && head[1] === 0x8b;
   const whole = packed ? new Response(blob.stream().pipeThrough(new DecompressionStream("gzip"))) : blob;
-  const bytes = await whole.arrayBuffer().catch(() => new ArrayBuffer(0));
-  if (bytes.byteLength !== size) throw new Error(`${name}.bin came incomplete; load the page again`);
+  const bytes = await whole.arrayBuffer().catch(() => new ArrayBuffer(0)); // gzip holds a checksum
+  if (bytes.byteLength !== size) throw new Error(`${name}.bin came incomplete or damaged`);
   return bytes;
+});
+
+async function habits(answer) {
+  const said = await answer.json().catch(() => null);
+  if (!said?.packed) throw new Error("model.json came damaged, or is another file");
+  return said;
 }
 
 async function open() {
   if (typeof WebAssembly === "undefined") throw new Error("this browser has no WebAssembly, which the model needs; try another one");
   if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old to unpack the model; try a newer one");
-  told = await (await fetch(file("model.json"))).json();
+  told = await twice("model.json", habits);
   clip = tokenizer(told.merges);
   const total = PARTS.reduce((sum, name) => sum + told.packed[name], 0);
   let come = 0;
@@ -125,7 +135,7 @@ async function work() {
 
 function failed(error) {
   const full = error instanceof RangeError || /memory|allocat/i.test(error.message);
-  postMessage({ kind: "failed", say: full ? "there is not enough memory here; close other pages and load this one again" : error.message });
+  postMessage({ kind: "failed", say: full ? "there is not enough memory here; close other pages" : error.message });
 }
 
 onmessage = ({ data }) => {
