@@ -238,6 +238,12 @@ def test_colab_takes_what_pyproject_takes_but_keeps_its_own():
     assert [str(Requirement(line)) for line in lines if not line.startswith("#")] == wanted
 
 
+def test_the_readmes_first_screen_shows_the_page_that_draws():
+    first = (ROOT / "README.md").read_text("utf-8").partition("## Start")[0]
+    assert re.findall(r"!\[[^]]+\]\(([^)]+)\)", first) == ["docs/drawing.webp"]
+    assert (ROOT / "docs" / "drawing.webp").stat().st_size <= 120_000
+
+
 def test_the_network_is_out_of_reach():
     """Processes that tests start refuse every address but loopback (a documentation address that no one has)."""
     code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=2)"

@@ -28,7 +28,6 @@ from diffusion_lab.errors import LabError
 from diffusion_lab.places import WEIGHTS
 
 HERE, PAGES = Path(__file__).parent, ROOT / "build" / "pages"
-TOOLS = ("build.py", "drawing.py", "page.py", "picture.py")
 WALK = re.compile(r"<<walk ([\d -]+)>>")
 TRY = {
     "00": ("Type a sentence of your own", "prompt=a+cat+riding+a+skateboard&seed=1"),
@@ -56,7 +55,7 @@ def main() -> None:
     given.add_argument("--out", type=Path, default=ROOT / "build" / "site")
     out = given.parse_args().out
     shutil.rmtree(PAGES, ignore_errors=True)
-    shutil.copytree(HERE, PAGES, ignore=shutil.ignore_patterns(*TOOLS, "__pycache__", "draw"))
+    shutil.copytree(HERE, PAGES, ignore=shutil.ignore_patterns("[!c]*.py", "__pycache__", "draw"))
     for folder in ("_static", "lessons", "models", "reference", "extra/notebooks", "extra/slides"):
         (PAGES / folder).mkdir(parents=True, exist_ok=True)
     shutil.copy(decks.ASSETS / "tex-svg.js", PAGES / "_static")
