@@ -315,10 +315,12 @@ def test_all_of_it_answers_to_the_keyboard_on_a_phone_too(engine, address):
         until(lambda: "“a dog”: seed 0, 3 steps" in answered(tab, "drawn"))
         field(tab, "step").focus()
         tab.keyboard.press("Home")
-        assert field(tab, "where").inner_text() == "Step 1 of 3: t = 999, 0.47 % signal."
+        assert field(tab, "where").inner_text() == "Step 1 of 3: t = 999, 0.47 % signal. Above, its guess."
         tab.keyboard.press("ArrowRight")
         assert field(tab, "where").inner_text().startswith("Step 2 of 3: t = 666")
-        assert field(tab, "picture").get_attribute("aria-label") == "Drawn from the prompt “a dog”, seed 0"
+        tab.keyboard.press("End")
+        name = functools.partial(field(tab, "picture").get_attribute, "aria-label")
+        until(name, "Drawn from the prompt “a dog”, seed 0")
         with tab.expect_download() as saved:
             field(tab, "save").click()
         assert saved.value.suggested_filename == "a_dog_0.png"
@@ -351,6 +353,32 @@ def test_the_start_page_draws_once_it_is_asked_to_and_not_before(engine, site, a
         tab.wait_for_url("**/draw.html#*")
         assert "“a dog”: seed 0, 8 steps" in answered(tab, "drawn") and np.array_equal(pixels(tab), first)
         assert tab.errors == [] and tab.refused == []
+
+
+def test_picture_page_and_player_show_the_same_step(engine, address, tiny):
+    with drawing(engine, address, "#prompt=a+dog&steps=3") as tab:
+        name = functools.partial(field(tab, "picture").get_attribute, "aria-label")
+        field(tab, "step").focus()
+        press(tab, "Home", "ArrowRight")
+        until(name, "The guess at step 2, from the prompt “a dog”, seed 0")
+        steps = Trajectory.of(tiny.steps("a dog", seed=0, n=3, guidance_scale=2.5, sampler="dpmpp_2m"))
+        guess = tiny.decode(steps[1].x0)[0].numpy().astype(np.int16)
+        assert np.abs(pixels(tab) - guess).max() <= 1
+        with tab.expect_download() as saved:
+            field(tab, "save").click()
+        assert saved.value.suggested_filename == "a_dog_0_step_2.png"
+        field(tab, "open").click()
+        player = tab.frame_locator("#draw-player")
+        player.locator('.dl-player[data-live="yes"]').wait_for()
+        until(player.locator("input[type=range]").input_value, "1")
+        player.locator("input[type=range]").focus()
+        tab.keyboard.press("Home")
+        until(name, "The guess at step 1, from the prompt “a dog”, seed 0")
+        assert field(tab, "step").input_value() == "0"
+        field(tab, "step").focus()
+        tab.keyboard.press("End")
+        until(player.locator("input[type=range]").input_value, "3")
+        until(name, "Drawn from the prompt “a dog”, seed 0")
 
 
 def test_a_refusal_leaves_the_picture_its_name_its_steps_and_its_player(engine, address):

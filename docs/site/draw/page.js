@@ -12,7 +12,8 @@ const ROWS = { figure: "Who", ride: "Doing what", place: "Where", colour: "Colou
 const SILENCE = 60_000; // milliseconds without a word of the worker's after which it counts as lost
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
-let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, empty = null, whole = "", alarm;
+let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, empty = null, whole = {}, alarm;
+let seen = 0, coming = null; // the step whose picture stands there, and the one whose picture is on its way
 
 function say(state, text) {
   root.dataset.state = state;
@@ -24,6 +25,7 @@ function ask() {
   if (!told) return;
   const wanted = request(Object.fromEntries(FIELDS.map((name) => [name, $(name).value])));
   id += 1; // what is still on its way is for an older request
+  coming = null;
   if (typeof wanted === "string") return refuse(wanted);
   asked = { ...wanted, id };
   path = [];
@@ -50,11 +52,11 @@ function later(act) {
 
 // Say why it is not drawn; the picture that stands there keeps its steps.
 function refuse(why) {
+  say("refused", why);
   path = last ? last.path : [];
   $("step").max = Math.max(1, path.length - 1);
   if (follow) $("step").value = $("step").max;
   showStep();
-  say("refused", why);
 }
 
 const quoted = (prompt) => (prompt.trim() ? `“${prompt.trim()}”` : "no prompt");
@@ -94,17 +96,57 @@ function paint(canvas, x, share) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+const at = () => Math.min(Number($("step").value), path.length - 1); // the one that is looked at
+
 function showStep() {
   if (!path.length) return;
-  const range = $("step"), k = Math.min(Number(range.value), path.length - 1), { t, alphaBar, x_t, x0, eps } = path[k];
+  const k = at(), { t, alphaBar, x_t, x0, eps } = path[k];
   paint($("x_t"), x_t, Math.sqrt(alphaBar));
   paint($("x0"), x0, 1);
   paint($("eps"), eps, 0);
   const signal = `${(100 * alphaBar).toFixed(alphaBar < 0.01 ? 2 : 0)} % signal`;
   const all = path.at(-1).alphaBar === 1 ? path.length - 1 : asked.n;
-  const words = alphaBar === 1 ? "The end: the latent that becomes the picture." : `Step ${k + 1} of ${all}: t = ${t}, ${signal}.`;
+  const words = alphaBar === 1 ? "The end: the picture." : `Step ${k + 1} of ${all}: t = ${t}, ${signal}. Above, its guess.`;
   $("where").textContent = words;
-  range.setAttribute("aria-valuetext", words);
+  $("step").setAttribute("aria-valuetext", words);
+  const range = playersRange();
+  if (range && path === last.path && range.valueAsNumber !== k) {
+    range.value = k;
+    range.dispatchEvent(new Event("input"));
+  }
+  showPicture();
+}
+
+// The picture of the step that is looked at, once it has come.
+function showPicture() {
+  if (!last || path !== last.path) return;
+  const picture = last.pictures[at()], canvas = $("picture"), [w, h] = told.size, { prompt, seed } = last.asked;
+  if (picture) {
+    seen = at();
+    Object.assign(canvas, { width: w, height: h });
+    canvas.getContext("2d").putImageData(new ImageData(picture, w, h), 0, 0);
+    const from = `${prompt.trim() ? `the prompt ${quoted(prompt)}` : "no prompt"}, seed ${seed}`;
+    canvas.setAttribute("aria-label", atEnd() ? `Drawn from ${from}` : `The guess at step ${seen + 1}, from ${from}`);
+    $("save").textContent = atEnd() ? "Save the picture" : "Save this guess";
+  }
+  fetchPicture();
+}
+
+const atEnd = () => seen === last.path.length - 1;
+
+// Ask for a picture that is missing: that of the step that is looked at, and all of them where the player is open.
+function fetchPicture() {
+  if (coming !== null || root.dataset.state === "drawing") return;
+  const wanted = [at(), ...(isOpen() ? last.path.keys() : [])].find((k) => !last.pictures[k]);
+  if (wanted === undefined) return isOpen() && whole.of !== last && fillPlayer();
+  coming = wanted;
+  worker.postMessage({ id, latents: [last.path[wanted].x0] });
+}
+
+function shown({ pictures: [picture] }) {
+  last.pictures[coming] = picture;
+  coming = null;
+  showPicture();
 }
 
 function took({ step }) {
@@ -116,49 +158,66 @@ function took({ step }) {
 }
 
 function drawn({ picture, ms }) {
-  const [w, h] = told.size, canvas = $("picture"), { prompt, seed, n, guidance, sampler } = asked;
-  last = { asked, path };
-  Object.assign(canvas, { width: w, height: h });
-  canvas.getContext("2d").putImageData(new ImageData(picture, w, h), 0, 0);
-  const range = $("step");
-  range.max = path.length - 1;
-  range.disabled = $("save").disabled = $("open").disabled = false;
-  showStep();
-  if (isOpen()) askPlayer();
-  const what = prompt.trim() ? `“${prompt.trim()}”` : "No prompt at all";
-  canvas.setAttribute("aria-label", `Drawn from ${prompt.trim() ? `the prompt ${what}` : "no prompt"}, seed ${seed}`);
+  const { prompt, seed, n, guidance, sampler } = asked;
+  last = { asked, path, pictures: [] };
+  last.pictures[path.length - 1] = picture;
+  $("step").max = path.length - 1;
+  $("step").disabled = $("save").disabled = $("open").disabled = false;
+  $("saveplayer").disabled = true;
+  const what = prompt.trim() ? quoted(prompt) : "No prompt at all";
   const how = `seed ${seed}, ${n} step${n === 1 ? "" : "s"} of ${told.samplers[sampler]}, guidance ${guidance}`;
   say("drawn", `${what}: ${how}, drawn here in ${(ms / 1000).toFixed(2)} s.`);
+  showStep();
 }
 
 // The course's player of these steps: a page of its own with two holes, shown in a frame, so that all of it goes with it.
 
 const isOpen = () => $("open").getAttribute("aria-expanded") === "true";
-function askPlayer() {
-  $("saveplayer").disabled = true;
-  worker.postMessage({ id, latents: last.path.map((step) => step.x0) });
-}
 
 function toggle() {
   const open = !isOpen();
   $("open").setAttribute("aria-expanded", open);
   $("open").textContent = open ? "Close the player" : "All of it in the player";
   $("player").hidden = !open;
-  if (open && root.dataset.state !== "drawing") askPlayer(); // else it is asked when the picture is there
+  showPicture();
 }
 
-async function shown({ pictures }) {
-  const data = playerData(told, last.asked, last.path, pictures), json = JSON.stringify(data).replaceAll("<", "\\u003c");
+async function fillPlayer() {
+  const of = last, data = playerData(told, of.asked, of.path, of.pictures);
   try {
     empty ||= await brought("player.txt").then((answer) => answer.text());
   } catch (error) {
     return $("where").textContent = `The player is not to be had: ${error.message}.`;
   }
-  const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  whole = empty.replace("{{title}}", () => title).replace("{{data}}", () => json);
+  if (of !== last || whole.of === of) return;
+  const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;"), json = JSON.stringify(data).replaceAll("<", "\\u003c");
+  whole = { of, text: empty.replace("{{title}}", () => title).replace("{{data}}", () => json) };
   $("player").title = `Player: ${data.title}`;
-  $("player").srcdoc = whole;
+  $("player").srcdoc = whole.text;
   $("saveplayer").disabled = false;
+}
+
+// Where the player of the picture that stands there is alive: its range of steps.
+const playersRange = () => (isOpen() && whole.of === last && $("player").contentDocument?.querySelector('.dl-player[data-live="yes"] input[type="range"]')) || null;
+
+// The player opens on the step that is looked at, and from then on each of the two ranges follows the other.
+function join() {
+  const player = $("player").contentDocument.querySelector(".dl-player");
+  if (!player) return;
+  if (player.dataset.live !== "yes") return new MutationObserver((_, observer) => (observer.disconnect(), join())).observe(player, { attributes: true, attributeFilter: ["data-live"] });
+  showStep();
+  const range = playersRange();
+  if (!range) return;
+  new MutationObserver(() => {
+    if (range !== playersRange() || path !== last.path || Number($("step").value) === range.valueAsNumber) return;
+    $("step").value = range.value;
+    look();
+  }).observe(range, { attributes: true, attributeFilter: ["aria-valuetext"] });
+}
+
+function look() {
+  follow = Number($("step").value) === path.length - 1;
+  showStep();
 }
 
 // The frame is as high as its page and as dark as this one; the player looks again when the class changes.
@@ -254,12 +313,12 @@ function begin() {
   $("again").addEventListener("click", () => { $("say").focus(); start(); });
   $("clear").addEventListener("click", () => { fillPrompt(""); $("prompt").focus(); });
   $("another").addEventListener("click", () => { $("seed").value = (Number($("seed").value) + 1) % 2 ** 31 || 0; changed(); });
-  $("step").addEventListener("input", () => { follow = Number($("step").value) === path.length - 1; showStep(); });
-  $("save").addEventListener("click", () => $("picture").toBlob((blob) => save(blob, ".png")));
+  $("step").addEventListener("input", look);
+  $("save").addEventListener("click", () => $("picture").toBlob((blob) => save(blob, `${atEnd() ? "" : `_step_${seen + 1}`}.png`)));
   $("open").addEventListener("click", toggle);
-  $("player").addEventListener("load", dress);
+  $("player").addEventListener("load", () => { dress(); join(); });
   new MutationObserver(dress).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
-  $("saveplayer").addEventListener("click", () => save(new Blob([whole], { type: "text/html" }), ".html"));
+  $("saveplayer").addEventListener("click", () => save(new Blob([whole.text], { type: "text/html" }), ".html"));
   if (!compact) addEventListener("hashchange", () => { readAddress(); ask(); });
 }
 
