@@ -458,6 +458,7 @@ def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, sit
     with page(engine, 390, 844) as tab:
         tab.route(re.compile(r"/draw/(worker\.js|model\.json|\w+\.bin)$"), answer)
         tab.clock.install()
+        tab.add_init_script("delete Navigator.prototype.serviceWorker")  # as at an address of a LAN
         for name, cases in FAULTS.items() if (site / "draw").exists() else ():
             for change, sentence in cases:
                 fault[name] = change((site / "draw" / name).read_bytes())
@@ -519,6 +520,35 @@ def test_the_page_as_one_file_draws_what_python_draws_with_weights_of_8_bits(eng
         if AXE.exists():
             tab.evaluate(AXE.read_text(encoding="utf-8"))
             until(lambda: serious(tab), [])
+
+
+WATCH = """window.broken = []; document.addEventListener('securitypolicyviolation',
+    (event) => window.broken.push(`${event.effectiveDirective} ${event.blockedURI}`));"""
+TRIES = """async () => { const tried = [];
+    await fetch('http://localhost:9/').catch(() => tried.push('fetch'));
+    await new Promise((done) => setTimeout(() => { try { eval('1'); } catch { tried.push('eval'); } done(); }));
+    await new Promise((done) => Object.assign(new Image(), { src: 'http://localhost:9/a', onerror: done }));
+    return tried; }"""
+
+
+def test_the_pages_keep_their_policy_and_it_keeps_them_from_all_that_is_elsewhere(engine, address, site):
+    policy = '<meta http-equiv="Content-Security-Policy" content="default-src \'self\''
+    assert [path for path in pages(site) if policy not in path.read_text(encoding="utf-8")] == []
+    ready = {"lessons/01_from_image_to_noise.html": '.dl-player[data-live="yes"]',
+             "lessons/03_train_a_denoiser.html": "mjx-container svg",
+             "search.html?q=guidance": "#search-results li a", "index.html": "h1",
+             "draw.html": "#draw[data-state=drawn]"}  # fmt: skip
+    with page(engine) as tab:
+        tab.add_init_script(WATCH)
+        for name, seen in ready.items():
+            if not (site / name.partition("?")[0]).exists():
+                continue
+            tab.goto(address + name)
+            tab.locator(seen).first.wait_for(state="attached")
+            assert tab.evaluate("window.broken") == [], name
+            assert tab.evaluate(TRIES) == ["fetch", "eval"]
+            until(lambda: sorted({one.split()[0] for one in tab.evaluate("window.broken")}),
+                  ["connect-src", "img-src", "script-src"])  # fmt: skip
 
 
 class Host:

@@ -46,6 +46,9 @@ A small Stable Diffusion runs in your browser, and [every step of it](draw.md) c
 ```{raw} html
 <<compact>>
 ```"""
+# A page takes nothing from elsewhere and sends nothing there; its scripts may compile WebAssembly, and no text.
+POLICY = ("default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; "
+          "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'")  # fmt: skip
 ONLY_THERE = re.compile(r"\*How to run a cell:")  # what makes sense in a notebook only
 
 
@@ -219,7 +222,8 @@ def terse(path: Path) -> None:
 def for_everyone(html: str) -> str:
     """A page with three faults of the theme's mended for those who hear it or use a keyboard: headings without a level,
     folds with another name than is seen, and code that scrolls but cannot have the focus. Where an output points at a
-    lesson's notebook, it points at its page."""
+    lesson's notebook, it points at its page. And with the policy, which a host need not send then."""
+    html = html.replace("<head>", f'<head><meta http-equiv="Content-Security-Policy" content="{POLICY}">', 1)
     html = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', html)
     html = html.replace("<h1>diffusion_lab.", "<h1>diffusion_lab.<wbr>")
     html = html.replace('role="heading">', 'role="heading" aria-level="2">')
