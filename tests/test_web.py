@@ -145,6 +145,10 @@ def test_modules_put_one_behind_the_other_do_the_same(tiny, monkeypatch):
     assert set(names) == {"SAMPLERS", "denoise", "roundHalfEven", "timesteps"}
 
 
+def test_the_page_has_a_rule_for_each_sampler_that_it_offers():
+    assert tuple(node("out = Object.keys(samplers.SAMPLERS);", {})) == web.DRAWN
+
+
 @WEB_EXTRA
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 3])

@@ -30,7 +30,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_extra_path = ["extra"]  # what is taken along as it is: notebooks, slides
-html_copy_source = False
+html_favicon = "_static/icon.svg"
+html_copy_source = html_domain_indices = False
 html_show_sphinx = html_show_copyright = False
 
 
