@@ -1,4 +1,4 @@
-"""A real Chromium for tests, cut off from the network: everything but the loopback interface and files is refused.
+"""Real browsers for tests, cut off from the network: everything but the loopback interface and files is refused.
 
 No test sleeps, and none reads a page in the instant after an action: `press` waits until the page has drawn, `until`
 until something is so, on a slow machine as on a fast one.
@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 
 HERE = ("127.0.0.1", "localhost")
+BROWSERS = {"chromium": ("chromium", "chromium-browser", "google-chrome", "chrome"),
+            "firefox": ("firefox-esr", "firefox")}  # fmt: skip
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--host-resolver-rules=MAP * ~NOTFOUND" + "".join(f", EXCLUDE {host}" for host in HERE)]  # fmt: skip
@@ -26,10 +28,9 @@ REQUIRED = os.environ.get("DIFFUSION_LAB_REQUIRE_BROWSER") == "1"
 PACKAGES = "npm install --no-save axe-core@4 onnxruntime-web@1.30.0"  # both at once: npm takes away what it is not told
 
 
-def chromium() -> str | None:
-    """Where a Chromium is, or None."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return next((path for path in map(shutil.which, names) if path), None)
+def where(name: str) -> str | None:
+    """Where a Chromium, or a Firefox, is, or None."""
+    return next((path for path in map(shutil.which, BROWSERS[name]) if path), None)
 
 
 def missing(what: str) -> None:
@@ -38,18 +39,28 @@ def missing(what: str) -> None:
 
 
 @contextmanager
-def browser():
-    """A running Chromium, driven by Playwright."""
-    path = chromium()
+def browser(name: str = "chromium"):
+    """A running Chromium, or Firefox, driven by Playwright."""
+    path = where(name)
     if path is None:
-        missing("a Chromium (Debian: apt-get install chromium)")
+        missing(f"a {name.title()} (Debian: apt-get install {BROWSERS[name][0]})")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        engine = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        engine = _firefox(playwright, path) if name == "firefox" else playwright.chromium.launch(
+            executable_path=path, args=FLAGS)  # fmt: skip
         engine.idle = []
         yield engine
         engine.close()
+
+
+def _firefox(playwright, path: str):
+    pythons = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # firefox.py runs with this one
+    return playwright.firefox.launch(
+        channel="moz-firefox", executable_path=Path(__file__).with_name("firefox.py"),
+        env=os.environ | {"FIREFOX": path, "PATH": pythons},
+        proxy={"server": "http://127.0.0.1:9", "bypass": ",".join(HERE)},  # nobody listens there
+    )  # fmt: skip
 
 
 @contextmanager

@@ -1,9 +1,14 @@
 """The site: built from the stored notebooks with no network, whole, and for everyone."""
 
+import base64
 import contextlib
 import functools
 import hashlib
 import http.server
+import io
+import itertools
+import json
+import random
 import re
 import subprocess
 import sys
@@ -11,11 +16,12 @@ import threading
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import numpy as np
 import pytest
 from browser import PACKAGES, browser, missing, page, press, until
+from PIL import Image
 
 from diffusion_lab import Trajectory
 from diffusion_lab.commands import copies
@@ -69,10 +75,13 @@ def address(site):
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def engine():
-    with browser() as found:
+@pytest.fixture(scope="module", params=["chromium"])
+def engine(request):
+    with browser(request.param) as found:
         yield found
+
+
+BOTH = pytest.mark.parametrize("engine", ["chromium", "firefox"], indirect=True)
 
 
 def pages(site: Path) -> list[Path]:
@@ -226,34 +235,66 @@ def field(tab, name: str):
 
 def pixels(tab, canvas: str = "[data-is=picture]") -> np.ndarray:
     """The picture, (H, W, 3)."""
-    script = """(name) => { const canvas = document.querySelector(name), { width, height } = canvas;
-        return [width, height, ...canvas.getContext('2d').getImageData(0, 0, width, height).data]; }"""
-    width, height, *levels = tab.evaluate(script, canvas)
-    return np.array(levels, np.int16).reshape(height, width, 4)[..., :3]
+    url = tab.evaluate("(name) => document.querySelector(name).toDataURL()", canvas)
+    with Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) as picture:
+        return np.array(picture.convert("RGB"), np.int16)
+
+
+ASK = """async (given) => {
+    const { fields, address } = JSON.parse(given), root = document.getElementById("draw"), before = location.href;
+    const heard = new Promise((done) => addEventListener("hashchange", done, { once: true }));
+    const set = Object.entries(fields).map(([name, value]) => {
+        const field = root.querySelector(`[data-is=${name}]`);
+        return field.value = value, field;
+    });
+    if (address === undefined) set.at(-1).dispatchEvent(new Event("input", { bubbles: true }));
+    else if ((location.hash = address, location.href !== before)) await heard;
+    while (!["drawn", "refused", "failed"].includes(root.dataset.state)) await new Promise((on) => setTimeout(on, 4));
+    return [root.dataset.state, root.querySelector("[data-is=say]").textContent];
+}"""
+
+
+def ask(tab, **given) -> list[str]:
+    """Put texts, whatever they are, into `fields` and behind the `address`; the state that follows and its sentence."""
+    return tab.evaluate(ASK, json.dumps({"fields": {}, **given}))
+
+
+PROMPTS = [("an astronaut riding a horse on mars", 0), ("a red cat on the moon", 3), ("", 7),
+           ("Two penguins, in a city!", 2**33 + 1)]  # fmt: skip
+PATHS = [(n, guidance, sampler) for n, guidance in ((1, 4), (4, 2.5), (7, 6), (20, 1))
+         for sampler in ("ddim", "dpmpp_2m", "dpmpp_2m_sde")]  # fmt: skip
+
+
+def hashed(prompt: str, seed: int, n: int, guidance: float, sampler: str) -> str:
+    """What stands behind the # of an address that asks for a picture."""
+    return urlencode({"prompt": prompt, "seed": seed, "steps": n, "guidance": guidance, "sampler": sampler})
 
 
 @pytest.fixture(scope="module")
-def tiny():
-    return StableDiffusion.load("tiny-sd", device="cpu")
+def drawn_by_python():
+    tiny = StableDiffusion.load("tiny-sd", device="cpu")
+
+    @functools.cache
+    def picture(prompt, seed, n, guidance, sampler):
+        steps = Trajectory.of(tiny.steps(prompt, seed=seed, n=n, guidance_scale=guidance, sampler=sampler))
+        return tiny.decode(steps.x0)[0].numpy().astype(np.int16)
+
+    return picture
 
 
-def test_the_page_draws_what_python_draws(engine, address, tiny):
-    """To one grey level, and nothing is fetched off the site."""
+@BOTH
+def test_the_page_draws_what_python_draws(engine, address, drawn_by_python):
+    """48 pictures to one grey level, and nothing is fetched off the site."""
     asked = []
 
     def listen(tab):
         tab.context.on("request", lambda request: asked.append(request.url))
 
     with drawing(engine, address, "#prompt=&steps=1", before=listen) as tab:
-        for prompt, seed in (("a red cat on the moon", 3), ("Two penguins, in a city!", 2**33 + 1)):
-            for sampler, n, scale in (("dpmpp_2m", 4, 2.5), ("dpmpp_2m_sde", 6, 4), ("ddim", 5, 1)):
-                field(tab, "sampler").select_option(sampler)
-                for name, value in (("prompt", prompt), ("seed", seed), ("steps", n), ("guidance", scale)):
-                    field(tab, name).fill(str(value))
-                assert f"seed {seed}, {n} steps of" in answered(tab, "drawn")
-                steps = Trajectory.of(tiny.steps(prompt, seed=seed, n=n, guidance_scale=scale, sampler=sampler))
-                expected = tiny.decode(steps.x0)[0].numpy().astype(np.int16)
-                assert np.abs(pixels(tab) - expected).max() <= 1, (prompt, sampler)
+        for (prompt, seed), path in itertools.product(PROMPTS, PATHS):
+            state, sentence = ask(tab, address=hashed(prompt, seed, *path))
+            assert state == "drawn" and f"seed {seed}, {path[0]} step" in sentence
+            assert np.abs(pixels(tab) - drawn_by_python(prompt, seed, *path)).max() <= 1, (prompt, path)
     assert address + "draw/unet.bin" in asked
     assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
 
@@ -279,6 +320,74 @@ def test_whatever_is_typed_the_page_lives_and_says_why_it_does_not_draw(engine, 
                 assert sentence in answered(tab, "refused"), (name, value[:20])
         field(tab, "guidance").fill("2,5")
         assert "“a cat”: seed 0, 2 steps of DPM++ 2M, guidance 2.5," in answered(tab, "drawn")
+
+
+NEVER = ["😀🎈", "👩\u200d🚀", "שלום", "مرحبا", "e\u0301\u0315" * 9, "<script>alert(1)</script>", "{{data}}",
+         "{{title}}", "<img src=x onerror=alert(1)>", "$&$1$`", "%E0%A4%A", "' OR 1=1", "a" * 10_000, "</iframe>"]  # fmt: skip
+PERHAPS = ["", "a cat", "{{}}", "\u200b", "\u202e", "\ufeff", "\0", "\x1b[2J", "\u2028", "\ud800", "\udfff", "\r\n"]
+OUTSIDE = {"seed": ["-1", "", "1.5", "1e99", "NaN", "9007199254740992", "seven", "--5", "1e309", "<script>", "🎈"],
+           "steps": ["-1", "", "0", "101", "1.5", "1e309", "NaN", "Infinity", "seven", "<script>", "٣"],
+           "guidance": ["-1", "", "20.5", "1e309", "-1e309", "NaN", "Infinity", "seven", "{{data}}", "🎈"]}  # fmt: skip
+TORN = ["%", "&", "=", "#", "+", "%zz", "%00", "%FF", "__proto__", "prompt", "steps=", "\ud800", "🎈"]
+MILD = {"seed": "0", "steps": "1", "guidance": "1", "sampler": "ddim", "prompt": "a cat"}
+
+
+def hostile(n: int):
+    """What nobody means well, each time the same: what to ask, and whether it may be drawn."""
+    source = random.Random(0)
+    for k in range(n):
+        letters = "".join(chr(source.randrange(0x20, 0x3000)) for _ in range(source.randrange(1, 40)))
+        prompt = "a ".join([*source.sample(NEVER, k % 2), *source.choices([*PERHAPS, letters], k=2)])
+        torn, coded = "".join(source.choices(TORN, k=20)), quote(prompt.encode("utf-8", "surrogatepass"))
+        name = source.choice(list(OUTSIDE))
+        value = source.choice(OUTSIDE[name])
+        yield source.choice([
+            ({"fields": MILD | {"prompt": prompt}}, k % 2 == 0),
+            ({"fields": {**{key: MILD[key] for key in MILD if key != name}, name: value}}, False),
+            ({"fields": MILD, "address": torn}, True),
+            ({"fields": MILD, "address": f"prompt={coded}"}, k % 2 == 0),
+            ({"fields": MILD, "address": f"{name}={quote(value)}&{torn}"}, False),
+        ])  # fmt: skip
+
+
+@BOTH
+def test_200_hostile_inputs_leave_it_alive_and_drawing_as_before(engine, address):
+    good, asked, told, dialogs = hashed(*PROMPTS[0], 2, 2.5, "dpmpp_2m"), [], [], []
+
+    def listen(tab):
+        tab.add_init_script("const wait = setTimeout; setTimeout = (act, ms) => wait(act, ms / 50);")  # no half words
+        tab.context.on("request", lambda request: asked.append(request.url))
+        tab.on("console", lambda message: told.append(message.text) if message.type == "error" else None)
+        tab.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    with drawing(engine, address, "#" + good, before=listen) as tab:
+        parts = "[document.scripts.length, document.querySelectorAll('[data-is=say] *').length]"
+        first, before = pixels(tab), tab.evaluate(parts)
+        for case, may in hostile(200):
+            state, sentence = ask(tab, **case)
+            assert state in ["refused", "drawn"][: 1 + may], (case, state, sentence)
+            assert 10 < len(sentence) < 300 and sentence[-1] in ".?", (case, sentence)
+        assert tab.evaluate(parts) == before
+        assert ask(tab, address=good)[0] == "drawn" and np.array_equal(pixels(tab), first)
+        assert told == [] and dialogs == []
+        assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+
+
+@BOTH
+def test_two_tabs_draw_at_once(engine, address):
+    pair = [hashed(prompt, 1, 9, 2.5, "dpmpp_2m") for prompt in ("a red cat", "a blue dog")]
+    with drawing(engine, address) as tab:
+        other = tab.context.new_page()
+        other.goto(address + "draw.html#prompt=a+frog")
+        answered(other, "drawn")
+        for one, asked in zip((tab, other), pair, strict=True):
+            one.evaluate("(asked) => { location.hash = asked; }", asked)
+        until(lambda: "red cat" in answered(tab) and "blue dog" in answered(other))
+        both = pixels(tab), pixels(other)
+        for picture, asked in zip(both, reversed(pair), strict=True):
+            assert ask(other, address=asked)[0] == "drawn" and not np.array_equal(pixels(other), picture)
+        assert np.array_equal(pixels(other), both[0])
+        assert ask(tab, address=pair[1])[0] == "drawn" and np.array_equal(pixels(tab), both[1])
 
 
 def test_the_address_holds_the_picture(engine, address):
