@@ -323,7 +323,8 @@ def test_whatever_is_typed_the_page_lives_and_says_why_it_does_not_draw(engine, 
 
 
 NEVER = ["😀🎈", "👩\u200d🚀", "שלום", "مرحبا", "e\u0301\u0315" * 9, "<script>alert(1)</script>", "{{data}}",
-         "{{title}}", "<img src=x onerror=alert(1)>", "$&$1$`", "%E0%A4%A", "' OR 1=1", "a" * 10_000, "</iframe>"]  # fmt: skip
+         "{{title}}", "<img src=x onerror=alert(1)>", "$&$1$`", "%E0%A4%A", "' OR 1=1", "a" * 10_000,
+         "</iframe>"]  # fmt: skip
 PERHAPS = ["", "a cat", "{{}}", "\u200b", "\u202e", "\ufeff", "\0", "\x1b[2J", "\u2028", "\ud800", "\udfff", "\r\n"]
 OUTSIDE = {"seed": ["-1", "", "1.5", "1e99", "NaN", "9007199254740992", "seven", "--5", "1e309", "<script>", "🎈"],
            "steps": ["-1", "", "0", "101", "1.5", "1e309", "NaN", "Infinity", "seven", "<script>", "٣"],
@@ -373,6 +374,51 @@ def test_200_hostile_inputs_leave_it_alive_and_drawing_as_before(engine, address
         assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
 
 
+KEPT = b"""const Known = WebAssembly.Memory;
+WebAssembly.Memory = function (given) {
+    const made = new Known(given);
+    if (given.initial) self.networks = made;
+    return made;
+};
+"""
+
+
+def heaps(tab, cdp, worker: str) -> list[int]:
+    """Bytes after what is idle is gone: the networks' own, the worker's and the page's."""
+    told = {}
+
+    def hear(event):
+        message = json.loads(event["message"])
+        told[message["id"]] = message["result"]
+
+    cdp.on("Target.receivedMessageFromTarget", hear)
+    for id, method in enumerate(("HeapProfiler.collectGarbage", "Runtime.getHeapUsage")):
+        told["page"] = cdp.send(method)
+        asked = {"sessionId": worker, "message": json.dumps({"id": id, "method": method})}
+        cdp.send("Target.sendMessageToTarget", asked)
+        until(lambda id=id: tab.evaluate("true") and id in told)  # what came is heard while it evaluates
+    sizes = [told[key]["usedSize"] + told[key]["backingStorageSize"] for key in (1, "page")]
+    return [tab.workers[0].evaluate("self.networks.buffer.byteLength"), *sizes]
+
+
+def test_after_a_hundred_pictures_more_nothing_has_grown(engine, address, site):
+    def listen(tab):
+        body = KEPT + (site / "draw" / "ort.js").read_bytes()
+        tab.route("**/draw/ort.js", lambda route: route.fulfill(body=body, content_type="text/javascript"))
+
+    with drawing(engine, address, "#prompt=a+cat&steps=2&guidance=1", before=listen) as tab:
+        cdp, workers = tab.context.new_cdp_session(tab), []
+        cdp.on("Target.attachedToTarget", lambda event: workers.append(event["sessionId"]))
+        cdp.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": False})
+        until(lambda: tab.evaluate("true") and len(workers), 1)
+        for k in range(130):
+            if k == 30:
+                before = heaps(tab, cdp, workers[0])
+            assert ask(tab, address=f"seed={k}")[0] == "drawn"
+        networks, *others = np.subtract(heaps(tab, cdp, workers[0]), before)
+        assert networks == 0 and max(others) < 1e6, others  # a picture has 65,536 bytes, a step as many
+
+
 @BOTH
 def test_two_tabs_draw_at_once(engine, address):
     pair = [hashed(prompt, 1, 9, 2.5, "dpmpp_2m") for prompt in ("a red cat", "a blue dog")]
@@ -390,6 +436,7 @@ def test_two_tabs_draw_at_once(engine, address):
         assert ask(tab, address=pair[1])[0] == "drawn" and np.array_equal(pixels(tab), both[1])
 
 
+@BOTH
 def test_the_address_holds_the_picture(engine, address):
     with drawing(engine, address, "#prompt=a+frog&seed=5&steps=3&guidance=2&sampler=ddim") as tab:
         assert "“a frog”: seed 5, 3 steps of DDIM, guidance 2," in answered(tab, "drawn")
@@ -402,6 +449,7 @@ def test_the_address_holds_the_picture(engine, address):
         assert np.array_equal(pixels(tab), first)
 
 
+@BOTH
 def test_all_of_it_answers_to_the_keyboard_on_a_phone_too(engine, address):
     with drawing(engine, address, "#prompt=a+dog+on+mars&steps=3", wide=390) as tab:
         assert "The end" in field(tab, "where").inner_text()
@@ -506,7 +554,8 @@ def test_a_refusal_leaves_the_picture_its_name_its_steps_and_its_player(engine, 
         tab.frame_locator("#draw-player").locator(".dl-title:text-is('“a dog”')").wait_for()
 
 
-@pytest.mark.parametrize(("scale", "scheme"), [(2.5, "dark"), (1, "light")])
+@pytest.mark.parametrize(("engine", "scale", "scheme"), [("chromium", 2.5, "dark"), ("chromium", 1, "light"),
+                                                         ("firefox", 2.5, "light")], indirect=["engine"])  # fmt: skip
 def test_every_step_is_scrubbed_in_the_players_own_page(engine, address, tmp_path, scale, scheme):
     asked = f"#prompt=a+cat&seed=1&steps=4&guidance={scale}"
     with drawing(engine, address, asked, before=lambda tab: tab.emulate_media(color_scheme=scheme)) as tab:
