@@ -408,7 +408,8 @@ def test_after_a_hundred_pictures_more_nothing_has_grown(engine, address, site):
 
     with drawing(engine, address, "#prompt=a+cat&steps=2&guidance=1", before=listen) as tab:
         cdp, workers = tab.context.new_cdp_session(tab), []
-        cdp.on("Target.attachedToTarget", lambda event: workers.append(event["sessionId"]))
+        cdp.on("Target.attachedToTarget", lambda event: workers.extend(
+            [event["sessionId"]] if event["targetInfo"]["type"] == "worker" else []))  # fmt: skip
         cdp.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": False})
         until(lambda: tab.evaluate("true") and len(workers), 1)
         for k in range(130):
