@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from browser import address, browser, page, press, until
+from browser import address, page, press, until
 
 from diffusion_lab.beads import Beads
 from diffusion_lab.controls import _control
@@ -20,12 +20,6 @@ window.end = render({model, el: document.getElementById("beads")});
 document.body.dataset.live = "yes";
 </script></body></html>"""
 TIMES = [999, 749, 499, 249]
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture

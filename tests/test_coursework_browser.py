@@ -8,19 +8,13 @@ from contextlib import contextmanager
 
 import nbformat
 import pytest
-from browser import PATIENCE, browser, free_port, page, press, until
+from browser import PATIENCE, free_port, page, press, until
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from test_decks import LESSONS, cell, shown, small_lesson
 
 from diffusion_lab.commands import environment
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with browser() as one:
-        yield one
 
 
 @contextmanager

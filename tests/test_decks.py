@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
-from browser import PACKAGES, address, browser, missing, page, painted, press, until
+from browser import PACKAGES, address, missing, page, painted, press, until
 from ipywidgets import FloatSlider
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -166,12 +166,6 @@ def test_settings_of_a_presentation_stand_in_its_own_folder(tmp_path):
 
 
 # --- in a browser ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with browser() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browser import address, browser, page, painted, press
+from browser import address, page, painted, press
 
 from diffusion_lab.figures import Slider, strip
 
@@ -10,12 +10,6 @@ GREY = [np.full((8, 8, 3), level, np.uint8) for level in (0, 80, 160, 240)]
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A slider</title></head><body>
 <script>window.heard = []; addEventListener("keydown", (event) => heard.push(event.key))</script>
 <main class="jp-Notebook" tabindex="-1" style="padding:900px 0">{slider}</main></body></html>"""
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with browser() as running:
-        yield running
 
 
 @pytest.mark.browser

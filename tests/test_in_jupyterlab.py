@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import player_paths as made
 import pytest
-from browser import browser, jupyter_lab, page, painted, press, run_cell, trust, until
+from browser import jupyter_lab, page, painted, press, run_cell, trust, until
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from test_decks import shown
 
@@ -39,12 +39,6 @@ def book(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """A notebook of these cells, and of words before and after the last one."""
     return new_notebook(metadata=KERNEL, cells=[
         *cells[:-1], new_markdown_cell("before"), cells[-1], new_markdown_cell("after"), new_markdown_cell("later")])
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with browser() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -28,12 +28,6 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
-def engine():
-    with browser.browser() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """One page a player."""
     folder = tmp_path_factory.mktemp("players")

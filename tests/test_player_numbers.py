@@ -162,12 +162,6 @@ def test_watch_says_so_at_the_first_step(how, words):
 # ---- the page -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def engine():
-    with browser.browser() as running:
-        yield running
-
-
 @pytest.fixture
 def page(engine, tmp_path):
     opened = []

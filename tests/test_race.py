@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from browser import address, browser, page, press, until
+from browser import address, page, press, until
 
 from diffusion_lab.errors import LabError
 from diffusion_lab.figures import Dot, Race
@@ -25,12 +25,6 @@ EXACT, CLOUD = np.zeros((5, 3, 2)), np.zeros((9, 2))
 
 def race(dots=DOTS, budget: int = 4, caption: str = "Two runs.") -> Race:
     return Race(dots, EXACT, CLOUD, "Two charts with two falling lines.", caption, budget=budget)
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with browser() as running:
-        yield running
 
 
 @pytest.mark.parametrize(("budget", "fine", "data"), [

@@ -3,8 +3,7 @@
 import json
 
 import numpy as np
-import pytest
-from browser import address, browser, page, painted, press, until
+from browser import address, page, painted, press, until
 from PIL import Image
 
 from diffusion_lab.sketch import Painter
@@ -19,12 +18,6 @@ const model = {get: (name) => structuredClone(state[name]), set: (name, value) =
 window.end = render({model, el: document.getElementById("pad")});
 document.body.dataset.live = "yes";
 </script></body></html>"""
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with browser() as running:
-        yield running
 
 
 def shown(tab, pad, folder) -> None:

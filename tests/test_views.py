@@ -84,12 +84,6 @@ def test_a_new_view_is_shown_where_it_is_asked_for(added):
     assert Player(path).views == [*before, "proposal"] and Player(made.guided()).views == before
 
 
-@pytest.fixture(scope="module")
-def engine():
-    with browser.browser() as running:
-        yield running
-
-
 @pytest.fixture
 def shown(engine, tmp_path):
     """Open a player and go to a step; returns what the panel of a view shows there: pixels (h, w, 4) and its words."""

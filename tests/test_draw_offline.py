@@ -1,0 +1,224 @@
+"""The page that draws where something is missing: a file, a part of the browser, the network, the whole site."""
+
+import functools
+import hashlib
+import http.server
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+from browser import missing, page, until
+from built_site import AXE, BOTH, Quiet, answered, field, pixels, serious
+
+from diffusion_lab import Trajectory
+from diffusion_lab.commands.environment import ROOT
+from diffusion_lab.stable_diffusion import StableDiffusion, web
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+
+MEMORY = b"""const { instantiate } = WebAssembly;
+WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Memory(): could not allocate memory"));
+"""
+FAULTS = {
+    "worker.js": [(lambda body: b"<!doctype html>", "the worker did not start"),
+                  (lambda body: b"delete self.WebAssembly;" + body, "this browser has no WebAssembly"),
+                  (lambda body: b"delete self.DecompressionStream;" + body, "this browser is too old"),
+                  (lambda body: b"self.fetch = () => Promise.reject(new TypeError('Failed to fetch'));" + body,
+                   "model.json did not come."),
+                  (lambda body: MEMORY + body, "there is not enough memory here; close other pages.")],
+    "model.json": [(lambda body: b"<!doctype html>", "model.json came damaged, or is another file."),
+                   (lambda body: None, "model.json did not come (404).")],
+    "decoder.bin": [(lambda body: None, "decoder.bin did not come (404)."),
+                    (lambda body: b"<!doctype html>", "decoder.bin came incomplete or damaged.")],
+    "unet.bin": [(lambda body: body[:-9000], "unet.bin came incomplete or damaged."),
+                 (lambda body: body[:-9000] + bytes([body[-9000] ^ 1]) + body[-8999:], "unet.bin came incomplete or")],
+}  # fmt: skip
+
+
+def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, site):
+    fault = {}
+
+    def answer(route):
+        name = urlsplit(route.request.url).path.rsplit("/", 1)[1]
+        body = fault[name] if name in fault else (site / "draw" / name).read_bytes()
+        kind = "text/javascript" if name.endswith(".js") else "application/octet-stream"
+        route.fulfill(body=body or b"", status=200 if body else 404, content_type=kind)
+
+    with page(engine, 390, 844) as tab:
+        tab.route(re.compile(r"/draw/(worker\.js|model\.json|\w+\.bin)$"), answer)
+        tab.clock.install()
+        tab.add_init_script("delete Navigator.prototype.serviceWorker")  # as at an address of a LAN
+        for name, cases in FAULTS.items() if (site / "draw").exists() else ():
+            for change, sentence in cases:
+                fault[name] = change((site / "draw" / name).read_bytes())
+                if tab.url == "about:blank":
+                    tab.goto(address + "draw.html#prompt=a+cat&steps=2")
+                else:
+                    field(tab, "again").click()
+                assert sentence in answered(tab, "failed", "drawn"), (name, sentence)
+            fault.clear()
+        if tab.url == "about:blank":
+            missing("the page that draws (the extra `web` and onnxruntime-web)")
+        fault["worker.js"] = (site / "draw/worker.js").read_bytes() + b"\nopen = () => new Promise(() => {});"
+        field(tab, "again").click()
+        until(lambda: field(tab, "say").inner_text(), "The model is coming.")
+        tab.clock.fast_forward(61_000)
+        assert answered(tab, "failed") == "It cannot draw: nothing was heard of the worker for a minute."
+        fault.clear()
+        field(tab, "again").click()
+        assert "“a cat”" in answered(tab, "drawn") and field(tab, "again").is_hidden()
+        assert tab.errors == [] and tab.refused == []
+
+
+@pytest.fixture(scope="module")
+def usb(tmp_path_factory, site) -> str:
+    """The page as one file, where a stick may have it."""
+    out = tmp_path_factory.mktemp("usb") / "a stick" / "draw it.html"
+    run = subprocess.run([sys.executable, ROOT / "docs/site/page.py", "--out", out], capture_output=True, text=True)
+    if "cannot be made here" in run.stderr:
+        missing("the page that draws (the extra `web` and onnxruntime-web)")
+    assert run.returncode == 0 and run.stderr == "", run.stderr[-2000:]
+    assert out.stat().st_size <= 13.5e6 and [path.name for path in out.parent.iterdir()] == ["draw it.html"]
+    return out.as_uri()
+
+
+@BOTH
+def test_the_page_as_one_file_draws_what_python_draws_with_weights_of_8_bits(engine, usb, tmp_path):
+    model, asked = web.rounded(StableDiffusion.load("tiny-sd", device="cpu")), []
+    with page(engine, 390, 844, accept_downloads=True) as tab:
+        tab.context.on("request", lambda request: asked.append(request.url))
+        tab.goto(usb + "#prompt=a+red+cat+on+the+moon&seed=2&steps=4&guidance=2.5&sampler=dpmpp_2m")
+        for seed in (2, 3):
+            assert f"“a red cat on the moon”: seed {seed}, 4 steps of DPM++ 2M" in answered(tab, "drawn", "failed")
+            steps = Trajectory.of(model.steps("a red cat on the moon", seed=seed, n=4, sampler="dpmpp_2m"))
+            expected = model.decode(steps.x0)[0].numpy().astype(np.int16)
+            assert np.abs(pixels(tab) - expected).max() <= 1
+            field(tab, "another").click()
+        assert re.search(r"is \d\.\d of 255 levels off .* and \d+ at most", tab.locator("main").inner_text())
+        answered(tab, "drawn")
+        field(tab, "open").click()
+        player = tab.frame_locator("#draw-player")
+        player.locator('.dl-player[data-live="yes"]').wait_for()
+        until(field(tab, "saveplayer").is_enabled)
+        for button, name in (("saveplayer", "a_red_cat_on_the_moon_4.html"), ("save", "a_red_cat_on_the_moon_4.png")):
+            with tab.expect_download() as saved:
+                field(tab, button).click()
+            assert saved.value.suggested_filename == name
+        assert "seed=4" in tab.url and tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert tab.evaluate("fetch('http://127.0.0.1:9/').catch((error) => error.name)") == "TypeError"
+        assert tab.errors == [] and {urlsplit(url).scheme for url in asked} <= {"file", "data", "blob"}
+        if AXE.exists():
+            tab.evaluate(AXE.read_text(encoding="utf-8"))
+            until(lambda: serious(tab), [])
+
+
+class Host:
+    """A static host of a site, which can go away, come back, answer with other files."""
+
+    def __init__(self, folder: Path):
+        self.changed, self.asked, host = {}, [], self
+
+        class Handler(Quiet):
+            def do_GET(self):
+                name = unquote(urlsplit(self.path).path).removeprefix("/")
+                host.asked.append(name)
+                if name not in host.changed:
+                    return super().do_GET()
+                self.send_response(200)
+                self.send_header("Content-Type", self.guess_type(name))
+                self.end_headers()
+                self.wfile.write(host.changed[name])
+
+        self.handler, self.port = functools.partial(Handler, directory=str(folder)), 0
+        self.start()
+
+    def start(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def host(site):
+    host = Host(site)
+    yield host
+    host.stop()
+
+
+def keeps(tab) -> list[str]:
+    """The builds that a browser has whole, by the caches of their files."""
+    return tab.evaluate("caches.keys().then((names) => names.map((name) => name.split('#')[1]).sort())")
+
+
+INSTALLED = "navigator.serviceWorker.getRegistration().then((one) => Boolean(one?.active))"
+
+
+@BOTH
+def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_with_another(engine, host, site):
+    here = f"http://127.0.0.1:{host.port}/"
+    if not (site / "offline.js").exists():
+        missing("the page that draws (the extra `web` and onnxruntime-web)")
+    with page(engine, accept_downloads=True) as tab:
+        host.changed["draw/player.txt"] = (site / "draw/player.txt").read_bytes()[:-1]  # cut off on a first visit
+        tab.goto(here + "draw.html#prompt=a+dog&steps=2")
+        answered(tab, "drawn")
+        until(lambda: host.asked.count("draw/player.txt"), 2)  # it was tried once more, past all caches
+        until(lambda: tab.evaluate("navigator.serviceWorker.getRegistration().then((one) => !one)"))
+        host.changed.clear()
+        tab.reload()
+        answered(tab, "drawn")
+        until(lambda: tab.evaluate(INSTALLED))
+        (build,) = keeps(tab)
+        tab.goto(here + "teaching.html")
+        host.stop()
+        tab.context.set_offline(True)
+        other = tab.context.new_page()
+        for each in (tab, other):
+            each.goto(here + "draw.html#prompt=a+cat&steps=2")
+            assert "Tiny SD" in each.locator("article").inner_text() and "“a cat”" in answered(each, "drawn")
+        field(tab, "open").click()
+        tab.frame_locator("#draw-player").locator('.dl-player[data-live="yes"]').wait_for()
+        tab.goto(here + "teaching.html")
+        assert tab.title().startswith("Teaching with it")
+        tab.goto(here)
+        field(tab, "begin").click()
+        answered(tab, "drawn")
+        tab.goto(here + "draw.html")
+
+        host.start()  # a new build: another model, another script
+        tab.context.set_offline(False)
+        new = {"draw/model.json": (b'"Tiny SD"', b'"Other SD"'), "draw/words.js": (b" does not know ", b" never read "),
+               "draw.html": (b"Tiny SD, a", b"Other SD, a")}  # fmt: skip
+        now = (site / "offline.js").read_bytes().replace(build.encode(), b"new")
+        for name, change in new.items():
+            before = (site / name).read_bytes()
+            host.changed[name] = before.replace(*change)
+            now = now.replace(*(hashlib.sha256(one).hexdigest().encode() for one in (before, host.changed[name])))
+        host.changed["offline.js"] = now
+        tab.reload()
+        until(lambda: keeps(tab), sorted([build, "new", "seen"]))
+        field(tab, "prompt").fill("a zzz")
+        assert answered(tab, "refused") == "Tiny SD does not know “zzz”."
+        third = tab.context.new_page()
+        tab.close()
+        other.close()
+        until(lambda: visited(third, here), "Other SD never read “zzz”.")
+        assert "Other SD, a" in third.locator("article").inner_text()
+        until(lambda: keeps(third), ["new", "seen"])
+
+
+def visited(tab, here: str) -> str:
+    """What the page says of a word that nobody knows, in a visit with no other tab."""
+    tab.goto("about:blank")
+    tab.goto(here + "draw.html#prompt=a+zzz")
+    return answered(tab, "refused")
