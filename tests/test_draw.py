@@ -25,9 +25,12 @@ PATHS = [(n, guidance, sampler) for n, guidance in ((1, 4), (4, 2.5), (7, 6), (2
 
 
 @pytest.fixture(scope="module")
-def drawn_by_python():
-    tiny = StableDiffusion.load("tiny-sd", device="cpu")
+def tiny():
+    return StableDiffusion.load("tiny-sd", device="cpu")
 
+
+@pytest.fixture(scope="module")
+def drawn_by_python(tiny):
     @functools.cache
     def picture(prompt, seed, n, guidance, sampler):
         steps = Trajectory.of(tiny.steps(prompt, seed=seed, n=n, guidance_scale=guidance, sampler=sampler))

@@ -26,7 +26,7 @@ from diffusion_lab.templates import as_json, fill
 
 HERE, LICENCE = Path(__file__).parent, "LICENSE-onnxruntime.txt"
 IMPORT = re.compile(r'^import (?:\* as )?(\w+|\{[^}]*\}) from "\./(\w+)\.js";$', re.M)
-EXPORTED = re.compile(r"^export (?=(?:async )?(?:const|function\*?) (\w+))", re.M)
+EXPORTED = re.compile(r"^export (?=(?:async )?(?:const|class|function\*?) (\w+))", re.M)
 BUNDLED = re.compile(r"export\{([^}]*)\};\s*(?://# sourceMappingURL=.*\s*)?\Z")  # how a packed module ends
 PROMPTS = ("an astronaut riding a horse on mars", "a red cat on the moon", "a penguin in a city", "a dog", "two frogs")
 LINK = re.compile(r"<a href=\"(?!#|https?:)[^\"]*\">(.*?)</a>", re.S)  # to the site, which a USB stick has not

@@ -2,7 +2,8 @@
 
 import { put, toolbar } from "./chips.js";
 import { arrows, request } from "./fields.js";
-import { brought, file } from "./files.js";
+import { file } from "./files.js";
+import { Frame } from "./frame.js";
 import { playerData } from "./path.js";
 
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
@@ -12,8 +13,14 @@ const ROWS = { figure: "Who", ride: "Doing what", place: "Where", colour: "Colou
 const SILENCE = 60_000; // milliseconds without a word of the worker's after which it counts as lost
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
-let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, empty = null, whole = {}, alarm;
+let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, alarm;
 let seen = 0, coming = null; // the step whose picture stands there, and the one whose picture is on its way
+const frame = new Frame($("player"), (k) => {
+  if (k === null) return showStep();
+  if (path !== last.path || Number($("step").value) === k) return;
+  $("step").value = k;
+  look();
+});
 
 function say(state, text) {
   root.dataset.state = state;
@@ -109,8 +116,8 @@ function showStep() {
   const words = alphaBar === 1 ? "The end: the picture." : `Step ${k + 1} of ${all}: t = ${t}, ${signal}. Above, its guess.`;
   $("where").textContent = words;
   $("step").setAttribute("aria-valuetext", words);
-  const range = playersRange();
-  if (range && path === last.path && range.valueAsNumber !== k) {
+  const range = path === last?.path && frame.range(last);
+  if (range && range.valueAsNumber !== k) {
     range.value = k;
     range.dispatchEvent(new Event("input"));
   }
@@ -138,7 +145,7 @@ const atEnd = () => seen === last.path.length - 1;
 function fetchPicture() {
   if (coming !== null || root.dataset.state === "drawing") return;
   const wanted = [at(), ...(isOpen() ? last.path.keys() : [])].find((k) => !last.pictures[k]);
-  if (wanted === undefined) return isOpen() && whole.of !== last && fillPlayer();
+  if (wanted === undefined) return isOpen() && frame.of !== last && fillPlayer();
   coming = wanted;
   worker.postMessage({ id, latents: [last.path[wanted].x0] });
 }
@@ -170,8 +177,6 @@ function drawn({ picture, ms }) {
   showStep();
 }
 
-// The course's player of these steps: a page of its own with two holes, shown in a frame, so that all of it goes with it.
-
 const isOpen = () => $("open").getAttribute("aria-expanded") === "true";
 
 function toggle() {
@@ -183,52 +188,18 @@ function toggle() {
 }
 
 async function fillPlayer() {
-  const of = last, data = playerData(told, of.asked, of.path, of.pictures);
+  const of = last;
   try {
-    empty ||= await brought("player.txt").then((answer) => answer.text());
+    await frame.fill(of, playerData(told, of.asked, of.path, of.pictures));
+    if (of === last) $("saveplayer").disabled = false;
   } catch (error) {
-    return $("where").textContent = `The player is not to be had: ${error.message}.`;
+    $("where").textContent = `The player is not to be had: ${error.message}.`;
   }
-  if (of !== last || whole.of === of) return;
-  const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;"), json = JSON.stringify(data).replaceAll("<", "\\u003c");
-  whole = { of, text: empty.replace("{{title}}", () => title).replace("{{data}}", () => json) };
-  $("player").title = `Player: ${data.title}`;
-  $("player").srcdoc = whole.text;
-  $("saveplayer").disabled = false;
-}
-
-// Where the player of the picture that stands there is alive: its range of steps.
-const playersRange = () => (isOpen() && whole.of === last && $("player").contentDocument?.querySelector('.dl-player[data-live="yes"] input[type="range"]')) || null;
-
-// The player opens on the step that is looked at, and from then on each of the two ranges follows the other.
-function join() {
-  const player = $("player").contentDocument.querySelector(".dl-player");
-  if (!player) return;
-  if (player.dataset.live !== "yes") return new MutationObserver((_, observer) => (observer.disconnect(), join())).observe(player, { attributes: true, attributeFilter: ["data-live"] });
-  showStep();
-  const range = playersRange();
-  if (!range) return;
-  new MutationObserver(() => {
-    if (range !== playersRange() || path !== last.path || Number($("step").value) === range.valueAsNumber) return;
-    $("step").value = range.value;
-    look();
-  }).observe(range, { attributes: true, attributeFilter: ["aria-valuetext"] });
 }
 
 function look() {
   follow = Number($("step").value) === path.length - 1;
   showStep();
-}
-
-// The frame is as high as its page and as dark as this one; the player looks again when the class changes.
-function dress() {
-  const { contentDocument: { body, documentElement }, contentWindow } = $("player");
-  if (!body.querySelector(".dl-player")) return;
-  const { backgroundColor } = getComputedStyle(document.body);
-  Object.assign(body.style, { margin: 0, padding: "4px 0", backgroundColor });
-  body.className = backgroundColor;
-  documentElement.style.overflow = "hidden";
-  new contentWindow.ResizeObserver(() => ($("player").style.height = `${body.offsetHeight}px`)).observe(body);
 }
 
 // A row of the words of a kind to press.
@@ -316,9 +287,7 @@ function begin() {
   $("step").addEventListener("input", look);
   $("save").addEventListener("click", () => $("picture").toBlob((blob) => save(blob, `${atEnd() ? "" : `_step_${seen + 1}`}.png`)));
   $("open").addEventListener("click", toggle);
-  $("player").addEventListener("load", () => { dress(); join(); });
-  new MutationObserver(dress).observe(document.body, { attributes: true, attributeFilter: ["data-theme"] });
-  $("saveplayer").addEventListener("click", () => save(new Blob([whole.text], { type: "text/html" }), ".html"));
+  $("saveplayer").addEventListener("click", () => save(new Blob([frame.text], { type: "text/html" }), ".html"));
   if (!compact) addEventListener("hashchange", () => { readAddress(); ask(); });
 }
 
