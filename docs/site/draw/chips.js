@@ -1,5 +1,6 @@
 // Words to press: each takes the place of the word of its kind in the prompt, or comes where one reads it.
 
+const ROWS = { figure: "Who", ride: "Doing what", place: "Where", colour: "Colour" };
 const PLACE = String.raw`(?:\b(?:on|in|at|by|near) )?(?:\b(?:the|a) )?(?:\b(?:red|outer) )?`;
 
 // The places in a text of the words of a kind: [first letter, behind the last one, the word], the first one first.
@@ -43,6 +44,21 @@ export function put(prompt, kind, word, kinds) {
   const say = kinds[kind][word][0], rule = RULES[kind] || ((text) => `${text} ${say}`);
   const text = rule(prompt, word, say, kinds).replace(/\s+/g, " ").replace(/ (?=[,.!?])/g, "").trim();
   return text.replace(/\b(a)n? (?=([a-z]))/gi, (_, a, first) => `${a}${"aeiou".includes(first.toLowerCase()) ? "n" : ""} `);
+}
+
+// A row of words to press for each kind; `prompt()` is the one that they change, and `take` gets the new one.
+export function offer(kinds, prompt, take) {
+  return Object.entries(kinds).map(([kind, words]) => {
+    const row = document.createElement("div");
+    row.setAttribute("role", "group");
+    row.setAttribute("aria-label", ROWS[kind] || "Words");
+    for (const [word, [say]] of Object.entries(words)) {
+      const chip = Object.assign(document.createElement("button"), { type: "button", textContent: say.replace(/^an? /, "") });
+      chip.addEventListener("click", () => take(put(prompt(), kind, word, kinds)));
+      row.append(chip);
+    }
+    return row;
+  });
 }
 
 // One stop of the Tab key for many buttons: the arrow keys, Home and End go from one to the next.

@@ -1,15 +1,14 @@
 // The page that draws as you type: fields, the address that holds them, and the steps to scrub. worker.js does the work.
 
-import { put, toolbar } from "./chips.js";
+import { offer, toolbar } from "./chips.js";
 import { arrows, request } from "./fields.js";
 import { file } from "./files.js";
 import { Frame } from "./frame.js";
-import { playerData } from "./path.js";
+import { paint, playerData } from "./path.js";
 
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
 const compact = "compact" in root.dataset; // on the start page, where nothing comes before it is asked for
 const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
-const ROWS = { figure: "Who", ride: "Doing what", place: "Where", colour: "Colour" };
 const SILENCE = 60_000; // milliseconds without a word of the worker's after which it counts as lost
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
@@ -88,29 +87,14 @@ function readAddress() {
 
 const changed = () => { keepAddress(); ask(); };
 
-// A latent as colours: rgb = x @ to_rgb + bias; the bias belongs to the picture: noise has none, x_t its share.
-function paint(canvas, x, share) {
-  const [channels, h, w] = told.shape, rows = told.to_rgb, image = new ImageData(w, h);
-  Object.assign(canvas, { width: w, height: h });
-  for (let p = 0; p < h * w; p++) {
-    for (let c = 0; c < 3; c++) {
-      let value = share * rows[channels][c];
-      for (let k = 0; k < channels; k++) value += x[k * h * w + p] * rows[k][c];
-      image.data[4 * p + c] = 127.5 * (value + 1);
-    }
-    image.data[4 * p + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
-
 const at = () => Math.min(Number($("step").value), path.length - 1); // the one that is looked at
 
 function showStep() {
   if (!path.length) return;
   const k = at(), { t, alphaBar, x_t, x0, eps } = path[k];
-  paint($("x_t"), x_t, Math.sqrt(alphaBar));
-  paint($("x0"), x0, 1);
-  paint($("eps"), eps, 0);
+  paint($("x_t"), told, x_t, Math.sqrt(alphaBar));
+  paint($("x0"), told, x0, 1);
+  paint($("eps"), told, eps, 0);
   const signal = `${(100 * alphaBar).toFixed(alphaBar < 0.01 ? 2 : 0)} % signal`;
   const all = path.at(-1).alphaBar === 1 ? path.length - 1 : asked.n;
   const words = alphaBar === 1 ? "The end: the picture." : `Step ${k + 1} of ${all}: t = ${t}, ${signal}. Above, its guess.`;
@@ -173,7 +157,7 @@ function drawn({ picture, ms }) {
   $("saveplayer").disabled = true;
   const what = prompt.trim() ? quoted(prompt) : "No prompt at all";
   const how = `seed ${seed}, ${n} step${n === 1 ? "" : "s"} of ${told.samplers[sampler]}, guidance ${guidance}`;
-  say("drawn", `${what}: ${how}, drawn here in ${(ms / 1000).toFixed(2)} s.`);
+  say("drawn", `${what}: ${how}, drawn here in ${(ms / 1000).toFixed(2)}\u00a0s.`);
   showStep();
 }
 
@@ -202,19 +186,6 @@ function look() {
   showStep();
 }
 
-// A row of the words of a kind to press.
-function offer(kind, words) {
-  const row = document.createElement("div");
-  row.setAttribute("role", "group");
-  row.setAttribute("aria-label", ROWS[kind] || "Words");
-  for (const [word, [say]] of Object.entries(words)) {
-    const chip = Object.assign(document.createElement("button"), { type: "button", textContent: say.replace(/^an? /, "") });
-    chip.addEventListener("click", () => fillPrompt(put($("prompt").value, kind, word, told.kinds)));
-    row.append(chip);
-  }
-  $("words").append(row);
-}
-
 function fillPrompt(text) {
   $("prompt").value = text;
   changed();
@@ -234,7 +205,7 @@ function setUp() {
   $("sampler").replaceChildren(...Object.entries(told.samplers).map(([name, title]) => new Option(title, name)));
   $("sampler").value = "dpmpp_2m";
   $("guidance").value = told.guidance_scale;
-  for (const [kind, words] of Object.entries(told.kinds)) offer(kind, words);
+  $("words").append(...offer(told.kinds, () => $("prompt").value, fillPrompt));
   toolbar($("words"));
   readAddress();
   keepAddress();

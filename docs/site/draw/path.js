@@ -1,4 +1,4 @@
-// The steps of a picture as the course's player reads them (diffusion_lab/player/paths.py says the same in Python).
+// The steps of a picture as colours, and as the course's player reads them (diffusion_lab/player/paths.py says the same in Python).
 
 const FINEST = { x0: 1 / 127, eps: 1 / 32 }; // the value of one level
 
@@ -14,6 +14,13 @@ function colours(x, { shape: [channels, h, w], to_rgb }) {
     for (let k = 0; k < channels; k++) out[i] += x[k * h * w + p] * to_rgb[k][i % 3];
   }
   return out;
+}
+
+// Paint a latent on a canvas; the bias belongs to the picture: noise has none, x_t its share.
+export function paint(canvas, told, x, share) {
+  const [, h, w] = told.shape, bias = told.to_rgb.at(-1), rgb = colours(x, told), image = new ImageData(w, h);
+  for (let p = 0; p < h * w; p++) image.data.set([...bias.map((b, c) => 127.5 * (rgb[3 * p + c] + share * b + 1)), 255], 4 * p);
+  Object.assign(canvas, { width: w, height: h }).getContext("2d").putImageData(image, 0, 0);
 }
 
 // Frames of bytes (three a pixel) in one grid, as a lossless picture.
