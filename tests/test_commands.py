@@ -149,10 +149,16 @@ def test_a_lesson_for_colab_begins_with_the_course(tmp_path, capsys, monkeypatch
     assert "--force" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("address", ["git@example.org:me/course", "https://example.org/a b", "https://a/$(id)", ""])
+@pytest.mark.parametrize("address", ["git@example.org:me/course", "https://example.org/a b", "https://a/$(id)", "",
+                                     "https://-oX", "https://%0a", "https://a.org/%0a", "https:///course"])  # fmt: skip
 def test_colab_clones_from_an_address_that_a_shell_reads_as_it_stands(address, tmp_path, capsys):
     assert main(["colab", "01", address, "--out", str(tmp_path / "01.ipynb")]) == 2
     assert f"https://...; {address!r} came" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+def test_a_lesson_without_a_number_is_named_as_it_came(tmp_path, capsys):
+    assert main(["colab", "", "https://example.org/me", "--out", str(tmp_path / "01.ipynb")]) == 2
+    assert "the number of a lesson was expected; '' came; there are: 00" in capsys.readouterr().err
 
 
 def test_draw_writes_picture_and_player(tmp_path, capsys):

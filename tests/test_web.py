@@ -72,11 +72,33 @@ def test_without_the_extra_it_says_what_to_install(tiny, tmp_path, monkeypatch):
 
 
 @WEB_EXTRA
-def test_a_folder_of_something_else_stays(tiny, tmp_path):
-    (tmp_path / "letter.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(LabError, match="which holds something else; choose another --out"):
+@pytest.mark.parametrize("others", [
+    {"letter.txt": "mine"}, {"model.json": '{"mine": 1}'}, {"model.json": "{}", "letter.txt": "mine"},
+    dict.fromkeys(web.FILES, '{"mine": 1}'), dict.fromkeys(web.FILES, "mine"),
+    dict.fromkeys(web.FILES, '{"prediction": "v", "alpha_bars": [], "merges": []}') | {"letter.txt": "mine"},
+])  # fmt: skip
+def test_a_folder_of_something_else_stays(tiny, tmp_path, others):
+    for name, text in others.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(LabError, match="earlier export.* expected.*; choose another --out"):
         web.export(tiny, tmp_path)
-    assert (tmp_path / "letter.txt").read_text(encoding="utf-8") == "mine"
+    assert {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()} == others
+
+
+@WEB_EXTRA
+def test_what_is_no_folder_is_refused_and_an_earlier_export_is_not(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(web, "parts", lambda model: {})
+    (tmp_path / "file").touch()
+    for bad in ("x" * 300, "file"):
+        with pytest.raises(LabError, match="choose another --out"):
+            web.export(tiny, tmp_path / bad)
+    (tmp_path / "empty").mkdir()
+    for good in ("new", "empty"):
+        out = web.export(tiny, tmp_path / good)
+        for name in web.FILES - {"model.json"}:
+            (out / name).touch()
+        web.export(tiny, out)
+        assert [path.name for path in out.iterdir()] == ["model.json"]
 
 
 @WEB_EXTRA

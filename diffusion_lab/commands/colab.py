@@ -8,7 +8,8 @@ from diffusion_lab.commands.slides import notebooks
 from diffusion_lab.errors import LabError
 from diffusion_lab.files import new_file
 
-ADDRESS = re.compile(r"https://[\w.~:/%+-]+")  # nothing that a shell or IPython reads otherwise
+# A host, a port and a way, with nothing in them that a shell, IPython or git reads otherwise.
+ADDRESS = re.compile(r"https://[^\W_][\w.-]*(:\d+)?(/([\w.~:/+-]|%[2-9A-Fa-f][0-9A-Fa-f])*)?")
 CELL = """\
 # Run this first: it brings the course, and all that it needs beside Colab's own torch. (Not yet tried in Colab.)
 ![ -d /content/course ] || git clone --quiet --depth 1 {address} /content/course

@@ -33,6 +33,6 @@ def notebooks(numbers):
     missing = sorted(set(numbers) - {path.name[:2] for path in chosen})
     if missing or not chosen:
         there = ", ".join(path.name[:2] for path in found) or "none yet (make lessons)"
-        wanted = ", ".join(missing) or "all"
+        wanted = ", ".join(number or repr(number) for number in missing) or "all"
         raise LabError(f"the number of a lesson was expected; {wanted} came; there are: {there}")
     return chosen

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LabError
-from ..files import expanded, where, whole_folder
+from ..files import expanded, read_as, read_json, where, whole_folder
 from .model import StableDiffusion
 from .prompts import kinds, known_words
 from .samplers import SAMPLERS
@@ -19,6 +19,7 @@ from .schedulers import KINDS, fresh
 OPSET = 18  # from 21 on a GroupNorm is one operation, which the page's runtime takes apart again when it starts
 DRAWN = ("ddim", "dpmpp_2m", "dpmpp_2m_sde")  # what the page has a rule for
 MOST = 16  # pictures at once
+FILES = {"text.onnx", "unet.onnx", "decoder.onnx", "model.json"}
 
 
 class Text(nn.Module):
@@ -66,7 +67,7 @@ def export(model: StableDiffusion, out: str | Path) -> Path:
     told = habits(model)
     _packages()
     place = expanded(out)
-    if place.exists() and not (place / "model.json").is_file():
+    if not _may_be_replaced(place):
         raise LabError(f"a new folder, or one of an earlier export, was expected; {where(place)} came, which holds "
                        "something else; choose another --out")  # fmt: skip
     with whole_folder(place) as part:
@@ -74,6 +75,18 @@ def export(model: StableDiffusion, out: str | Path) -> Path:
             write(network, given, part / f"{name}.onnx")
         (part / "model.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
     return place
+
+
+def _may_be_replaced(place: Path) -> bool:
+    """Is nothing there, an empty folder, or an export and nothing else? Raises LabError where nobody can tell."""
+    with read_as(place, "a folder to write", "choose another --out"):
+        if not place.exists():
+            return True
+        names = {path.name for path in place.iterdir()} if place.is_dir() else {""}
+        if names != FILES:
+            return not names
+    told = read_json(place / "model.json", "the model.json of an earlier export", "choose another --out")
+    return {"prediction", "alpha_bars", "merges"} <= told.keys()
 
 
 def habits(model: StableDiffusion) -> dict:
