@@ -144,12 +144,13 @@ def made(folder: str | Path) -> Path:
 
 
 @contextmanager
-def alone(path: str | Path, what: str) -> Iterator[None]:
+def alone(path: str | Path, what: str, remedy: str = "wait for it, or give another --out") -> Iterator[None]:
     """Within it no other process may work on `path` (its folder is made where it is missing).
 
     The system itself holds the lock, a file beside `path`, and lets go of it when the process ends, however it ends.
     What one that was killed had half written is taken away.
-    Raises LabError where another process holds it (`what` says at what), and where the disk refuses.
+    Raises LabError where another process holds it (`what` says at what, `remedy` what to do then), and where the disk
+    refuses.
     """
     lock = expanded(path).with_suffix(".lock")
     made(lock.parent)
@@ -162,8 +163,8 @@ def alone(path: str | Path, what: str) -> Iterator[None]:
         try:
             _hold(file)
         except OSError:
-            raise LabError(f"a folder of its own was expected; another process is at {what} in {lock.parent}; wait "
-                           "for it, or give another --out") from None
+            raise LabError(f"a folder of its own was expected; another process is at {what} in {lock.parent}; "
+                           f"{remedy}") from None
         _sweep(expanded(path))
         try:
             yield

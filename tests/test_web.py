@@ -224,11 +224,36 @@ def test_the_site_says_what_the_page_that_draws_lacks(monkeypatch, tmp_path):
     assert page.count("{{title}}") == page.count("{{data}}") == 1 and "dl-player" in page
 
 
+def test_a_build_takes_its_own_earlier_one_away_and_nothing_else(monkeypatch, tmp_path):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(DRAW.parent)
+    build, kept = importlib.import_module("build"), {"thesis.txt", "CNAME"}
+    for name in (*kept, "py-modindex.html", "lessons/99_gone.html", "objects.inv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("# Sphinx inventory version 2\n# Project: another\n", encoding="utf-8")
+    before = {path.name for path in tmp_path.rglob("*")}
+    build.forget(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*")} == before
+    (tmp_path / "objects.inv").write_bytes(b"# Sphinx inventory version 2\n# Project: diffusion_lab\n# Version: \n")
+    build.forget(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*")} == kept | {"objects.inv"}
+
+
+def test_two_builds_at_once_end_in_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(DRAW.parent)
+    drawing = importlib.import_module("drawing")
+    with (pytest.raises(SystemExit, match="another process is at a build in .*; wait for it$"),
+          drawing.alone(tmp_path / "pages", "a build"), drawing.alone(tmp_path / "pages", "a build")):  # fmt: skip
+        pass
+    for name in ("build", "page"):
+        assert "with drawing.alone(" in (DRAW.parent / f"{name}.py").read_text(encoding="utf-8")
+
+
 def node(script: str, given: dict) -> dict:
     """What a script of the page's own modules makes of `given`: it sets `out`."""
     if shutil.which("node") is None:
         pytest.skip("node is not here")
-    names = ("random", "words", "samplers", "chips", "fields")
+    names = ("random", "words", "samplers", "chips", "fields", "files")
     lines = [*(f'import * as {name} from "{(DRAW / name).as_uri()}.js";' for name in names), "import fs from 'fs';",
              "const given = JSON.parse(fs.readFileSync(0, 'utf8')); let out;", script,
              "console.log(JSON.stringify(out));"]  # fmt: skip
@@ -236,6 +261,19 @@ def node(script: str, given: dict) -> dict:
                          input=json.dumps(given), capture_output=True, text=True, encoding="utf-8")  # fmt: skip
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
+
+
+def test_a_model_json_that_the_page_cannot_use_is_known_before_it_is_used(tiny):
+    parts = ("wasm", "text", "unet", "decoder")
+    told = web.habits(tiny) | {"whole": dict.fromkeys(parts, 1), "packed": dict.fromkeys(parts, 1),
+                               "prints": dict.fromkeys(parts, "f")}  # fmt: skip
+    bad = {"kinds": None, "samplers": {}, "size": 64, "tokens": 10**9, "prints": {"wasm": "f"}, "merges": [1],
+           "shape": [4, 16], "to_rgb": [[1]], "alpha_bars": ["1"], "final": None, "scaling_factor": "1"}  # fmt: skip
+    lacking = [{key: told[key] for key in told if key != name} for name in (*bad, "name", "prediction", "words")]
+    asked = [told, told | {"words": None}, [], None, *lacking, *(told | {name: value} for name, value in bad.items())]
+    got = node("out = given.all.map(files.damaged);", {"all": asked})
+    assert got[:2] == [[], []] and len(got[2]) == len(got[3]) > 15
+    assert got[4:] == [[name] for name in (*bad, "name", "prediction", "words", *bad)]
 
 
 def test_random_numbers_are_those_of_torch():

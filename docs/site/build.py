@@ -37,6 +37,7 @@ TRY = {
     "11": ("Draw with four calls, with three, with two", "prompt=an+astronaut+riding+a+horse+on+mars&steps=4"),
 }  # where the page that draws shows what a lesson tells: what one does there, and what it begins with
 MOVED = re.compile(r'(<p class="dl-moved"[^>]*>[^<]*\(prompt, (?:seed|w)\)[^<]*)</p>')
+WRITTEN = ("*.html", "_images", "_sources", "_static", "draw", "lessons", "models", "notebooks", "reference", "slides")
 TABLE = re.compile(r"<!-- lessons -->\n(.*?)<!-- end of lessons -->", re.S)
 START = re.compile(r"## Start\n(.*?)\n## ", re.S)
 DRAWN = """## Draw something now
@@ -57,6 +58,13 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("--out", type=Path, default=ROOT / "build" / "site")
     out = given.parse_args().out
+    with drawing.alone(PAGES, "a build of the site"):
+        build(out)
+    print(out / "index.html")
+
+
+def build(out: Path) -> None:
+    """The site, written into `out`."""
     shutil.rmtree(PAGES, ignore_errors=True)
     shutil.copytree(HERE, PAGES, ignore=shutil.ignore_patterns("[!c]*.py", "__pycache__", "draw"))
     for folder in ("_static", "lessons", "models", "reference", "extra/notebooks", "extra/slides"):
@@ -78,6 +86,7 @@ def main() -> None:
         card(path)
     for name in modules():
         reference(name)
+    forget(out)
     failed = build_main(["-q", "-W", "--keep-going", "-d", str(ROOT / "build" / "doctrees"), str(PAGES), str(out)])
     if failed:
         sys.exit(failed)
@@ -91,7 +100,15 @@ def main() -> None:
         print(f"without the page that draws: {lacks}")
     else:
         (out / "offline.js").write_text(drawing.offline(out), encoding="utf-8")
-    print(out / "index.html")
+
+
+def forget(out: Path) -> None:
+    """Take an earlier build of this site away, of which a page may be one no longer; what else lies there stays."""
+    listed = out / "objects.inv"
+    if not listed.is_file() or b"\n# Project: diffusion_lab\n" not in listed.read_bytes()[:200]:
+        return
+    for path in (path for name in WRITTEN for path in out.glob(name)):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def lesson(path: Path, draws: bool) -> None:

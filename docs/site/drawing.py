@@ -6,10 +6,15 @@ import importlib.util
 import json
 import re
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from diffusion_lab.commands.environment import ROOT
+from diffusion_lab.errors import LabError
+from diffusion_lab.files import alone as files_alone
 from diffusion_lab.places import WEIGHTS
 from diffusion_lab.player import player
 from diffusion_lab.templates import fill
@@ -20,6 +25,16 @@ RUNTIME_SCRIPT = RUNTIME / "dist" / "ort.wasm.bundle.min.mjs"
 INSIDE = ("package.json", "form.html", "offline.js")  # what is put into something else
 FETCHED = re.compile(r'(?:src|href)="([^":#?]+\.(?:js|css|png|webp|svg))[?"]')
 NETWORKS = ("text", "unet", "decoder")
+
+
+@contextmanager
+def alone(path: Path, what: str) -> Iterator[None]:
+    """Within it no other process works on `path`; a LabError ends the script in its one sentence."""
+    try:
+        with files_alone(path, what, "wait for it"):
+            yield
+    except LabError as error:
+        sys.exit(str(error))
 
 
 def missing() -> str:
@@ -95,9 +110,11 @@ def packed(source: Path) -> dict[str, bytes]:
 
 
 def told(source: Path) -> str:
-    """model.json with the sizes of what else is fetched, unpacked and packed."""
+    """model.json with what else is fetched: the sizes, unpacked and packed, and the SHA-256 of what is unpacked."""
     sizes = {"whole": {name: path.stat().st_size for name, path in files(source).items()},
-             "packed": {name: len(data) for name, data in packed(source).items()}}  # fmt: skip
+             "packed": {name: len(data) for name, data in packed(source).items()},
+             "prints": {name: hashlib.sha256(path.read_bytes()).hexdigest()
+                        for name, path in files(source).items()}}  # fmt: skip
     return json.dumps(json.loads((source / "model.json").read_text(encoding="utf-8")) | sizes, ensure_ascii=False)
 
 

@@ -65,7 +65,7 @@ def main() -> None:
     if lacks := drawing.missing():
         sys.exit(f"the page cannot be made here: {lacks}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole(out) as part:
+    with drawing.alone(drawing.EXPORT / "int8", "a build of the page"), whole(out) as part:
         part.write_text(page(), encoding="utf-8")
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 

@@ -21,7 +21,8 @@ async function brought(name) {
   const kept = await caches.match(key(name));
   if (kept) return kept;
   for (const cache of ["default", "reload"]) {
-    const answer = await fetch(new URL(name, HERE), { cache }), bytes = await answer.arrayBuffer();
+    const asked = name.endsWith(".bin") ? key(name) : new URL(name, HERE); // as the page asks for it
+    const answer = await fetch(asked, { cache }), bytes = await answer.arrayBuffer();
     if (answer.ok && (await print(bytes)) === FILES[name]) return new Response(bytes, { headers: { "Content-Type": answer.headers.get("Content-Type") } });
   }
   throw new Error(`${name} is not that of this build`);

@@ -241,7 +241,11 @@ function start() {
   }
   worker.onmessage = ({ data }) => {
     listen();
-    if (data.id === undefined || data.id === id) HEARD[data.kind](data);
+    try {
+      if (data.id === undefined || data.id === id) HEARD[data.kind](data);
+    } catch (error) {
+      fail(error.message);
+    }
   };
   worker.onerror = () => fail(told ? "the worker broke down" : "the worker did not start; if it does not when you try again, take a newer browser");
 }

@@ -1,11 +1,10 @@
 // Draws beside the page, so that the page stays awake: fetches the model, then answers the latest request only.
 
-import { brought } from "./files.js";
+import { PARTS, brought, damaged } from "./files.js";
 import * as ort from "./ort.js";
 import { SAMPLERS, denoise } from "./samplers.js";
 import { complaint, padded, tokenizer } from "./words.js";
 
-const PARTS = ["wasm", "text", "unet", "decoder"];
 let told, clip, text, unet, decoder, empty;
 let wanted = null, busy = true;
 
@@ -13,30 +12,46 @@ const { port1, port2 } = new MessageChannel();
 // A breath between two steps, in which a newer request can come in.
 const breath = () => new Promise((done) => { port1.onmessage = done; port2.postMessage(0); });
 
+const over = new AbortController(); // aborted by a failure: what is on its way is given up, and nothing more is said
+const tell = (message) => over.signal.aborted || postMessage(message);
+
 // What `read` makes of a file; where that is nothing, once more, past what the browser keeps of it.
-async function twice(name, read) {
-  const once = async (cache) => read(await brought(name, cache));
+async function twice(name, read, print) {
+  const once = async (cache) => read(await brought(name, { cache, signal: over.signal }, print));
   return once("default").catch(() => once("reload"));
 }
 
-// A file that was packed with gzip, unpacked here; hosts that have unpacked it on the way are served too.
-const fetched = (name, size, count) => twice(`${name}.bin`, async (answer) => {
-  const pieces = [], reader = answer.body.getReader();
+async function pieces(body, count) {
+  const all = [], reader = body.getReader();
   for (let piece; !(piece = await reader.read()).done; ) {
-    pieces.push(piece.value);
+    all.push(piece.value);
     count(piece.value.length);
   }
-  const blob = new Blob(pieces), head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
+  return new Blob(all);
+}
+
+// A file that was packed with gzip, unpacked here; hosts that have unpacked it on the way are served too.
+const fetched = (name, count) => twice(`${name}.bin`, async (answer) => {
+  const broken = new Error(`${name}.bin came incomplete or damaged`);
+  const blob = await pieces(answer.body, count).catch(() => { throw broken; });
+  const head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
   const packed = head[0] === 0x1f && head[1] === 0x8b;
   const whole = packed ? new Response(blob.stream().pipeThrough(new DecompressionStream("gzip"))) : blob;
   const bytes = await whole.arrayBuffer().catch(() => new ArrayBuffer(0)); // gzip holds a checksum
-  if (bytes.byteLength !== size) throw new Error(`${name}.bin came incomplete or damaged`);
+  if (bytes.byteLength !== told.whole[name] || await differs(bytes, told.prints[name])) throw broken;
   return bytes;
-});
+}, told.prints[name]);
+
+// Has it another SHA-256? Where the page lies at an address without encryption, nobody can tell.
+async function differs(bytes, print) {
+  if (!crypto.subtle) return false;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") !== print;
+}
 
 async function habits(answer) {
   const said = await answer.json().catch(() => null);
-  if (!said?.packed) throw new Error("model.json came damaged, or is another file");
+  if (damaged(said).length) throw new Error("model.json came damaged, or is another file");
   return said;
 }
 
@@ -47,14 +62,14 @@ async function open() {
   clip = tokenizer(told.merges);
   const total = PARTS.reduce((sum, name) => sum + told.packed[name], 0);
   let come = 0;
-  const count = (bytes) => postMessage({ kind: "coming", share: Math.min(1, (come += bytes) / total), total });
-  const [wasm, ...networks] = await Promise.all(PARTS.map((name) => fetched(name, told.whole[name], count)));
+  const count = (bytes) => tell({ kind: "coming", share: Math.min(1, (come += bytes) / total), total });
+  const [wasm, ...networks] = await Promise.all(PARTS.map((name) => fetched(name, count)));
   Object.assign(ort.env.wasm, { wasmBinary: wasm, numThreads: 1 });
   text = await session(networks[0]);
   unet = await session(networks[1]);
   decoder = await session(networks[2]);
   empty = await read("");
-  postMessage({ kind: "ready", told, samplers: Object.keys(SAMPLERS) });
+  tell({ kind: "ready", told, samplers: Object.keys(SAMPLERS) });
 }
 
 const session = (bytes) => ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: ["wasm"] });
@@ -96,16 +111,16 @@ async function pixels(x0) {
 
 async function draw(asked) {
   const say = complaint(asked.prompt, told, clip);
-  if (say) return postMessage({ kind: "refused", id: asked.id, say });
+  if (say) return tell({ kind: "refused", id: asked.id, say });
   const began = performance.now(), predict = guided(await read(asked.prompt), asked.guidance);
   let last;
   for await (const step of denoise(predict, told, asked)) {
-    postMessage({ kind: "step", id: asked.id, step: (last = step) });
+    tell({ kind: "step", id: asked.id, step: (last = step) });
     await breath();
     if (wanted) return; // somebody has typed on
   }
   const picture = await pixels(last.x0);
-  postMessage({ kind: "drawn", id: asked.id, picture, ms: performance.now() - began });
+  tell({ kind: "drawn", id: asked.id, picture, ms: performance.now() - began });
 }
 
 // The pictures of many latents, for the player; given up where there is something newer to draw.
@@ -116,12 +131,12 @@ async function show({ id, latents }) {
     await breath();
     if (wanted) return;
   }
-  postMessage({ kind: "shown", id, pictures });
+  tell({ kind: "shown", id, pictures });
 }
 
 async function work() {
   busy = true;
-  while (wanted) {
+  while (wanted && !over.signal.aborted) {
     const asked = wanted;
     wanted = null;
     try {
@@ -135,7 +150,8 @@ async function work() {
 
 function failed(error) {
   const full = error instanceof RangeError || /memory|allocat/i.test(error.message);
-  postMessage({ kind: "failed", say: full ? "there is not enough memory here; close other pages" : error.message });
+  tell({ kind: "failed", say: full ? "there is not enough memory here; close other pages" : error.message });
+  over.abort();
 }
 
 onmessage = ({ data }) => {
