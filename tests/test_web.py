@@ -45,7 +45,7 @@ def test_model_json_says_what_the_model_is(tiny):
     bars = np.array(json.loads(json.dumps(told["alpha_bars"])), np.float32)
     assert np.array_equal(bars, scheduler.alphas_cumprod.numpy())
     assert np.float32(told["final"]) == scheduler.final_alpha_cumprod.numpy()
-    assert (told["n"], told["guidance_scale"], told["sampler"]) == (20, 2.5, "dpmpp_2m_sde")
+    assert told["guidance_scale"] == 2.5 and list(told["samplers"]) == list(web.DRAWN)
     assert (told["prediction"], told["shape"], told["size"], told["tokens"]) == ("v", [4, 16, 16], [128, 128], 24)
     assert torch.equal(torch.tensor(told["to_rgb"]), tiny.to_rgb)
     assert len(told["merges"]) + 512 + 2 == len(tokenizer) and "astronaut" in told["words"]
@@ -247,6 +247,19 @@ def test_two_builds_at_once_end_in_one_sentence(monkeypatch, tmp_path):
         pass
     for name in ("build", "page"):
         assert "with drawing.alone(" in (DRAW.parent / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_the_form_begins_with_few_steps_and_the_guidance_of_its_model(tiny, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(DRAW.parent)
+    other = {"guidance_scale": 7.5, "shape": [4, 16, 24], "samplers": {"dpmpp_2m": "A", "ddim": "<B>"}}
+    (tmp_path / "model.json").write_text(json.dumps(web.habits(tiny) | other), encoding="utf-8")
+    words = importlib.import_module("drawing").words(tmp_path, "1.5")
+    assert dict(re.findall(r'data-is="(seed|steps|guidance)"[^>]*value="([^"]*)"', words["form"])) == {
+        "seed": "0", "steps": "8", "guidance": "7.5"}  # fmt: skip
+    options = '<option value="dpmpp_2m" selected>A</option><option value="ddim">&lt;B&gt;</option></select>'
+    assert options in words["form"]
+    assert "4 x 16 x 24 numbers" in words["form"] and "Draw here, 1.5 MB" in words["form"]
+    assert words["compact"] == words["form"].replace('class="draw" ', 'class="draw" data-compact')
 
 
 def node(script: str, given: dict) -> dict:

@@ -105,8 +105,7 @@ def habits(model: StableDiffusion) -> dict:
     longest = min(tokenizer.model_max_length, pipeline.text_encoder.config.max_position_embeddings)
     width, height = (pipeline.vae_scale_factor * side for side in model.shape[:0:-1])
     return {
-        "name": model.name, "n": model.n, "guidance_scale": float(model.guidance_scale),
-        "sampler": model.sampler if model.sampler in DRAWN else DRAWN[1],
+        "name": model.name, "guidance_scale": float(model.guidance_scale),
         "samplers": {name: SAMPLERS[name].title for name in DRAWN},
         "prediction": KINDS[kind], "scaling_factor": pipeline.vae.config.scaling_factor, "shape": list(model.shape),
         "size": [width, height], "to_rgb": _short(model.to_rgb), "alpha_bars": _short(scheduler.alphas_cumprod),

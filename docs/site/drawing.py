@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from html import escape
 from pathlib import Path
 
 from diffusion_lab.commands.environment import ROOT
@@ -25,6 +26,7 @@ RUNTIME_SCRIPT = RUNTIME / "dist" / "ort.wasm.bundle.min.mjs"
 INSIDE = ("package.json", "form.html", "offline.js")  # what is put into something else
 FETCHED = re.compile(r'(?:src|href)="([^":#?]+\.(?:js|css|png|webp|svg))[?"]')
 NETWORKS = ("text", "unet", "decoder")
+FIRST = {"n": 8, "sampler": "dpmpp_2m"}  # what the page begins with: few steps, so that a picture is there as one types
 
 
 @contextmanager
@@ -122,7 +124,10 @@ def words(source: Path, size: str, **others: str) -> dict[str, str]:
     """What stands in the <<places>> of the pages: the model, the form, whole and compact, the size, and `others`."""
     model = json.loads((source / "model.json").read_text(encoding="utf-8"))
     form, latent = (SCRIPTS / "form.html").read_text(encoding="utf-8"), " x ".join(map(str, model["shape"]))
-    forms = {name: fill(form, compact=mark, latent=latent, size=size)
+    options = "".join(f'<option value="{name}"{" selected" * (name == FIRST["sampler"])}>{escape(title)}</option>'
+                      for name, title in model["samplers"].items())  # fmt: skip
+    settings = {"n": FIRST["n"], "guidance": f"{model['guidance_scale']:g}", "samplers": options}
+    forms = {name: fill(form, compact=mark, latent=latent, size=size, **settings)
              for name, mark in (("form", ""), ("compact", "data-compact"))}  # fmt: skip
     return {"model": model["name"], "size": size, **forms, **others}
 

@@ -144,7 +144,7 @@ def loss() -> str:
 
 def drawn(model: StableDiffusion, asked: list[tuple[str, int]]) -> np.ndarray:
     """The page's first pictures of some prompts and seeds, (n, H, W, 3)."""
-    ends = [list(model.steps(prompt, seed=seed, n=8, sampler="dpmpp_2m"))[-1].x0 for prompt, seed in asked]
+    ends = [list(model.steps(prompt, seed=seed, **drawing.FIRST))[-1].x0 for prompt, seed in asked]
     return np.concatenate([model.decode(x0).numpy() for x0 in ends]).astype(np.int16)
 
 

@@ -200,11 +200,8 @@ function ready(data) {
   if (!self.HELD) navigator.serviceWorker?.register(file("../offline.js"), { scope: file("../") }).catch(() => {}); // without it: as before
 }
 
-// The fields as the model has it.
+// The model's words to press, and the fields as the address has them.
 function setUp() {
-  $("sampler").replaceChildren(...Object.entries(told.samplers).map(([name, title]) => new Option(title, name)));
-  $("sampler").value = "dpmpp_2m";
-  $("guidance").value = told.guidance_scale;
   $("words").append(...offer(told.kinds, () => $("prompt").value, fillPrompt));
   toolbar($("words"));
   readAddress();
