@@ -63,7 +63,7 @@ export async function* denoise(predict, told, { seed, n, sampler }) {
     const { guess, uncond } = await predict(x_t, t);
     const clean = (said) => said && x_t.map((v, i) => x0Of(v, said[i], alpha, sigma)), x0 = clean(guess);
     yield { t, alphaBar, x_t, x0, eps: x_t.map((v, i) => (v - alpha * x0[i]) / sigma), x0_uncond: clean(uncond) };
-    const z = sampler === "dpmpp_2m_sde" ? randn(size) : null, past = before || x0;
+    const z = shake ? randn(size) : null, past = before || x0;
     x = x_t.map((v, i) => keep * v + take * (x0[i] + ahead * (x0[i] - past[i])) + (z ? shake * z[i] : 0));
     before = x0;
   }

@@ -2,7 +2,7 @@
 
 import { PARTS, brought, damaged } from "./files.js";
 import * as ort from "./ort.js";
-import { SAMPLERS, denoise } from "./samplers.js";
+import { denoise } from "./samplers.js";
 import { complaint, padded, tokenizer } from "./words.js";
 
 let told, clip, text, unet, decoder, empty;
@@ -16,7 +16,7 @@ const over = new AbortController(); // aborted by a failure: what is on its way 
 const tell = (message) => over.signal.aborted || postMessage(message);
 
 // What `read` makes of a file; where that is nothing, once more, past what the browser keeps of it.
-async function twice(name, read, print) {
+async function retried(name, read, print) {
   const once = async (cache) => read(await brought(name, { cache, signal: over.signal }, print));
   return once("default").catch(() => once("reload"));
 }
@@ -31,7 +31,7 @@ async function pieces(body, count) {
 }
 
 // A file that was packed with gzip, unpacked here; hosts that have unpacked it on the way are served too.
-const fetched = (name, count) => twice(`${name}.bin`, async (answer) => {
+const fetched = (name, count) => retried(`${name}.bin`, async (answer) => {
   const broken = new Error(`${name}.bin came incomplete or damaged`);
   const blob = await pieces(answer.body, count).catch(() => { throw broken; });
   const head = new Uint8Array(await blob.slice(0, 2).arrayBuffer());
@@ -58,7 +58,7 @@ async function habits(answer) {
 async function open() {
   if (typeof WebAssembly === "undefined") throw new Error("this browser has no WebAssembly, which the model needs; try another one");
   if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old to unpack the model; try a newer one");
-  told = await twice("model.json", habits);
+  told = await retried("model.json", habits);
   clip = tokenizer(told.merges);
   const total = PARTS.reduce((sum, name) => sum + told.packed[name], 0);
   let come = 0;
@@ -69,7 +69,7 @@ async function open() {
   unet = await session(networks[1]);
   decoder = await session(networks[2]);
   empty = await read("");
-  tell({ kind: "ready", told, samplers: Object.keys(SAMPLERS) });
+  tell({ kind: "ready", told });
 }
 
 const session = (bytes) => ort.InferenceSession.create(new Uint8Array(bytes), { executionProviders: ["wasm"] });
