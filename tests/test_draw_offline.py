@@ -28,6 +28,7 @@ WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Memor
 """
 FAULTS = {
     "worker.js": [(lambda body: b"<!doctype html>", "the worker did not start"),
+                  (lambda body: b"\n", "worker.js came empty."),
                   (lambda body: b"delete self.WebAssembly;" + body, "this browser has no WebAssembly"),
                   (lambda body: b"delete self.DecompressionStream;" + body, "this browser is too old"),
                   (lambda body: b"self.fetch = () => Promise.reject(new TypeError('Failed to fetch'));" + body,

@@ -49,6 +49,10 @@ def test_every_link_and_picture_is_there_and_nothing_points_off_the_site_but_to_
                     assert unquote(parts.fragment) in read[there].names, f"{path.relative_to(site)}: {target}"
 
 
+def test_scripts_are_read_the_same_whatever_character_set_a_host_claims(site):
+    assert [path for path in site.rglob("*.js") if not path.read_bytes().isascii()] == []
+
+
 def test_every_lesson_is_there_with_its_notebook_its_slides_and_no_notes(site):
     for path in copies.lessons():
         text = (site / "lessons" / f"{path.stem}.html").read_text(encoding="utf-8")

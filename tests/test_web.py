@@ -262,6 +262,13 @@ def test_the_form_begins_with_few_steps_and_the_guidance_of_its_model(tiny, monk
     assert words["compact"] == words["form"].replace('class="draw" ', 'class="draw" data-compact')
 
 
+def test_a_script_says_the_same_in_ascii(monkeypatch):
+    monkeypatch.syspath_prepend(DRAW.parent)
+    script = "out = ['“a” × 😀'.replace(/[“”]/g, 'é'), `😀…`.length, /^😀$/u.test('😀')]; // ‘so’"
+    escaped = importlib.import_module("drawing").escaped(script)
+    assert escaped.isascii() and node(escaped, {}) == node(script, {}) == ["éaé × 😀", 3, True]
+
+
 def node(script: str, given: dict) -> dict:
     """What a script of the page's own modules makes of `given`: it sets `out`."""
     if shutil.which("node") is None:

@@ -91,6 +91,8 @@ def build(out: Path) -> None:
     if failed:
         sys.exit(failed)
     terse(out / "_static" / "searchtools.js")
+    for path in out.rglob("*.js"):
+        path.write_text(drawing.escaped(path.read_text(encoding="utf-8")), encoding="ascii")
     for path in (path for path in out.rglob("*.html") if path.parent.name != "slides"):
         path.write_text(for_everyone(path.read_text(encoding="utf-8")), encoding="utf-8")
     if lacks:

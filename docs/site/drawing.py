@@ -79,6 +79,11 @@ def bring(folder: Path) -> dict[str, str]:
                  shared="The address above holds all of them: send it, and somebody else sees this picture.")
 
 
+def escaped(script: str) -> str:
+    """A script in ASCII alone, which is read the same whatever character set a host claims for it."""
+    return re.sub(r"[^\0-\x7f]+", lambda found: json.dumps(found[0])[1:-1], script)
+
+
 def offline(site: Path) -> str:
     """The service worker of a site: what it keeps is every file that the pages with the form in them fetch.
 

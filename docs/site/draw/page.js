@@ -2,7 +2,7 @@
 
 import { offer, toolbar } from "./chips.js";
 import { arrows, request } from "./fields.js";
-import { file } from "./files.js";
+import { brought, file } from "./files.js";
 import { Frame } from "./frame.js";
 import { paint, playerData } from "./path.js";
 
@@ -236,6 +236,8 @@ function start() {
   } catch (error) {
     return fail("this browser starts no worker here; try another one");
   }
+  const mine = worker; // an empty script is no error and says nothing
+  brought("worker.js").then((answer) => answer.text()).then((text) => mine === worker && !text.trim() && fail("worker.js came empty")).catch(() => {});
   worker.onmessage = ({ data }) => {
     listen();
     try {
