@@ -26,6 +26,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 MEMORY = b"""const { instantiate } = WebAssembly;
 WebAssembly.instantiate = () => Promise.reject(new RangeError("WebAssembly.Memory(): could not allocate memory"));
 """
+MADE = "window.Worker = class extends Worker { constructor(...to) { super(...to); window.made = this; } };"
+CHIPS = """fetch('draw/model.json').then((answer) => answer.json()).then(({ kinds }) =>
+    Object.values(kinds).reduce((sum, words) => sum + Object.keys(words).length, 0))"""
 FAULTS = {
     "worker.js": [(lambda body: b"<!doctype html>", "the worker did not start"),
                   (lambda body: b"\n", "worker.js came empty."),
@@ -64,6 +67,7 @@ def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, sit
         tab.route(re.compile(r"/draw/(worker\.js|model\.json|\w+\.bin)(\?|$)"), answer)
         tab.clock.install()
         tab.add_init_script("delete Navigator.prototype.serviceWorker")  # as at an address of a LAN
+        tab.add_init_script(MADE)
         for name, cases in FAULTS.items() if (site / "draw").exists() else ():
             for change, sentence in cases:
                 fault[name] = change((site / "draw" / name).read_bytes())
@@ -79,10 +83,20 @@ def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, sit
         field(tab, "again").click()
         until(lambda: field(tab, "say").inner_text(), "The model is coming.")
         tab.clock.fast_forward(61_000)
-        assert answered(tab, "failed") == "It cannot draw: nothing was heard of the worker for a minute."
+        silent = "It cannot draw: nothing was heard of the worker for a minute."
+        assert answered(tab, "failed") == silent
+        field(tab, "prompt").fill("a dog")  # nobody is there to draw it
+        assert answered(tab, "failed") == silent and field(tab, "again").is_visible()
         fault.clear()
         field(tab, "again").click()
-        assert "“a cat”" in answered(tab, "drawn") and field(tab, "again").is_hidden()
+        assert "“a dog”: seed 0, 2 steps" in answered(tab, "drawn") and field(tab, "again").is_hidden()
+        assert tab.locator("[data-is=words] button:not([data-try])").count() == tab.evaluate(CHIPS)  # put there once
+        tab.evaluate("made.terminate()")
+        field(tab, "step").fill("0")
+        tab.clock.fast_forward(61_000)
+        assert answered(tab, "failed") == silent and "guess" not in field(tab, "where").inner_text()
+        field(tab, "again").click()
+        answered(tab, "drawn")
         assert tab.errors == [] and tab.refused == []
 
 
@@ -101,6 +115,40 @@ def test_the_sentence_about_a_file_that_is_missing_stays_while_the_others_are_on
         until(lambda: ended, ["requestfailed"])  # it is given up
         assert said == "It cannot draw: unet.bin did not come (404)." == answered(tab, "failed")
         assert field(tab, "again").is_visible()
+
+
+FIRST_SEEN = """new Promise((done) => new MutationObserver((_, watch) => {
+    if (document.getElementById("draw").dataset.state !== "drawn") return;
+    watch.disconnect();
+    done(document.querySelector("[data-is=picture]").getAttribute("aria-label"));
+}).observe(document.getElementById("draw"), { attributeFilter: ["data-state"] }))"""
+
+
+def test_what_is_typed_while_the_model_comes_leaves_the_rest_of_the_address(engine, address, site):
+    if not (site / "draw").exists():
+        missing("the page that draws (the extra `web` and onnxruntime-web)")
+    with page(engine) as tab:
+        held = []
+        tab.add_init_script("delete Navigator.prototype.serviceWorker")
+        tab.route("**/unet.bin*", lambda route: held.append(route))
+        tab.goto(address + "draw.html#prompt=a+red+cat&seed=3&steps=2&guidance=7&sampler=ddim")
+        until(lambda: field(tab, "say").inner_text() and len(held), 1)
+        assert field(tab, "prompt").input_value() == "a red cat"
+        field(tab, "prompt").fill("a blue dog")
+        assert tab.url.endswith("#prompt=a+blue+dog&seed=3&guidance=7&steps=2&sampler=ddim")
+        held[0].continue_()
+        assert "“a blue dog”: seed 3, 2 steps of DDIM, guidance 7" in answered(tab, "drawn")
+        field(tab, "step").fill("0")
+        until(lambda: field(tab, "save").inner_text(), "Save this guess")
+        tab.evaluate(f"void (window.first = {FIRST_SEEN})")
+        field(tab, "prompt").fill("a green frog")
+        assert tab.evaluate("window.first") == "Drawn from the prompt “a green frog”, seed 3"
+        until(lambda: field(tab, "save").inner_text(), "Save this guess")
+        field(tab, "steps").fill("1")  # the step that was looked at is the end now
+        answered(tab, "drawn")
+        field(tab, "steps").fill("4")
+        until(lambda: field(tab, "where").inner_text(), "The end: the picture.")
+        assert field(tab, "save").inner_text() == "Save the picture" and tab.errors == []
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +197,14 @@ class Host:
     """A static host of a site, which can go away, come back, answer with other files."""
 
     def __init__(self, folder: Path):
-        self.changed, self.asked, host = {}, [], self
+        self.changed, self.gone, self.asked, host = {}, set(), [], self
 
         class Handler(Quiet):
             def do_GET(self):
                 name = unquote(urlsplit(self.path).path).removeprefix("/")
                 host.asked.append(name)
+                if name in host.gone:
+                    return self.send_error(404)
                 if name not in host.changed:
                     return super().do_GET()
                 self.send_response(200)
@@ -187,6 +237,13 @@ def keeps(tab) -> list[str]:
     return tab.evaluate("caches.keys().then((names) => names.map((name) => name.split('#')[1]).sort())")
 
 
+# Puts rubbish in the place of a file that is kept; with "" the size of what is kept of the U-Net.
+BREAK = """async (name) => {
+    const here = (await caches.keys()).find((name) => !name.endsWith("#seen")), cache = await caches.open(here);
+    const key = (await cache.keys()).find(({ url }) => url.includes(name || "draw/unet.bin"));
+    if (name) return cache.put(key, new Response("rubbish"));
+    return (await (await cache.match(key)).arrayBuffer()).byteLength;
+}"""
 INSTALLED = "navigator.serviceWorker.getRegistration().then((one) => Boolean(one?.active))"
 
 
@@ -206,6 +263,10 @@ def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_wit
         answered(tab, "drawn")
         until(lambda: tab.evaluate(INSTALLED))
         (build,) = keeps(tab)
+        tab.evaluate(BREAK, "draw/unet.bin")  # what is kept is doubted
+        tab.reload()
+        assert "“a dog”" in answered(tab, "drawn", "failed") and tab.evaluate(BREAK, "") > 1e6
+        tab.goto(here + "search.html?q=guidance")
         tab.goto(here + "teaching.html")
         host.stop()
         tab.context.set_offline(True)
@@ -217,6 +278,8 @@ def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_wit
         tab.frame_locator("#draw-player").locator('.dl-player[data-live="yes"]').wait_for()
         tab.goto(here + "teaching.html")
         assert tab.title().startswith("Teaching with it")
+        tab.goto(here + "search.html?q=noise")
+        assert "noise" in tab.locator("#search-results").inner_text()
         tab.goto(here)
         field(tab, "begin").click()
         answered(tab, "drawn")
@@ -242,6 +305,15 @@ def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_wit
         until(lambda: visited(third, here), "Other SD never read “zzz”.")
         assert "Other SD, a" in third.locator("article").inner_text()
         until(lambda: keeps(third), ["new", "seen"])
+        host.asked.clear()
+        for name in ("draw.html", "lessons/01_from_image_to_noise.html"):
+            third.goto(here + name)
+        assert host.asked.count("_static/site.css") == 1  # the page that draws has its own
+        third.evaluate("caches.open('another#kept')")
+        host.gone.add("offline.js")  # the host has another site now
+        third.goto(here + "teaching.html")
+        until(lambda: third.evaluate("navigator.serviceWorker.getRegistration().then((one) => !one)"))
+        until(lambda: keeps(third), ["kept"])
 
 
 def visited(tab, here: str) -> str:

@@ -23,15 +23,20 @@ export function request({ prompt, seed, steps, guidance, sampler }) {
   return asked;
 }
 
-// A text field for a number answers to the arrow keys, by its data-by and within its data-least and data-most.
+// The number in a field so much more, within its data-least and data-most; its least where it holds none.
+export function move(field, by) {
+  const { least, most } = field.dataset, moved = number(field.value, true) + by;
+  const kept = Number.isNaN(moved) ? Number(least) : Math.min(Math.max(moved, Number(least)), Number(most));
+  field.value = Number.isInteger(kept) ? kept : Number(kept.toFixed(6));
+}
+
+// A text field for a number answers to the arrow keys, by its data-by.
 export function arrows(field) {
-  const { least, most, by } = field.dataset;
   field.addEventListener("keydown", (event) => {
     const sign = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (!sign) return;
     event.preventDefault();
-    const moved = number(field.value, true) + sign * Number(by);
-    field.value = Number.isNaN(moved) ? least : Math.min(Math.max(moved, Number(least)), Number(most));
+    move(field, sign * Number(field.dataset.by));
     field.dispatchEvent(new Event("input"));
   });
 }

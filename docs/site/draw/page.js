@@ -1,7 +1,7 @@
 // The page that draws as you type: fields, the address that holds them, and the steps to scrub. worker.js does the work.
 
 import { offer, toolbar } from "./chips.js";
-import { arrows, request } from "./fields.js";
+import { arrows, move, request } from "./fields.js";
 import { brought, file } from "./files.js";
 import { Frame } from "./frame.js";
 import { paint, playerData } from "./path.js";
@@ -28,7 +28,7 @@ function say(state, text) {
 }
 
 function ask() {
-  if (!told) return;
+  if (!told || !worker) return; // the model is still coming, or what went wrong stands there, with a button
   const wanted = request(Object.fromEntries(FIELDS.map((name) => [name, $(name).value])));
   id += 1; // what is still on its way is for an older request
   coming = null;
@@ -42,12 +42,18 @@ function ask() {
   listen();
 }
 
-const fail = (why) => say("failed", `It cannot draw: ${why}.`);
+function fail(why) {
+  worker?.terminate();
+  worker = coming = null;
+  say("failed", `It cannot draw: ${why}.`);
+  showStep(); // of what stands there
+}
 
 // Whoever waits for a worker that is gone is told so.
 function listen() {
   clearTimeout(alarm);
-  alarm = setTimeout(() => ["loading", "drawing"].includes(root.dataset.state) && fail("nothing was heard of the worker for a minute"), SILENCE);
+  const waits = () => coming !== null || ["loading", "drawing"].includes(root.dataset.state);
+  alarm = setTimeout(() => waits() && fail("nothing was heard of the worker for a minute"), SILENCE);
 }
 
 // Do something once nothing else was asked for a while.
@@ -72,7 +78,10 @@ function keepAddress() {
   const held = new URLSearchParams(FIELDS.map((name) => [name, $(name).value]));
   if (String(held).length > 4000) return;
   $("all").hash = held;
-  if (!compact) history.replaceState(null, "", `#${held}`);
+  try {
+    if (!compact) history.replaceState(null, "", `#${held}`);
+  } catch (error) { // some browsers allow only so many a minute: the next one holds all
+  }
 }
 
 function readAddress() {
@@ -96,8 +105,9 @@ function showStep() {
   paint($("x0"), told, x0, 1);
   paint($("eps"), told, eps, 0);
   const signal = `${(100 * alphaBar).toFixed(alphaBar < 0.01 ? 2 : 0)} % signal`;
-  const all = path.at(-1).alphaBar === 1 ? path.length - 1 : asked.n;
-  const words = alphaBar === 1 ? "The end: the picture." : `Step ${k + 1} of ${all}: t = ${t}, ${signal}. Above, its guess.`;
+  const all = path.at(-1).alphaBar === 1 ? path.length - 1 : asked.n, stands = path === last?.path;
+  const guess = stands && (last.pictures[k] || worker) ? " Above, its guess." : "";
+  const words = alphaBar < 1 ? `Step ${k + 1} of ${all}: t = ${t}, ${signal}.${guess}` : stands ? "The end: the picture." : "The end: now the decoder paints it.";
   $("where").textContent = words;
   $("step").setAttribute("aria-valuetext", words);
   const range = path === last?.path && frame.range(last);
@@ -108,18 +118,21 @@ function showStep() {
   showPicture();
 }
 
-// The picture of the step that is looked at, once it has come.
+// The picture of a step.
+function paintPicture(k) {
+  const canvas = $("picture"), [w, h] = told.size, { prompt, seed } = last.asked;
+  seen = k;
+  Object.assign(canvas, { width: w, height: h });
+  canvas.getContext("2d").putImageData(new ImageData(last.pictures[k], w, h), 0, 0);
+  const from = `${prompt.trim() ? `the prompt ${quoted(prompt)}` : "no prompt"}, seed ${seed}`;
+  canvas.setAttribute("aria-label", atEnd() ? `Drawn from ${from}` : `The guess at step ${k + 1}, from ${from}`);
+  $("save").textContent = atEnd() ? "Save the picture" : "Save this guess";
+}
+
+// That of the step that is looked at, once it has come.
 function showPicture() {
   if (!last || path !== last.path) return;
-  const picture = last.pictures[at()], canvas = $("picture"), [w, h] = told.size, { prompt, seed } = last.asked;
-  if (picture) {
-    seen = at();
-    Object.assign(canvas, { width: w, height: h });
-    canvas.getContext("2d").putImageData(new ImageData(picture, w, h), 0, 0);
-    const from = `${prompt.trim() ? `the prompt ${quoted(prompt)}` : "no prompt"}, seed ${seed}`;
-    canvas.setAttribute("aria-label", atEnd() ? `Drawn from ${from}` : `The guess at step ${seen + 1}, from ${from}`);
-    $("save").textContent = atEnd() ? "Save the picture" : "Save this guess";
-  }
+  if (last.pictures[at()]) paintPicture(at());
   fetchPicture();
 }
 
@@ -127,11 +140,12 @@ const atEnd = () => seen === last.path.length - 1;
 
 // Ask for a picture that is missing: that of the step that is looked at, and all of them where the player is open.
 function fetchPicture() {
-  if (coming !== null || root.dataset.state === "drawing") return;
+  if (!worker || coming !== null || root.dataset.state === "drawing") return;
   const wanted = [at(), ...(isOpen() ? last.path.keys() : [])].find((k) => !last.pictures[k]);
   if (wanted === undefined) return isOpen() && frame.of !== last && fillPlayer();
   coming = wanted;
   worker.postMessage({ id, latents: [last.path[wanted].x0] });
+  listen();
 }
 
 function shown({ pictures: [picture] }) {
@@ -152,7 +166,9 @@ function drawn({ picture, ms }) {
   const { prompt, seed, n, guidance, sampler } = asked;
   last = { asked, path, pictures: [] };
   last.pictures[path.length - 1] = picture;
+  paintPicture(path.length - 1); // until that of the step that is looked at comes
   $("step").max = path.length - 1;
+  follow = at() === path.length - 1;
   $("step").disabled = $("save").disabled = $("open").disabled = false;
   $("saveplayer").disabled = true;
   const what = prompt.trim() ? quoted(prompt) : "No prompt at all";
@@ -167,7 +183,7 @@ function toggle() {
   const open = !isOpen();
   $("open").setAttribute("aria-expanded", open);
   $("open").textContent = open ? "Close the player" : "All of it in the player";
-  $("player").hidden = !open;
+  $("player").hidden = $("saveplayer").hidden = !open;
   showPicture();
 }
 
@@ -195,18 +211,16 @@ function ready(data) {
   const first = !told;
   told = data.told;
   $("coming").hidden = true;
-  if (first) setUp(); // else it is ready again, after a failure
+  if (first) { // else it is ready again, after a failure
+    $("words").append(...offer(told.kinds, () => $("prompt").value, fillPrompt));
+    toolbar($("words"));
+  }
   ask();
-  if (!self.HELD) navigator.serviceWorker?.register(file("../offline.js"), { scope: file("../") }).catch(() => {}); // without it: as before
+  if (!self.HELD) keepSite().catch(() => {}); // without a network it is not there then: as before
 }
 
-// The model's words to press, and the fields as the address has them.
-function setUp() {
-  $("words").append(...offer(told.kinds, () => $("prompt").value, fillPrompt));
-  toolbar($("words"));
-  readAddress();
-  keepAddress();
-}
+const keepSite = async () => navigator.serviceWorker.register(file("../offline.js"), { scope: file("../") });
+
 
 const HEARD = {
   coming: ({ share, total }) => {
@@ -238,7 +252,8 @@ function start() {
   }
   const mine = worker; // an empty script is no error and says nothing
   brought("worker.js").then((answer) => answer.text()).then((text) => mine === worker && !text.trim() && fail("worker.js came empty")).catch(() => {});
-  worker.onmessage = ({ data }) => {
+  mine.onmessage = ({ data }) => {
+    if (mine !== worker) return; // the last words of one that is given up
     listen();
     try {
       if (data.id === undefined || data.id === id) HEARD[data.kind](data);
@@ -246,10 +261,12 @@ function start() {
       fail(error.message);
     }
   };
-  worker.onerror = () => fail(told ? "the worker broke down" : "the worker did not start; if it does not when you try again, take a newer browser");
+  mine.onerror = () => mine === worker && fail(told ? "the worker broke down" : "the worker did not start; if it does not when you try again, take a newer browser");
 }
 
 function begin() {
+  readAddress(); // before anybody types
+  keepAddress();
   start();
   $("begin").hidden = true;
   for (const name of FIELDS) $(name).addEventListener("input", changed);
@@ -257,12 +274,12 @@ function begin() {
   for (const button of root.querySelectorAll("[data-try]")) button.addEventListener("click", () => fillPrompt(button.textContent));
   $("again").addEventListener("click", () => { $("say").focus(); start(); });
   $("clear").addEventListener("click", () => { fillPrompt(""); $("prompt").focus(); });
-  $("another").addEventListener("click", () => { $("seed").value = (Number($("seed").value) + 1) % 2 ** 31 || 0; changed(); });
+  $("another").addEventListener("click", () => { move($("seed"), 1); changed(); });
   $("step").addEventListener("input", look);
   $("save").addEventListener("click", () => $("picture").toBlob((blob) => save(blob, `${atEnd() ? "" : `_step_${seen + 1}`}.png`)));
   $("open").addEventListener("click", toggle);
   $("saveplayer").addEventListener("click", () => save(new Blob([frame.text], { type: "text/html" }), ".html"));
-  if (!compact) addEventListener("hashchange", () => { readAddress(); ask(); });
+  if (!compact) addEventListener("hashchange", () => { readAddress(); changed(); });
 }
 
 $("form").addEventListener("submit", (event) => {
