@@ -154,7 +154,8 @@ def here(path: Path, draws: bool) -> str:
     drawn = f' {does} in <a href="../draw.html#{escape(asked)}">the page that draws</a>.' if does else ""
     there = f'<a href="../notebooks/{path.name}" download>the notebook</a>'
     own = '<a href="../index.html#on-your-own-computer">open it on your computer</a>'
-    return (f'<p class="away">A page to read: its code has been run, its players and sliders answer. Where the text '
+    return (f'<p class="away">A page to read: its code has been run, its players answer, and what '
+            f'needs Python to answer says so. Where the text '
             f'says to run or to write a cell, take {there} and {own}; to show the lesson, take '
             f'<a href="../slides/{path.stem}.html">the slides</a>.{drawn}</p>')  # fmt: skip
 

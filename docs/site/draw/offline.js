@@ -3,6 +3,7 @@
 
 const FILES = {{files}}; // by their way from the site's folder, the light ones first
 const HERE = registration.scope, NAME = `${HERE}#{{version}}`, SEEN = `${HERE}#seen`;
+let gone = false; // is the site that it belongs to?
 const key = (name) => new URL(`${name}?is=${FILES[name]}`, HERE).href;
 
 async function unpacked(bytes) {
@@ -16,11 +17,9 @@ async function print(bytes) {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// A file of this build: kept by an earlier one, or in the browser's own cache, or from the site.
-async function brought(name) {
-  const kept = await caches.match(key(name));
-  if (kept) return kept;
-  for (const cache of ["default", "reload"]) {
+// A file of this build as the site has it, or the browser's own cache.
+async function brought(name, ways = ["default", "reload"]) {
+  for (const cache of ways) {
     const asked = name.endsWith(".bin") ? key(name) : new URL(name, HERE); // as the page asks for it
     const answer = await fetch(asked, { cache }), bytes = await answer.arrayBuffer();
     if (answer.ok && (await print(bytes)) === FILES[name]) return new Response(bytes, { headers: { "Content-Type": answer.headers.get("Content-Type") } });
@@ -31,33 +30,56 @@ async function brought(name) {
 // Only what is whole is put to use: where one file is missing nothing is installed, and the next visit goes on from there.
 async function keepAll() {
   const cache = await caches.open(NAME);
-  for (const name of Object.keys(FILES)) if (!(await cache.match(key(name)))) await cache.put(key(name), await brought(name));
-}
-
-async function forgetOthers() {
-  const names = (await caches.keys()).filter((name) => name.startsWith(`${HERE}#`) && name !== NAME && name !== SEEN);
-  await Promise.all(names.map((name) => caches.delete(name)));
-}
-
-const held = async (name, request) => (await (await caches.open(NAME)).match(key(name))) || fetch(request);
-
-// What is not of the pages that draw comes from the site; without a network as it was seen last.
-async function seen(request) {
-  const cache = await caches.open(SEEN);
-  try {
-    const answer = await fetch(request);
-    if (answer.status === 200 && !answer.redirected) await cache.put(request, answer.clone()).catch(() => {}); // where the disk is full it is shown all the same
-    return answer;
-  } catch (error) {
-    return (await cache.match(request)) || Response.error();
+  for (const name of Object.keys(FILES)) if (!(await cache.match(key(name)))) {
+    await cache.put(key(name), (await caches.match(key(name))) || (await brought(name))); // one of an earlier build is as good
   }
 }
 
+async function forget(but = []) {
+  const names = (await caches.keys()).filter((name) => name.startsWith(`${HERE}#`) && !but.includes(name));
+  await Promise.all(names.map((name) => caches.delete(name)));
+}
+
+// As it is kept; who asks past all caches, since it is broken, gets it from the site, if it still is that of this build.
+async function held(name, request) {
+  const cache = await caches.open(NAME);
+  if (["reload", "no-cache"].includes(request.cache)) {
+    const answer = await brought(name, ["reload"]).catch(() => null);
+    if (answer) await cache.put(key(name), answer).catch(() => {});
+  }
+  return (await cache.match(key(name))) || fetch(request);
+}
+
+// What is not of the pages that draw comes from the site; without a network as it was seen last, whatever was asked of it.
+async function seen(request, place) {
+  try {
+    const answer = await fetch(request), copy = answer.clone();
+    if (answer.status === 200 && !answer.redirected && !gone) await caches.open(SEEN).then((cache) => cache.put(place, copy)).catch(() => {}); // where the disk is full it is shown all the same
+    return answer;
+  } catch (error) {
+    return (await (await caches.open(SEEN)).match(place)) || Response.error();
+  }
+}
+
+// Where the site has no such worker any more, or is another one at the same address, this one goes with all it keeps.
+async function leave() {
+  const answer = await fetch(new URL("offline.js", HERE), { cache: "no-store" }).catch(() => null);
+  gone = answer?.status === 404;
+  if (gone) await Promise.all([forget(), registration.unregister()]);
+}
+
+// The way of an address from the site's folder, or null where it is none of the site's.
+function nameOf(address) {
+  const { origin, pathname } = new URL(address || "about:blank");
+  return (origin + pathname).startsWith(HERE) ? (origin + pathname).slice(HERE.length) || "index.html" : null;
+}
+
 addEventListener("install", (event) => event.waitUntil(keepAll()));
-addEventListener("activate", (event) => event.waitUntil(forgetOthers()));
+addEventListener("activate", (event) => event.waitUntil(forget([NAME, SEEN])));
 addEventListener("fetch", (event) => {
-  const { request } = event, { href, origin, pathname } = new URL(request.url);
-  if (request.method !== "GET" || !href.startsWith(HERE)) return;
-  const name = (origin + pathname).slice(HERE.length) || "index.html";
-  event.respondWith(Object.hasOwn(FILES, name) ? held(name, request) : seen(request));
+  const { request } = event, name = nameOf(request.url), by = nameOf(request.referrer);
+  if (request.method !== "GET" || name === null) return;
+  if (request.mode === "navigate") event.waitUntil(leave());
+  const foreign = name.startsWith("_static/") && by !== null && !Object.hasOwn(FILES, by); // for a page of the newest build
+  event.respondWith(Object.hasOwn(FILES, name) && !foreign ? held(name, request) : seen(request, new URL(name, HERE).href));
 });
