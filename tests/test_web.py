@@ -1,5 +1,6 @@
 """What the site's page draws with: the networks as ONNX, model.json, and the page's own JavaScript beside Python."""
 
+import base64
 import importlib
 import importlib.util
 import json
@@ -7,19 +8,25 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from browser import PACKAGES
 
+from diffusion_lab import Trajectory
 from diffusion_lab.__main__ import main
 from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.errors import LabError
+from diffusion_lab.player import paths
+from diffusion_lab.player.frames import Detail
+from diffusion_lab.recipe import Recipe
 from diffusion_lab.stable_diffusion import StableDiffusion, web
 from diffusion_lab.stable_diffusion.prompts import nearest
 from diffusion_lab.stable_diffusion.schedulers import KINDS, fresh
 from diffusion_lab.stable_diffusion.walk import Walk
+from diffusion_lab.trajectory import Step
 
 WEB_EXTRA = pytest.mark.skipif(
     importlib.util.find_spec("onnx") is None or importlib.util.find_spec("onnxscript") is None,
@@ -273,7 +280,7 @@ def node(script: str, given: dict) -> dict:
     """What a script of the page's own modules makes of `given`: it sets `out`."""
     if shutil.which("node") is None:
         pytest.skip("node is not here")
-    names = ("random", "words", "samplers", "chips", "fields", "files")
+    names = ("random", "words", "samplers", "chips", "fields", "files", "path")
     lines = [*(f'import * as {name} from "{(DRAW / name).as_uri()}.js";' for name in names), "import fs from 'fs';",
              "const given = JSON.parse(fs.readFileSync(0, 'utf8')); let out;", script,
              "console.log(JSON.stringify(out));"]  # fmt: skip
@@ -423,3 +430,73 @@ def test_paths_are_those_of_the_schedulers(tiny, kind):
         far = max(1.0, float(x.abs().max()))
         assert len(path) == len(walk.timesteps) + 1 and path[-1]["alphaBar"] == 1
         assert np.abs(np.array(path[-1]["x_t"]) - x.numpy().ravel()).max() < 2e-5 * far, (name, n)
+
+
+CANVAS = """globalThis.ImageData = class { constructor(w, h) { this.data = new Uint8ClampedArray(4 * w * h); } };
+globalThis.document = { createElement: () => {
+    const put = [];
+    return { getContext: () => ({ putImageData: (image, x, y) => put.push([x, y, Array.from(image.data)]) }),
+             toDataURL: () => JSON.stringify(put) };
+} };
+"""
+
+
+def unpacked(sprite: dict, unit: float) -> np.ndarray:
+    """The values of a sprite's frames, (N, h w, 3): each is told as its difference from the one before."""
+    w, h = sprite["size"]
+    put, levels = json.loads(sprite["src"]), []
+    columns = sprite["columns"]
+    assert [(x, y) for x, y, _ in put] == [(k % columns * w, k // columns * h) for k in range(len(put))]
+    for _, _, data in put:
+        frame = np.array(data).reshape(h * w, 4)
+        assert (frame[:, 3] == 255).all()
+        levels.append(frame[:, :3] if not levels else (levels[-1] + frame[:, :3] - 128) % 256)
+    return (np.array(levels) - 128) * unit
+
+
+def test_the_player_is_given_what_python_packs():
+    """The same guided path: all numbers of paths.pack, and in each frame the colours to half a level."""
+    generator, ts, bars = torch.Generator().manual_seed(0), [999, 500, 250], [0.0051234567, 0.2512345, 0.64]
+    draw = partial(torch.randn, 1, 4, 2, 3, generator=generator)
+    to_rgb = torch.rand(5, 3, generator=generator) / 2
+    steps = [Step(draw(), draw(), bar, t, draw()) for bar, t in zip(bars, ts, strict=True)]
+    steps.append(Step(draw(), torch.zeros(1, 4, 2, 3), 1.0, -1))
+    recipe = Recipe(model="Tiny", prompt=("a cat",), seed=(3,), n=3, guidance_scale=2.5)
+    trajectory = Trajectory(steps, recipe, to_rgb=to_rgb)
+    views = {"x_t": "x_t", "x0": "x0", "eps": "eps", "x0_uncond": "x0_uncond"}
+    path = [{"t": s.t, "alphaBar": s.alpha_bar, "x_t": s.x_t.flatten().tolist(), "x0": s.x0.flatten().tolist(),
+             "eps": s.eps.flatten().tolist(),
+             "x0_uncond": None if s.x0_uncond is None else s.x0_uncond.flatten().tolist()} for s in steps]  # fmt: skip
+    told = {"name": "Tiny", "shape": [4, 2, 3], "size": [2, 1], "to_rgb": to_rgb.tolist(), "samplers": {"ddim": "DDIM"}}
+    asked = {"prompt": " a cat ", "seed": 3, "n": 3, "guidance": 2.5, "sampler": "ddim"}
+    pictures = [[10 * k + c if c else 255 for c in (1, 2, 3, 0, 4, 5, 6, 0)] for k in range(4)]
+    got = node(f"{CANVAS} out = path.playerData(given.told, given.asked, given.path, given.pictures);",
+               {"told": told, "asked": asked, "path": path, "pictures": pictures})  # fmt: skip
+    packed = got["paths"][0]
+    detail = Detail(x0=1 / 127, eps=1 / 32, frame=100, steps=100, side=100, quality=80)
+    expected = paths.pack(trajectory, [0, 1, 2, 3], 0, detail, ["x_t", "x0_uncond"], {})
+    for name in ("direction", "points", "total", "alpha", "number", "corrections", "latents"):
+        assert packed[name] == expected[name], name
+    assert packed["t"][:3] == ts
+    for name in ("change", "moved"):
+        np.testing.assert_allclose(numbers(packed[name]), numbers(expected[name]), rtol=1e-5, atol=1e-6)
+    units = numbers(packed["units"])
+    np.testing.assert_allclose(units[1:], [1 / 32, *to_rgb[4].tolist()], rtol=1e-6)
+    colours = {name: torch.stack([(getattr(s, name) if getattr(s, name) is not None else s.x0)[0] for s in steps])
+               .flatten(2).mT @ to_rgb[:4] for name in views if name != "x_t"}  # fmt: skip
+    most = float(colours["x0"].abs().max())
+    assert units[0] == pytest.approx(min(2, max(1, most)) / 127)
+    for name, values in colours.items():
+        unit = units[1] if name == "eps" else units[0]
+        wanted = values.clamp(-127 * unit, 127 * unit).numpy()
+        assert np.abs(unpacked(packed["frames"][name], unit) - wanted).max() <= 0.501 * unit
+    shown = packed["pictures"]["x0"]
+    assert shown["at"] == [0, 1, 2, 3] and shown["size"] == [2, 1]
+    assert [data for _, _, data in json.loads(shown["src"])] == pictures
+    assert got["stops"] == sorted({int(np.abs(np.array([*bars, 1]) - share).argmin()) for share in paths.STOPS})
+    assert got["title"] == "“a cat”" and got["recipe"] == ["Tiny · seed 3 · DDIM, 3 steps · guidance 2.5"]
+    assert [panel["what"] for panel in got["panels"]] == list(views) and got["pairs"] == [[k, 0] for k in range(4)]
+
+
+def numbers(address: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(address.partition(",")[2]), "<f4")
