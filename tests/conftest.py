@@ -43,7 +43,7 @@ def address(site):
         server.shutdown()
 
 
-@pytest.fixture(scope="module", params=["chromium"])
+@pytest.fixture(scope="module")
 def engine(request):
-    with browser(request.param) as found:
+    with browser(getattr(request, "param", "chromium")) as found:
         yield found
