@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,12 +22,13 @@ from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.errors import LabError
 from diffusion_lab.player import paths
 from diffusion_lab.player.frames import Detail
+from diffusion_lab.player.views import VIEWS
 from diffusion_lab.recipe import Recipe
 from diffusion_lab.stable_diffusion import StableDiffusion, web
 from diffusion_lab.stable_diffusion.prompts import nearest
 from diffusion_lab.stable_diffusion.schedulers import KINDS, fresh
 from diffusion_lab.stable_diffusion.walk import Walk
-from diffusion_lab.trajectory import Step
+from diffusion_lab.trajectory import Step, arrived
 
 WEB_EXTRA = pytest.mark.skipif(
     importlib.util.find_spec("onnx") is None or importlib.util.find_spec("onnxscript") is None,
@@ -60,15 +62,30 @@ def test_model_json_says_what_the_model_is(tiny):
     assert set(says) < set(told["words"]) and list(told["kinds"]) == ["figure", "ride", "place", "colour"]
 
 
-def test_what_the_page_could_not_draw_is_refused(tiny, monkeypatch):
-    class Other:
-        name, pipeline, shape, to_rgb = tiny.name, type("Pipeline", (), {})(), tiny.shape, tiny.to_rgb
+def other(model, shape=(4, 16, 16), most=24, scaling_factor=0.5, **scheduler):
+    """A model as `habits` reads it that differs from one in what is named."""
+    pipeline = model.pipeline
+    changed = type(pipeline.scheduler).from_config(pipeline.scheduler.config, **scheduler)
+    text = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=most))
+    vae = SimpleNamespace(config=SimpleNamespace(scaling_factor=scaling_factor))
+    pipeline = SimpleNamespace(tokenizer=pipeline.tokenizer, scheduler=changed, text_encoder=text, vae=vae,
+                               vae_scale_factor=8)  # fmt: skip
+    return SimpleNamespace(name="Other", guidance_scale=3, to_rgb=model.to_rgb, shape=shape, pipeline=pipeline)
 
-    Other.pipeline.tokenizer = tiny.pipeline.tokenizer
-    Other.pipeline.scheduler = type(tiny.pipeline.scheduler).from_config(
-        tiny.pipeline.scheduler.config, timestep_spacing="leading")  # fmt: skip
-    with pytest.raises(LabError, match="trailing timesteps .* leading and v_prediction came"):
-        web.habits(Other)
+
+def test_model_json_of_another_model_says_what_that_one_is(tiny):
+    assert tiny.pipeline.tokenizer.model_max_length == 24
+    for most, tokens in ((12, 12), (77, 24)):
+        told = web.habits(other(tiny, shape=(4, 16, 24), most=most))
+        assert (told["tokens"], told["shape"], told["size"]) == (tokens, [4, 16, 24], [192, 128])
+        assert (told["name"], told["guidance_scale"], told["scaling_factor"]) == ("Other", 3.0, 0.5)
+
+
+@pytest.mark.parametrize("told", [{"timestep_spacing": "leading"}, {"prediction_type": "flow"}])
+def test_what_the_page_could_not_draw_is_refused(tiny, told):
+    words = {"timestep_spacing": "trailing", "prediction_type": "v_prediction"} | told
+    with pytest.raises(LabError, match=f"trailing timesteps .* {' and '.join(words.values())} came"):
+        web.habits(other(tiny, **told))
 
 
 def test_without_the_extra_it_says_what_to_install(tiny, tmp_path, monkeypatch):
@@ -121,8 +138,11 @@ def test_weights_are_halved_where_nothing_is_lost_and_traces_go():
     weights = {"even": even, "odd": odd, "large": large}
     weights = [numpy_helper.from_array(each, name) for name, each in weights.items()]
     graph = helper.make_graph(nodes, "sum", value[:1], value[1:], weights)
-    graph.node[0].metadata_props.add(key="stack", value="/home/somebody/file.py")
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    graph = made.graph
+    for one in (made, graph, graph.node[0], graph.initializer[0], graph.input[0], graph.output[0]):
+        one.metadata_props.add(key="stack", value="/home/somebody/file.py")
+        one.doc_string = "somebody"
     before = ReferenceEvaluator(made).run(None, {"x": odd})[0]
     web.strip(made)
     web.shrink(made.graph)
@@ -145,6 +165,7 @@ def test_rounded_weights_are_kept_as_bytes_and_come_back_to_the_bit(turned):
     q, s = web.eighths(full)
     assert q.dtype == np.int8 and s.shape == ((1, 1, 16) if turned else (16, 1, 1))
     assert np.all(np.abs(q * s - full) <= 0.5001 * s) and np.abs(q).max() == 127
+    assert np.all(np.frexp(s)[0] * 4096 % 1 == 0)  # 12 bits
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, full.shape) for name in "xy"]
     graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "sum", value[:1], value[1:],
                               [numpy_helper.from_array(q * s, "w")])  # fmt: skip
@@ -207,6 +228,29 @@ def test_the_exported_files_are_small_and_name_no_place(exported):
     assert not [name for name, data in names.items() if b".py" in data or b"site-packages" in data]
 
 
+@WEB_EXTRA
+def test_weights_of_which_the_scales_would_be_most_are_not_kept_as_bytes():
+    from onnx import TensorProto, helper, numpy_helper
+
+    ones, few = np.ones(32, np.float32), np.full((16, 8), 2, np.float32)
+    graph = helper.make_graph([], "none", [], [], [numpy_helper.from_array(ones, "ones"),
+                                                   numpy_helper.from_array(few, "few")])  # fmt: skip
+    web.shrink(graph)
+    kinds = {one.name: one.data_type for one in graph.initializer}
+    assert kinds == {"ones_half": TensorProto.FLOAT16, "few_half": TensorProto.FLOAT16}
+
+
+@pytest.mark.parametrize(("options", "expected"), [([], "as it is"), (["--int8"], "rounded")])
+def test_the_command_rounds_where_it_is_asked_to(monkeypatch, capsys, tmp_path, options, expected):
+    monkeypatch.setattr(StableDiffusion, "load", lambda name, device: "as it is")
+    monkeypatch.setattr(web, "rounded", lambda model: "rounded")
+    monkeypatch.setattr(web, "export", lambda model, out: (out.mkdir(), (out / "model").write_text(model), out)[2])
+    out = tmp_path / "web"
+    assert main(["export-web", "--out", str(out), *options]) == 0
+    assert (out / "model").read_text() == expected
+    assert capsys.readouterr().out == f"{out}: tiny-sd for a page, 0.0 MB\n"
+
+
 def test_the_command_refuses_a_toy(capsys, tmp_path):
     assert main(["export-web", "icons", "--out", str(tmp_path / "web")]) == 2
     assert "icons" in capsys.readouterr().err
@@ -223,8 +267,9 @@ def test_the_site_says_what_the_page_that_draws_lacks(monkeypatch, tmp_path):
     for place in ("README.md", ".ci/run", ".github/workflows/canary.yml"):
         assert f"axe-core@4 onnxruntime-web@{drawing.VERSION}" in (ROOT / place).read_text(encoding="utf-8"), place
     assert drawing.missing() == other
-    (tmp_path / "package.json").write_text('{"version": "1.20.1"}', encoding="utf-8")
-    assert drawing.missing() == other
+    for version in ("1.20.1", "1.31.0"):
+        (tmp_path / "package.json").write_text(json.dumps({"version": version}), encoding="utf-8")
+        assert drawing.missing() == other
     (tmp_path / "package.json").write_text('{"version": "1.30.0"}', encoding="utf-8")
     assert drawing.missing() == ""
     page = drawing.player_page()
@@ -346,6 +391,61 @@ def test_a_prompt_that_cannot_be_read_is_told_in_one_sentence(tiny):
     assert said[7].startswith("Tiny SD does not know “b”, “c”.")
 
 
+def test_what_a_refusal_names_has_an_end(tiny):
+    nonsense = [letter * 3 for letter in "qxzjkvwy"]
+    asked = {
+        "a " * 22: "", "x" * 1000: f"does not know “{'x' * 24}…”.", "x" * 1001: "at most 1,000 letters; 1,001 came.",
+        "x" * 24: f"does not know “{'x' * 24}”.", "rad dgo rad": "does not know “rad”, “dgo”. Did you mean red or dog?",
+        "rad rod": "does not know “rad”, “rod”. Did you mean red?",
+        " ".join(nonsense[:5]): "does not know “qqq”, “xxx”, “zzz”, “jjj” and 1 more.",
+        " ".join([*nonsense[:7], "rad"]): "“jjj” and 4 more. Did you mean red?",
+        " ".join([*nonsense, "rad"]): "“jjj” and 5 more.",
+    }  # fmt: skip
+    script = """const clip = words.tokenizer(given.merges);
+    out = given.asked.map((text) => words.complaint(text, given, clip));"""
+    for (text, end), said in zip(asked.items(), node(script, web.habits(tiny) | {"asked": list(asked)}), strict=True):
+        assert said.endswith(end) and bool(said) == bool(end), (text, said)
+
+
+def test_the_fields_numbers_are_read_as_people_write_them():
+    mild = {"prompt": "a cat", "seed": "3", "steps": "8", "guidance": "2.5", "sampler": "ddim"}
+    read = {"seed": {" 12 ": 12, "1e3": 1000, "9007199254740991": 2**53 - 1},
+            "steps": {"1": 1, "100": 100, "+5": 5},
+            "guidance": {"0": 0, "20": 20, "2,5": 2.5, ".5": 0.5, "3.": 3}}  # fmt: skip
+    seed, steps = (f"The {name} a whole number from {reach};" for name, reach in (
+        ("seed is", "0 to 9007199254740991"), ("steps are", "1 to 100")))  # fmt: skip
+    guidance, long = "Guidance is a number from 0 to 20;", "12345678901234567890123x"
+    refused = {
+        "seed": {text: f"{seed} {text} came." for text in ("1,0", "-1", "9007199254740992", "0x10", long)} | {
+            " ": f"{seed} nothing came.", f"{long}y": f"{seed} {long}… came.",
+            "🎈" * 30: f"{seed} {'🎈' * 24}… came."},
+        "steps": {text: f"{steps} {text} came." for text in ("0", "101", "1,0", "2.5")},
+        "guidance": {text: f"{guidance} {text} came." for text in ("-0.1", "20.5", "2,5,1", "x")},
+    }  # fmt: skip
+    cases = [(name, text, said) for table in (read, refused) for name in table for text, said in table[name].items()]
+    got = node("out = given.map(fields.request);", [mild | {name: text} for name, text, _ in cases])
+    for (name, text, said), found in zip(cases, got, strict=True):
+        mine = {"steps": "n"}.get(name, name)
+        whole = {"prompt": "a cat", "seed": 3, "n": 8, "guidance": 2.5, "sampler": "ddim"} | {mine: said}
+        assert found == (said if isinstance(said, str) else whole), (name, text)
+
+
+def test_a_field_answers_to_the_arrow_keys():
+    script = """out = given.map(([value, key, least, most, by]) => {
+        const field = Object.assign(new EventTarget(), { value, dataset: { least, most, by } });
+        let heard = 0;
+        field.addEventListener("input", () => (heard += 1));
+        fields.arrows(field);
+        field.dispatchEvent(Object.assign(new Event("keydown", { cancelable: true }), { key }));
+        return [String(field.value), heard];
+    });"""
+    cases = [("7", "ArrowUp", "8"), ("7", "ArrowDown", "6"), ("7", "Enter", "7"), ("9", "ArrowUp", "9"),
+             ("1", "ArrowDown", "1"), ("x", "ArrowUp", "1"), ("2,5", "ArrowUp", "3.5")]  # fmt: skip
+    got = node(script, [[value, key, "1", "9", "1"] for value, key, _ in cases])
+    assert got == [[moved, int(key != "Enter")] for _, key, moved in cases]
+    assert node(script, [["2,5", "ArrowDown", "0", "20", "0.5"]]) == [["2", 1]]
+
+
 def test_the_word_meant_is_found_as_in_python(tiny):
     known = web.habits(tiny)["words"]
     source = np.random.default_rng(0)
@@ -354,46 +454,67 @@ def test_the_word_meant_is_found_as_in_python(tiny):
     got = node("out = given.typed.map((word) => words.nearest(word, given.known));", {"typed": typed, "known": known})
     assert got == [nearest(word, known) for word in typed]
     assert got[:7] == ["dog", "horse", "red", "", "", "", "penguin"]
+    known, word = ["a" * 30 + "b" * 10, "a" * 31, "a" * 30 + "b" * 11], "a" * 30 + "b" * 20  # 40 letters are looked at
+    assert node("out = words.nearest(given.word, given.known);", {"word": word, "known": known}) == known[0]
+    assert nearest(word, known) == known[0]
 
 
 def swapped(word: str) -> str:
     return word[:-2] + word[:-3:-1]
 
 
-@pytest.mark.parametrize(("prompt", "kind", "word", "expected"), [
+CHIPS = [
     ("", "figure", "astronaut", "an astronaut"),
     ("an astronaut riding a horse on mars", "figure", "cat", "a cat riding a horse on mars"),
     ("two kittens in town", "figure", "dog", "two dogs in town"),
+    ("TWO DOGS", "figure", "cat", "TWO cats"),
     ("an astronaut riding a red pony on mars", "ride", "standing", "an astronaut standing on mars"),
     ("a frog standing on mars", "ride", "bicycle", "a frog riding a bicycle on mars"),
     ("a frog on mars", "ride", "horse", "a frog riding a horse on mars"),
+    ("a frog, on mars", "ride", "horse", "a frog riding a horse, on mars"),
     ("a cat and a dog on bikes", "ride", "horse", "a cat and a dog riding a horse"),
+    ("a bicycle on mars", "ride", "horse", "a horse on mars"),
+    ("somebody on mars", "ride", "horse", "somebody riding a horse on mars"),
+    ("somebody", "ride", "horse", "somebody riding a horse"),
     ("a cat by the sea, standing", "place", "snow", "a cat in the snow, standing"),
     ("A cat.", "place", "mars", "A cat on mars"),
     ("A cat on mars", "colour", "orange", "An orange cat on mars"),
     ("an orange cat", "colour", "white", "a white cat"),
-])  # fmt: skip
-def test_a_chip_takes_the_place_of_the_word_of_its_kind(tiny, prompt, kind, word, expected):
-    given = {"kinds": web.habits(tiny)["kinds"], "asked": [prompt, kind, word]}
-    assert node("out = chips.put(...given.asked, given.kinds);", given) == expected
+    ("on mars", "colour", "red", "on mars red"),
+    ("a cat", "style", "oil", "a cat in oil"),
+]
 
 
-def test_times_are_those_of_python_for_every_number_of_steps(tiny):
+def test_a_chip_takes_the_place_of_the_word_of_its_kind(tiny):
+    kinds = web.habits(tiny)["kinds"] | {"style": {"oil": ["in oil"]}}
+    got = node("out = given.asked.map((one) => chips.put(...one.slice(0, 3), given.kinds));",
+               {"kinds": kinds, "asked": CHIPS})  # fmt: skip
+    for (*asked, expected), put in zip(CHIPS, got, strict=True):
+        assert put == expected, asked
+
+
+def test_times_and_shares_are_those_of_python_for_every_number_of_steps(tiny):
     told = web.habits(tiny) | {"all": list(range(1, 101))}
-    got = node("out = given.all.map((n) => ['ddim', 'dpmpp_2m'].map((name) =>"
-               "samplers.SAMPLERS[name](given, n).map((step) => step.t)));", told)  # fmt: skip
+    got = node("out = given.all.map((n) => ['ddim', 'dpmpp_2m'].map((name) => samplers.SAMPLERS[name](given, n)"
+               ".map((step) => [step.t, step.alphaBar])));", told)  # fmt: skip
     for n, pair in zip(told["all"], got, strict=True):
-        for name, times in zip(("ddim", "dpmpp_2m"), pair, strict=True):
+        for name, rows in zip(("ddim", "dpmpp_2m"), pair, strict=True):
             scheduler = fresh(tiny.pipeline.scheduler, name)
             scheduler.set_timesteps(n)
-            assert times == scheduler.timesteps.tolist(), (name, n)
+            times, bars = np.array(rows).T
+            assert times.tolist() == scheduler.timesteps.tolist(), (name, n)
+            if name == "ddim":
+                assert np.array_equal(bars.astype(np.float32), scheduler.alphas_cumprod[scheduler.timesteps]), n
+            else:
+                noise = scheduler.sigmas[:-1].numpy()
+                assert np.abs(np.sqrt((1 - bars) / bars) / noise - 1).max() < 3e-7, n
 
 
 @pytest.mark.parametrize("kind", ["v_prediction", "epsilon", "sample"])
 def test_paths_are_those_of_the_schedulers(tiny, kind):
     """With a network that both sides can compute: a wave of what it sees."""
-    told = web.habits(tiny) | {"prediction": KINDS[kind]}
-    asked = [(name, n) for name in web.DRAWN for n in (1, 2, 4, 20, 61)]
+    told = web.habits(tiny) | {"prediction": KINDS[kind], "final": 1.0}  # Tiny SD's own is its first alpha_bar
+    asked = [(name, n) for name in web.DRAWN for n in (1, 2, 4, 7, 20, 61)]
     script = """out = [];
     const wave = (x, t) => x.map((v, i) => Math.fround(0.8 * v + 0.3 * Math.sin(i + t / 100)));
     const predict = async (x, t) => ({ guess: wave(x, t), uncond: x.map(() => 0) });
@@ -410,6 +531,7 @@ def test_paths_are_those_of_the_schedulers(tiny, kind):
     for (name, n), path in zip(asked, got, strict=True):
         scheduler = fresh(tiny.pipeline.scheduler, name)
         scheduler = type(scheduler).from_config(scheduler.config, prediction_type=kind)
+        scheduler.final_alpha_cumprod = torch.tensor(1.0)
         scheduler.set_timesteps(n)
         sources = [torch.Generator().manual_seed(3)]
         walk = Walk(scheduler, torch.randn(1, *tiny.shape, generator=sources[0]), sources)
@@ -500,3 +622,23 @@ def test_the_player_is_given_what_python_packs():
 
 def numbers(address: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(address.partition(",")[2]), "<f4")
+
+
+def test_latents_are_painted_as_the_player_paints_them():
+    """The bias of `to_rgb` belongs to the picture: x_t has sqrt(alpha_bar) of it, noise none."""
+    draw = partial(torch.randn, 1, 4, 2, 3, generator=torch.Generator().manual_seed(0))
+    to_rgb = torch.randn(5, 3, generator=torch.Generator().manual_seed(1)) / 4
+    trajectory = Trajectory([Step(draw(), draw(), 0.3, 500), arrived(draw())], to_rgb=to_rgb)
+    kinds = [(k, name) for k in (0, 1) for name in ("x_t", "x0", "eps")]
+    shares = {"x_t": lambda bar: bar**0.5, "x0": lambda bar: 1, "eps": lambda bar: 0}
+    asked = [[getattr(trajectory[k], name).flatten().tolist(), shares[name](trajectory[k].alpha_bar)]
+             for k, name in kinds]  # fmt: skip
+    got = node(CANVAS + """out = given.asked.map(([x, share]) => {
+        const canvas = document.createElement();
+        path.paint(canvas, given, Float32Array.from(x), share);
+        return [canvas.width, canvas.height, JSON.parse(canvas.toDataURL())];
+    });""", {"shape": [4, 2, 3], "to_rgb": to_rgb.tolist(), "asked": asked})  # fmt: skip
+    for (k, name), (width, height, [[x, y, data]]) in zip(kinds, got, strict=True):
+        pixels, expected = np.array(data).reshape(2, 3, 4), VIEWS[name].pixels(trajectory, k, 0, 1)[0]
+        assert (width, height, x, y) == (3, 2, 0, 0) and np.all(pixels[..., 3] == 255)
+        assert np.abs(pixels[..., :3] - expected.astype(int)).max() <= 1, (k, name)

@@ -108,8 +108,8 @@ def habits(model: StableDiffusion) -> dict:
         "name": model.name, "guidance_scale": float(model.guidance_scale),
         "samplers": {name: SAMPLERS[name].title for name in DRAWN},
         "prediction": KINDS[kind], "scaling_factor": pipeline.vae.config.scaling_factor, "shape": list(model.shape),
-        "size": [width, height], "to_rgb": _short(model.to_rgb), "alpha_bars": _short(scheduler.alphas_cumprod),
-        "final": _short(scheduler.final_alpha_cumprod), "tokens": longest,
+        "size": [width, height], "to_rgb": model.to_rgb.tolist(), "alpha_bars": scheduler.alphas_cumprod.tolist(),
+        "final": scheduler.final_alpha_cumprod.tolist(), "tokens": longest,
         "merges": merges(tokenizer), "words": known, "kinds": kinds(known or []),
     }  # fmt: skip
 
@@ -208,11 +208,6 @@ def rounded(model: StableDiffusion) -> StableDiffusion:
                 q, s = eighths(weights.detach().float().cpu().numpy())
                 weights.data.copy_(torch.from_numpy(q * s))
     return model
-
-
-def _short(numbers: Tensor):
-    """float32 numbers as JSON has them, in the fewest digits that lead back to them."""
-    return np.vectorize(lambda number: float(str(number)), otypes=[object])(numbers.float().cpu().numpy()).tolist()
 
 
 def _packages() -> None:

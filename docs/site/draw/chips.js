@@ -5,9 +5,11 @@ const PLACE = String.raw`(?:\b(?:on|in|at|by|near) )?(?:\b(?:the|a) )?(?:\b(?:re
 
 // The places in a text of the words of a kind: [first letter, behind the last one, the word], the first one first.
 function places(text, kind, before = "") {
-  const words = Object.entries(kind || {}).flatMap(([word, [, ...others]]) => [word, ...others]).sort((a, b) => b.length - a.length);
+  const words = Object.entries(kind || {}).flatMap(([word, [, ...others]]) => [word, ...others]);
   if (!words.length) return [];
-  return [...text.matchAll(new RegExp(String.raw`${before}\b(?:${words.join("|")})\b`, "gi"))].map((found) => [found.index, found.index + found[0].length, found[0]]);
+  const longest = words.sort((a, b) => b.length - a.length).join("|");
+  const found = text.matchAll(new RegExp(String.raw`${before}\b(?:${longest})\b`, "gi"));
+  return Array.from(found, ({ 0: word, index }) => [index, index + word.length, word]);
 }
 
 const cut = (text, from, to, part) => text.slice(0, from) + part + text.slice(to);

@@ -12,7 +12,7 @@ async function unpacked(bytes) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
-async function print(bytes) {
+async function sha256(bytes) {
   const digest = await crypto.subtle.digest("SHA-256", await unpacked(bytes));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -22,7 +22,8 @@ async function brought(name, ways = ["default", "reload"]) {
   for (const cache of ways) {
     const asked = name.endsWith(".bin") ? key(name) : new URL(name, HERE); // as the page asks for it
     const answer = await fetch(asked, { cache }), bytes = await answer.arrayBuffer();
-    if (answer.ok && (await print(bytes)) === FILES[name]) return new Response(bytes, { headers: { "Content-Type": answer.headers.get("Content-Type") } });
+    const headers = { "Content-Type": answer.headers.get("Content-Type") };
+    if (answer.ok && (await sha256(bytes)) === FILES[name]) return new Response(bytes, { headers });
   }
   throw new Error(`${name} is not that of this build`);
 }

@@ -4,7 +4,12 @@ const FINEST = { x0: 1 / 127, eps: 1 / 32 }; // the value of one level
 
 const rms = (x) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / x.length);
 const minus = (a, b) => a.map((v, i) => v - b[i]);
-const floats = (numbers) => "data:application/octet-stream;base64," + btoa(String.fromCharCode(...new Uint8Array(Float32Array.from(numbers).buffer)));
+
+// Numbers as the player reads them: float32, as an address of data.
+function floats(numbers) {
+  const bytes = new Uint8Array(Float32Array.from(numbers).buffer);
+  return "data:application/octet-stream;base64," + btoa(String.fromCharCode(...bytes));
+}
 
 // A latent as colours without the bias, red, green and blue of a pixel side by side.
 function colours(x, { shape: [channels, h, w], to_rgb }) {
@@ -66,7 +71,8 @@ export function playerData(told, asked, path, pictures) {
   const [, h, w] = told.shape, views = ["x_t", "x0", "eps", ...(path[0].x0_uncond ? ["x0_uncond"] : [])];
   const alphas = path.map((step) => step.alphaBar);
   const nearest = (share) => alphas.reduce((best, a, k) => (Math.abs(a - share) < Math.abs(alphas[best] - share) ? k : best), 0);
-  const recipe = [told.name, `seed ${asked.seed}`, `${told.samplers[asked.sampler]}, ${asked.n} steps`, asked.guidance === 1 ? "" : `guidance ${asked.guidance}`];
+  const pull = asked.guidance === 1 ? "" : `guidance ${asked.guidance}`;
+  const recipe = [told.name, `seed ${asked.seed}`, `${told.samplers[asked.sampler]}, ${asked.n} steps`, pull];
   return {
     title: asked.prompt.trim() ? `“${asked.prompt.trim()}”` : "From static to picture",
     opening: "Static becomes a picture: at each step the computer guesses it, and a little static goes.",

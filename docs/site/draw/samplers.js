@@ -36,8 +36,8 @@ function ddim(told, n) {
 // DPM-Solver++ (2M) (Lu et al., 2022, algorithm 2), with sigma / alpha, `noise`, as its clock: e^-h = noise_next / noise.
 // The first step and the last one look at one guess only. With `sde` part of the noise is fresh.
 const dpmpp = (sde) => (told, n) => {
-  const times = timesteps(told.alpha_bars.length, n), f = Math.fround;
-  const noise = times.map((t) => told.alpha_bars[Math.max(t, 0)]).map((a) => f(Math.sqrt(f(f(1 - a) / f(a)))));
+  const times = timesteps(told.alpha_bars.length, n);
+  const noise = times.map((t) => told.alpha_bars[Math.max(t, 0)]).map((a) => Math.sqrt((1 - a) / a));
   noise.push(0);
   return times.map((t, i) => {
     const [before, now, next] = [noise[i - 1], noise[i], noise[i + 1]];
