@@ -10,7 +10,7 @@ slides:  ready ; @$(VENV) -m diffusion_lab slides $(LESSON)
 test:    lint ; @OMP_NUM_THREADS=1 tests/offline $(VENV) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test-slow: ready ; @tests/offline $(VENV) -m pytest -m slow
 lint:    ready ; @$(VENV) -m ruff check .
-site:    ready ; @tests/offline $(VENV) docs/site/build.py
+site:    ready ; @tests/offline $(VENV) docs/site/build.py $(if $(ADDRESS),--address $(ADDRESS))
 page:    ready ; @tests/offline $(VENV) docs/site/page.py
 lessons: ready ; @$(VENV) lessons/text/build.py $(LESSON)
 mutants: ready  # small mistakes planted in a ROOM (or in all), a SAMPLE of them: which do its tests notice?

@@ -1,6 +1,9 @@
 """The site: built from the stored notebooks with no network, whole, and for everyone."""
 
+import importlib
 import re
+import subprocess
+import sys
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
@@ -10,8 +13,10 @@ from browser import PACKAGES, missing, page, until
 from built_site import AXE, pages, serious
 
 from diffusion_lab.commands import copies
+from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.coursework.slides import decks
 
+BUILD = ROOT / "docs" / "site" / "build.py"
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
@@ -84,8 +89,26 @@ def test_a_lessons_page_says_what_it_can_do(site):
         assert "How to run a cell" not in text and "takes a while ...\n" not in text
         assert text.count('class="away"') == 1 and 'href="../index.html#on-your-own-computer"' in text
         assert ('href="../draw.html#prompt=' in text) == (draws and path.stem[:2] in ("00", "06", "07", "08", "11"))
+        assert text.count("<b>… An exercise</b>") == path.read_text(encoding="utf-8").count("<b>… Not yet</b>")
+        asks = "Not yet</b>|in the place of <code>|not at the one where|Run this cell in a notebook|>0 of |checked yet"
+        assert re.findall(asks, text) == [], "what only a notebook can do"
         typed = draws and path.stem[:2] in ("00", "08")
         assert ('follows them. Without one, <a href="../draw.html">' in text) == typed
+
+
+def test_the_first_page_says_where_the_course_is(site, monkeypatch):
+    monkeypatch.syspath_prepend(BUILD.parent)
+    build, readme = importlib.import_module("build"), (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "Whoever keeps this site knows the address; without" in (site / "index.html").read_text(encoding="utf-8")
+    told = build.start(readme, "https://example.org/course")
+    assert "git clone --depth 1 https://example.org/course diffusion_lab\n" in told and "where you found" not in told
+    run = subprocess.run([sys.executable, BUILD, "--address", "a place"], capture_output=True, text=True)
+    assert run.returncode == 1 and run.stderr.startswith("an address that anybody can clone from was expected")
+
+
+def test_no_signature_of_the_reference_shows_how_python_writes_a_function(site):
+    for path in (site / "reference").glob("*.html"):
+        assert not re.search("&lt;function|&lt;lambda| at 0x", path.read_text(encoding="utf-8")), path
 
 
 @pytest.mark.parametrize("wide", [1280, 390])
@@ -118,6 +141,18 @@ def test_the_search_finds_words_of_the_text_and_shows_no_others(engine, site, ad
             assert found.count() == 1
             told = found.locator("p.context").inner_text()
             assert word in told.lower() and "import " not in told and "dotted: noise" not in told, told
+        for asked, lesson in (("x0", "01_from"), ("v-prediction", "03_train"), ("U-Net", "05_pixels")):
+            tab.goto(address + f"search.html?q={asked}")
+            tab.locator(f"#search-results li:has(a[href*='{lesson}']) p.context").wait_for()
+            until(lambda: tab.locator(".search-summary").inner_text(), lambda said: "finished" in said)
+            found = tab.locator("#search-results li > a:first-child").evaluate_all("all => all.map(one => one.href)")
+            inside = ["/lessons/" in one for one in found]
+            assert sum(inside) and inside == sorted(inside, reverse=True), found  # the lessons first
+            until(lambda: tab.locator("#search-results li:has(a[href*='/lessons/']):not(:has(p.context))").count(), 0)
+            told = " ".join(tab.locator("p.context").all_inner_texts())
+            assert "\\(" not in told and "\\bar" not in told, told
+            marked = {one.lower() for one in tab.locator("p.context .highlighted").all_inner_texts()}
+            assert marked <= {"x0", "prediction", "u-net"}
         assert tab.refused == [] and tab.errors == []
 
 
@@ -134,6 +169,10 @@ def test_what_is_wider_than_a_phone_says_so_and_scrolls(engine, address):
         until(lambda: figure.get_attribute("class"), "")
 
 
+CUT = """() => [...document.querySelectorAll('.cell_input pre')].filter((one) => one.scrollWidth - one.clientWidth > 1)
+    .map((one) => one.textContent.slice(0, 80))"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_any_page(engine, site, address, scheme):
     if not AXE.exists():
@@ -146,6 +185,8 @@ def test_axe_finds_nothing_serious_on_any_page(engine, site, address, scheme):
         for name in some:
             tab.goto(address + name)
             until(lambda: tab.locator(".dl-player:not([data-live=yes])").count() == 0)  # each in the page's colours
+            if name.startswith("lessons/"):
+                assert tab.evaluate(CUT) == [], f"{name}: lines of code that end beyond the edge"
             tab.evaluate(AXE.read_text(encoding="utf-8"))
             until(lambda name=name: [name, *serious(tab)], [name])  # once what comes in has come
 

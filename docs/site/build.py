@@ -1,6 +1,6 @@
 """The course as a site of static pages: `make site` writes it to build/site, from the stored notebooks, offline.
 
-    python docs/site/build.py [--out build/site]
+    python docs/site/build.py [--out build/site] [--address https://...]
 
 What Sphinx reads is put together in build/pages: the pages beside this file, every lesson without its speaker notes and
 with its long code folded as on slides, a page of the package's reference for each public module, the model cards. The
@@ -13,14 +13,14 @@ import functools
 import re
 import shutil
 import sys
-from html import escape
 from pathlib import Path
 
 import drawing
 import nbformat
+import reading
 from sphinx.cmd.build import build_main
 
-from diffusion_lab.commands import copies
+from diffusion_lab.commands import colab, copies
 from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.coursework.lessons import title
 from diffusion_lab.coursework.slides import decks
@@ -29,16 +29,14 @@ from diffusion_lab.places import WEIGHTS
 
 HERE, PAGES = Path(__file__).parent, ROOT / "build" / "pages"
 WALK = re.compile(r"<<walk ([\d -]+)>>")
-TRY = {
-    "00": ("Type a sentence of your own", "prompt=a+cat+riding+a+skateboard&seed=1"),
-    "06": ("Turn up the prompt's pull", "prompt=a+penguin+on+mars&guidance=6"),
-    "07": ("See the latents of every step", "prompt=an+astronaut+riding+a+horse+on+mars"),
-    "08": ("Drive the same loop with other samplers", "prompt=a+robot+in+the+city&sampler=ddim&steps=20"),
-    "11": ("Draw with four calls, with three, with two", "prompt=an+astronaut+riding+a+horse+on+mars&steps=4"),
-}  # where the page that draws shows what a lesson tells: what one does there, and what it begins with
-MOVED = re.compile(r'(<p class="dl-moved"[^>]*>[^<]*\(prompt, (?:seed|w)\)[^<]*)</p>')
 WRITTEN = ("*.html", "_images", "_sources", "_static", "draw", "lessons", "models", "notebooks", "reference", "slides")
+SEARCH = {'".headerlink", "script"': '".headerlink", ".no-search", "details.hide", ".math", "script"',
+          "el.remove();": 'el.replaceWith(el.matches(".math") ? "…" : "");',
+          "(term) => term.length > 2,": "(term) => term,",
+          "textLower.indexOf(k.toLowerCase())": r'textLower.search(RegExp("\\b" + _escapeRegExp(k.toLowerCase())))',
+          "highlightTerms.add(": "if (queryTermLower.length > 1) highlightTerms.add("}  # fmt: skip
 TABLE = re.compile(r"<!-- lessons -->\n(.*?)<!-- end of lessons -->", re.S)
+ANY, WHERE = "<address>", re.compile(r"The address is the one where you found the course;")
 START = re.compile(r"## Start\n(.*?)\n## ", re.S)
 DRAWN = """## Draw something now
 
@@ -50,21 +48,23 @@ A small Stable Diffusion runs in your browser, and [every step of it](draw.md) c
 # A page takes nothing from elsewhere and sends nothing there; its scripts may compile WebAssembly, and no text.
 POLICY = ("default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; "
           "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'")  # fmt: skip
-ONLY_THERE = re.compile(r"\*How to run a cell:")  # what makes sense in a notebook only
 
 
 def main() -> None:
     """Put the pages together, let Sphinx write the site, take notebooks and slides along; a warning is an error."""
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("--out", type=Path, default=ROOT / "build" / "site")
-    out = given.parse_args().out
+    given.add_argument("--address", default=ANY, help="where the site tells its visitors to clone the course from")
+    out, address = given.parse_args().out, given.parse_args().address
+    if address != ANY and not colab.ADDRESS.fullmatch(address):
+        sys.exit(f"an address that anybody can clone from was expected, https://...; {address!r} came")
     with drawing.alone(PAGES, "a build of the site"):
-        build(out)
+        build(out, address)
     print(out / "index.html")
 
 
-def build(out: Path) -> None:
-    """The site, written into `out`."""
+def build(out: Path, address: str) -> None:
+    """The site, written into `out`; visitors clone the course from `address`."""
     shutil.rmtree(PAGES, ignore_errors=True)
     shutil.copytree(HERE, PAGES, ignore=shutil.ignore_patterns("[!c]*.py", "__pycache__", "draw"))
     for folder in ("_static", "lessons", "models", "reference", "extra/notebooks", "extra/slides"):
@@ -74,7 +74,7 @@ def build(out: Path) -> None:
     lacks = drawing.missing()
     for path in lessons:
         lesson(path, draws=not lacks)
-    index(lessons, draws=not lacks)
+    index(lessons, draws=not lacks, address=address)
     if lacks:
         (PAGES / "draw.md").unlink()
     else:
@@ -115,52 +115,12 @@ def forget(out: Path) -> None:
 
 def lesson(path: Path, draws: bool) -> None:
     """A lesson's page; beside it its notebook, its slides and its notes, to be taken away."""
-    notebook, above = nbformat.read(path, as_version=4), ""
-    notebook.cells = [cell for cell in notebook.cells
-                      if decks.slide_type(cell) != "notes" and not ONLY_THERE.match(cell.source)]  # fmt: skip
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if settled(output)]
-            if decks.folded(cell, above):
-                cell.metadata.tags = ["hide-input"]
-        above = cell.source if cell.cell_type == "markdown" else ""
-    if draws and path.stem[:2] in ("00", "08"):  # whose controls ask the model of the page that draws
-        typed(notebook.cells)
-    heading, _, text = notebook.cells[0].source.partition("\n")
-    notebook.cells[0].source = f"{heading}\n\n{here(path, draws)}\n{text}"
-    nbformat.write(notebook, PAGES / "lessons" / path.name)
+    nbformat.write(reading.page(path, draws), PAGES / "lessons" / path.name)
     shutil.copy(path, PAGES / "extra" / "notebooks")
     decks.write(path, PAGES / "extra" / "slides")
 
 
-def settled(output: nbformat.NotebookNode) -> bool:
-    """Take from what a cell printed that it is at work; is anything left of it?"""
-    if output.output_type == "stream":
-        output.text = decks.WAITS.sub("", output.text)
-    return output.get("text") != ""
-
-
-def typed(cells: list[nbformat.NotebookNode]) -> None:
-    """Where controls of a prompt stand still, the page that draws does not."""
-    drawn = r'\1 Without one, <a href="../draw.html">the page that draws</a> does.</p>'
-    for output in (output for cell in cells for output in cell.get("outputs", [])):
-        if html := output.get("data", {}).get("text/html"):
-            output.data["text/html"] = MOVED.sub(drawn, html)
-
-
-def here(path: Path, draws: bool) -> str:
-    """What a page of the site can do that a lesson cannot, and what it cannot."""
-    does, asked = TRY.get(path.stem[:2], ("", "")) if draws else ("", "")
-    drawn = f' {does} in <a href="../draw.html#{escape(asked)}">the page that draws</a>.' if does else ""
-    there = f'<a href="../notebooks/{path.name}" download>the notebook</a>'
-    own = '<a href="../index.html#on-your-own-computer">open it on your computer</a>'
-    return (f'<p class="away">A page to read: its code has been run, its players answer, and what '
-            f'needs Python to answer says so. Where the text '
-            f'says to run or to write a cell, take {there} and {own}; to show the lesson, take '
-            f'<a href="../slides/{path.stem}.html">the slides</a>.{drawn}</p>')  # fmt: skip
-
-
-def index(lessons: list[Path], draws: bool) -> None:
+def index(lessons: list[Path], draws: bool, address: str) -> None:
     """The first page, with what the README says of the course and of how to begin; it leads to the page that draws."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shutil.copy(ROOT / "docs" / "from_static.webp", PAGES)
@@ -169,9 +129,15 @@ def index(lessons: list[Path], draws: bool) -> None:
     listed = "\n".join(f"- **{number} {name}.** {asks}" for number, name, asks in rows)
     page = (PAGES / "index.md").read_text(encoding="utf-8")
     (PAGES / "index.md").write_text(WALK.sub(lambda found: walk(found[1], lessons), page), encoding="utf-8")
-    fill("index.md", lessons=listed, start=START.search(readme)[1],
+    fill("index.md", lessons=listed, start=start(readme, address),
          draw="draw" if draws else "", drawn=DRAWN if draws else "",
          files="\n".join(f"lessons/{path.stem}" for path in lessons))  # fmt: skip
+
+
+def start(readme: str, address: str) -> str:
+    """How to begin, as the README says, from the address that the site's owner gave."""
+    whose = "Whoever keeps this site knows the address" if address == ANY else "The address is the course's own"
+    return WHERE.sub(f"{whose};", START.search(readme)[1]).replace(ANY, address)
 
 
 def walk(named: str, lessons: list[Path]) -> str:
@@ -231,12 +197,15 @@ def reference(name: str) -> None:
 
 
 def terse(path: Path) -> None:
-    """What a found page says of itself is its text: nothing of what is not searched, nor of code that is folded."""
-    script, left_out = path.read_text(encoding="utf-8"), '[".headerlink", "script", "style"]'
-    if left_out not in script:
-        raise LabError(f"Sphinx's search was expected to leave out {left_out}; it no longer does; look at {path}")
-    more = left_out.replace("]", ', ".no-search", "details.hide"]')
-    path.write_text(script.replace(left_out, more), encoding="utf-8")
+    """What a found page says of itself is its text: nothing of what is not searched, nor of code that is folded, and of
+    a formula that there is one; it begins where a word begins with what was asked. A page has all that was asked, a
+    single letter too, which is not marked, as it stands in nearly every word."""
+    script = path.read_text(encoding="utf-8")
+    for theirs, ours in SEARCH.items():
+        if theirs not in script:
+            raise LabError(f"Sphinx's search was expected to say {theirs}; it no longer does; look at {path}")
+        script = script.replace(theirs, ours)
+    path.write_text(script, encoding="utf-8")
 
 
 def for_everyone(html: str) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from docutils import nodes
+from sphinx.search.en import SearchEnglish
 
 import diffusion_lab
 
@@ -19,6 +20,7 @@ myst_heading_anchors = 2
 nb_render_markdown_format = "gfm"  # what a cell displays as Markdown may hold a table
 mathjax_path = "tex-svg.js"
 
+FUNCTION = re.compile(r"<function (?:([\w.]+)|[\w.]*<lambda>)(?: at 0x\w+)?>")  # as Python writes one
 FIGURES = re.compile(r'class="(dl-|draw\b|away")')
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
@@ -35,9 +37,25 @@ html_copy_source = html_domain_indices = False
 html_show_sphinx = html_show_copyright = False
 
 
+class Hyphens(SearchEnglish):
+    """English, where a word with hyphens is found as a whole too; the parts of one that no page has are looked for."""
+
+    js_splitter_code = """var splitQuery = (query) => query.split(/[^\\p{L}\\p{N}_-]+/u).flatMap((word) =>
+      Search._index.terms.hasOwnProperty(new Stemmer().stemWord(word.toLowerCase())) ? [word] : word.split("-"))
+      .filter((word) => word);"""
+
+    def split(self, text):
+        return [*super().split(text), *re.findall(r"\w+(?:-\w+)+", text)]
+
+
 def literal(sign):
     """A sign that stands for itself; *a word* between stars is said with stress."""
     return sign[0] if len(sign[0]) > 1 else f"\\{sign[0]}"
+
+
+def named(app, what, name, obj, options, signature, returned):
+    """A default that is a function stands there by its name, one without a name as "..."."""
+    return FUNCTION.sub(lambda found: found[1] or "...", signature or "") or None, returned
 
 
 def plain(app, what, name, obj, options, lines):
@@ -55,5 +73,7 @@ def unsearched(app, doctree):
 
 
 def setup(app):
+    app.add_search_language(Hyphens)
     app.connect("autodoc-process-docstring", plain)
+    app.connect("autodoc-process-signature", named)
     app.connect("doctree-read", unsearched)

@@ -11,3 +11,8 @@ function look(frame) {
 
 document.addEventListener("scroll", ({ target }) => target.matches?.(FRAMES) && look(target), { capture: true, passive: true });
 new ResizeObserver(() => document.querySelectorAll(FRAMES).forEach(look)).observe(document.querySelector("article"));
+
+// What is searched is found in the lessons first, and among the names of the reference last.
+if (typeof Scorer !== "undefined") {
+  Scorer.score = ([name, , , , score, , kind]) => score + (name.startsWith("lessons/") ? 100 : kind === "object" ? -100 : 0);
+}
