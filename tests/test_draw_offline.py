@@ -68,6 +68,7 @@ def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, sit
         tab.clock.install()
         tab.add_init_script("delete Navigator.prototype.serviceWorker")  # as at an address of a LAN
         tab.add_init_script(MADE)
+        tab.add_init_script("history.replaceState = () => { throw new Error('too often'); };")
         for name, cases in FAULTS.items() if (site / "draw").exists() else ():
             for change, sentence in cases:
                 fault[name] = change((site / "draw" / name).read_bytes())
@@ -128,8 +129,8 @@ def test_what_is_typed_while_the_model_comes_leaves_the_rest_of_the_address(engi
     if not (site / "draw").exists():
         missing("the page that draws (the extra `web` and onnxruntime-web)")
     with page(engine) as tab:
-        held = []
-        tab.add_init_script("delete Navigator.prototype.serviceWorker")
+        held, refuses = [], "{ get() { throw new Error('not here'); } }"
+        tab.add_init_script(f"Object.defineProperty(Navigator.prototype, 'serviceWorker', {refuses})")
         tab.route("**/unet.bin*", lambda route: held.append(route))
         tab.goto(address + "draw.html#prompt=a+red+cat&seed=3&steps=2&guidance=7&sampler=ddim")
         until(lambda: field(tab, "say").inner_text() and len(held), 1)
@@ -202,6 +203,10 @@ class Host:
         self.changed, self.gone, self.asked, host = {}, set(), [], self
 
         class Handler(Quiet):
+            def end_headers(self):
+                self.send_header("Cache-Control", "no-cache")  # or a browser guesses how long a file is fresh
+                super().end_headers()
+
             def do_GET(self):
                 name = unquote(urlsplit(self.path).path).removeprefix("/")
                 host.asked.append(name)
@@ -210,7 +215,7 @@ class Host:
                 if name not in host.changed:
                     return super().do_GET()
                 self.send_response(200)
-                self.send_header("Content-Type", self.guess_type(name))
+                self.send_header("Content-Type", self.guess_type(name or "index.html"))
                 self.end_headers()
                 self.wfile.write(host.changed[name])
 
@@ -246,6 +251,13 @@ BREAK = """async (name) => {
     if (name) return cache.put(key, new Response("rubbish"));
     return (await (await cache.match(key)).arrayBuffer()).byteLength;
 }"""
+# How many bytes a build keeps of a file.
+KEPT = """async ([build, name]) => {
+    const cache = await caches.open((await caches.keys()).find((one) => one.endsWith("#" + build)));
+    const key = (await cache.keys()).find(({ url }) => url.includes(name));
+    return (await (await cache.match(key)).arrayBuffer()).byteLength;
+}"""
+LICENCE = "draw/LICENSE-onnxruntime.txt"  # which no page asks for
 INSTALLED = "navigator.serviceWorker.getRegistration().then((one) => Boolean(one?.active))"
 
 
@@ -297,6 +309,7 @@ def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_wit
             host.changed[name] = before.replace(*change)
             now = now.replace(*(hashlib.sha256(one).hexdigest().encode() for one in (before, host.changed[name])))
         host.changed["offline.js"] = now
+        tab.evaluate(BREAK, LICENCE)  # what is broken goes into no new build
         tab.reload()
         until(lambda: keeps(tab), sorted([build, "new", "seen"]))
         field(tab, "prompt").fill("a zzz")
@@ -307,14 +320,18 @@ def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_wit
         until(lambda: visited(third, here), "Other SD never read “zzz”.")
         assert "Other SD, a" in third.locator("article").inner_text()
         until(lambda: keeps(third), ["new", "seen"])
+        assert third.evaluate(KEPT, ["new", LICENCE]) == (site / LICENCE).stat().st_size
         host.asked.clear()
         third.goto(here + "draw.html")
-        assert {name.partition("/")[0] for name in host.asked} <= {"offline.js", "draw.html"}  # it has all of its own
+        answered(third, "drawn")
+        assert not [name for name in host.asked if name.startswith(("draw/", "_static/"))]  # it has all of its own
         third.goto(here + "lessons/01_from_image_to_noise.html")
         assert "_static/pygments.css" in host.asked
         third.evaluate("caches.open('another#kept')")
         host.gone.add("offline.js")  # the host has another site now
-        third.goto(here + "teaching.html")
+        host.changed[""] = b"<title>Another</title>"
+        third.goto(here)
+        assert third.title() == "Another"
         until(lambda: third.evaluate("navigator.serviceWorker.getRegistration().then((one) => !one)"))
         until(lambda: keeps(third), ["kept"])
 

@@ -325,7 +325,7 @@ def node(script: str, given: dict) -> dict:
     """What a script of the page's own modules makes of `given`: it sets `out`."""
     if shutil.which("node") is None:
         pytest.skip("node is not here")
-    names = ("random", "words", "samplers", "chips", "fields", "files", "path")
+    names = ("random", "words", "samplers", "chips", "fields", "files", "path", "frame")
     lines = [*(f'import * as {name} from "{(DRAW / name).as_uri()}.js";' for name in names), "import fs from 'fs';",
              "const given = JSON.parse(fs.readFileSync(0, 'utf8')); let out;", script,
              "console.log(JSON.stringify(out));"]  # fmt: skip
@@ -346,6 +346,32 @@ def test_a_model_json_that_the_page_cannot_use_is_known_before_it_is_used(tiny):
     got = node("out = given.all.map(files.damaged);", {"all": asked})
     assert got[:2] == [[], []] and len(got[2]) == len(got[3]) > 15
     assert got[4:] == [[name] for name in (*bad, "name", "prediction", "words", *bad)]
+
+
+def test_an_arrow_moves_a_number_by_what_it_says():
+    fields = [("1.1", -0.5, 0, 20), ("2,5", 0.5, 0, 20), ("0.2", -0.5, 0, 20), ("x", 1, 1, 100), ("100", 1, 1, 100),
+              (str(2**53 - 2), 1, 0, 2**53 - 1), (str(2**53 - 1), 1, 0, 2**53 - 1)]  # fmt: skip
+    script = """out = given.fields.map(([value, by, least, most]) => {
+        const field = { value, dataset: { least: String(least), most: String(most) } };
+        fields.move(field, by);
+        return String(field.value);
+    });"""
+    assert node(script, {"fields": fields}) == ["0.6", "3", "0", "1", "100", str(2**53 - 1), str(2**53 - 1)]
+
+
+def test_an_old_browser_lets_the_player_scroll():
+    """Where nobody tells how high it is, nothing of it is hidden."""
+    script = """
+    globalThis.getComputedStyle = () => ({ backgroundColor: "red" });
+    globalThis.document = { body: {} };
+    class ResizeObserver { constructor(act) { this.observe = act; } }
+    out = [{ ResizeObserver }, {}].map((contentWindow) => {
+        const body = { style: {}, querySelector: () => true, offsetHeight: 7 }, documentElement = { style: {} };
+        const inside = { style: {}, contentDocument: { body, documentElement }, contentWindow };
+        frame.Frame.prototype.dress.call({ frame: inside });
+        return [body.className, documentElement.style.overflow ?? "", inside.style.height ?? ""];
+    });"""
+    assert node(script, {}) == [["red", "hidden", "7px"], ["red", "", ""]]
 
 
 def test_random_numbers_are_those_of_torch():

@@ -46,6 +46,7 @@ export class Frame {
     const { backgroundColor } = getComputedStyle(document.body);
     Object.assign(body.style, { margin: 0, padding: "4px 0", backgroundColor });
     body.className = backgroundColor;
+    if (!contentWindow.ResizeObserver) return; // an old browser, where it scrolls
     documentElement.style.overflow = "hidden";
     new contentWindow.ResizeObserver(() => (this.frame.style.height = `${body.offsetHeight}px`)).observe(body);
   }

@@ -17,13 +17,20 @@ async function sha256(bytes) {
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+// An answer as it is kept; null where it is not the file of this build, or not all of it.
+async function whole(name, answer) {
+  if (!answer?.ok) return null;
+  const bytes = await answer.arrayBuffer();
+  if ((await sha256(bytes).catch(() => "")) !== FILES[name]) return null;
+  return new Response(bytes, { headers: { "Content-Type": answer.headers.get("Content-Type") } });
+}
+
 // A file of this build as the site has it, or the browser's own cache.
 async function brought(name, ways = ["default", "reload"]) {
   for (const cache of ways) {
     const asked = name.endsWith(".bin") ? key(name) : new URL(name, HERE); // as the page asks for it
-    const answer = await fetch(asked, { cache }), bytes = await answer.arrayBuffer();
-    const headers = { "Content-Type": answer.headers.get("Content-Type") };
-    if (answer.ok && (await sha256(bytes)) === FILES[name]) return new Response(bytes, { headers });
+    const file = await whole(name, await fetch(asked, { cache }));
+    if (file) return file;
   }
   throw new Error(`${name} is not that of this build`);
 }
@@ -32,7 +39,7 @@ async function brought(name, ways = ["default", "reload"]) {
 async function keepAll() {
   const cache = await caches.open(NAME);
   for (const name of Object.keys(FILES)) if (!(await cache.match(key(name)))) {
-    await cache.put(key(name), (await caches.match(key(name))) || (await brought(name))); // one of an earlier build is as good
+    await cache.put(key(name), (await whole(name, await caches.match(key(name)))) || (await brought(name))); // one of an earlier build is as good
   }
 }
 
@@ -64,7 +71,8 @@ async function seen(request, place) {
 
 // Where the site has no such worker any more, or is another one at the same address, this one goes with all it keeps.
 async function leave() {
-  const answer = await fetch(new URL("offline.js", HERE), { cache: "no-store" }).catch(() => null);
+  const soon = AbortSignal.timeout?.(2000); // a network that hangs is none
+  const answer = await fetch(new URL("offline.js", HERE), { cache: "no-store", signal: soon }).catch(() => null);
   gone = answer?.status === 404;
   if (gone) await Promise.all([forget(), registration.unregister()]);
 }
@@ -75,12 +83,18 @@ function nameOf(address) {
   return (origin + pathname).startsWith(HERE) ? (origin + pathname).slice(HERE.length) || "index.html" : null;
 }
 
+// Before a page is shown it is asked whether the site is still that one.
+async function answered(request, name, ours) {
+  if (request.mode === "navigate") await leave();
+  if (gone) return fetch(request);
+  return ours ? held(name, request) : seen(request, new URL(name, HERE).href);
+}
+
 addEventListener("install", (event) => event.waitUntil(keepAll()));
 addEventListener("activate", (event) => event.waitUntil(forget([NAME, SEEN])));
 addEventListener("fetch", (event) => {
   const { request } = event, name = nameOf(request.url), by = nameOf(request.referrer);
   if (request.method !== "GET" || name === null) return;
-  if (request.mode === "navigate") event.waitUntil(leave());
   const foreign = name.startsWith("_static/") && by !== null && !Object.hasOwn(FILES, by); // for a page of the newest build
-  event.respondWith(Object.hasOwn(FILES, name) && !foreign ? held(name, request) : seen(request, new URL(name, HERE).href));
+  event.respondWith(answered(request, name, Object.hasOwn(FILES, name) && !foreign));
 });
