@@ -367,7 +367,7 @@ def test_a_prompt_is_read_word_by_word_or_told():
     assert prompts.token_ids(Letters(), ["a cat"], 5, "Tiny").tolist() == [[8, 1, 2, 9, 7]]
     assert prompts.token_ids(Letters(), ["a red cat"], 5, "Tiny").tolist() == [[8, 1, 3, 2, 9]]
     for prompt, said in (
-        ("a cta", "'cta' is not in Tiny's world; it knows: "),
+        ("a cta", "'cta' is not in Tiny's world; try cat; it knows: cat, red"),
         ("a catsy", "'catsy' is not in Tiny's world; it knows: "),
         ("a catt", "'catt' is not in Tiny's world; try cat; it"),
         ("dog redd 7", "'dog', 'redd', '7' are not in Tiny's world; try red; it knows: cat, red"),
