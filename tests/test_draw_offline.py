@@ -83,8 +83,8 @@ def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, sit
         fault["worker.js"] = (site / "draw/worker.js").read_bytes() + b"\nopen = () => new Promise(() => {});"
         field(tab, "again").click()
         until(lambda: field(tab, "say").inner_text(), "The model is coming.")
-        tab.clock.fast_forward(61_000)
-        silent = "It cannot draw: nothing was heard of the worker for a minute."
+        tab.clock.fast_forward(31_000)
+        silent = "It cannot draw: nothing was heard of the worker for half a minute."
         assert answered(tab, "failed") == silent
         field(tab, "prompt").fill("a dog")  # nobody is there to draw it
         assert answered(tab, "failed") == silent and field(tab, "again").is_visible()
@@ -94,7 +94,7 @@ def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, sit
         assert tab.locator("[data-is=words] button:not([data-try])").count() == tab.evaluate(CHIPS)  # put there once
         tab.evaluate("made.terminate()")
         field(tab, "step").fill("0")
-        tab.clock.fast_forward(61_000)
+        tab.clock.fast_forward(31_000)
         assert answered(tab, "failed") == silent and "guess" not in field(tab, "where").inner_text()
         field(tab, "again").click()
         answered(tab, "drawn")

@@ -72,6 +72,6 @@ def here(path: Path, there: str, draws: bool) -> str:
     does, asked = TRY.get(path.stem[:2], ("", "")) if draws else ("", "")
     drawn = f' {does} in <a href="../draw.html#{escape(asked)}">the page that draws</a>.' if does else ""
     own = '<a href="../index.html#on-your-own-computer">open it on your computer</a>'
-    return (f'<p class="away">A page to read: its code has been run, its players answer, what needs Python says so. Where the text '
-            f'says to run or to write a cell, take {there} and {own}; to show the lesson, take '
+    return (f'<p class="away">A page to read: its code has been run, its players answer, what needs Python says so. '
+            f'Where the text says to run or to write a cell, take {there} and {own}; to show the lesson, take '
             f'<a href="../slides/{path.stem}.html">the slides</a>.{drawn}</p>')  # fmt: skip

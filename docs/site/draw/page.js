@@ -9,7 +9,7 @@ import { paint, playerData } from "./path.js";
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
 const compact = "compact" in root.dataset; // on the start page, where nothing comes before it is asked for
 const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
-const SILENCE = 60_000; // milliseconds without a word of the worker's after which it counts as lost
+const SILENCE = 30_000; // milliseconds without a word of the worker's after which it counts as lost
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
 let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, alarm;
@@ -33,6 +33,8 @@ function ask() {
   id += 1; // what is still on its way is for an older request
   coming = null;
   if (typeof wanted === "string") return refuse(wanted);
+  // A setting keeps the step that is looked at; a new sentence ends in its picture.
+  if (wanted.prompt !== asked?.prompt) follow = true;
   asked = { ...wanted, id };
   path = [];
   root.dataset.state = "drawing";
@@ -53,7 +55,7 @@ function fail(why) {
 function listen() {
   clearTimeout(alarm);
   const waits = () => coming !== null || ["loading", "drawing"].includes(root.dataset.state);
-  alarm = setTimeout(() => waits() && fail("nothing was heard of the worker for a minute"), SILENCE);
+  alarm = setTimeout(() => waits() && fail("nothing was heard of the worker for half a minute"), SILENCE);
 }
 
 // Do something once nothing else was asked for a while.
@@ -144,11 +146,11 @@ function fetchPicture() {
   const wanted = [at(), ...(isOpen() ? last.path.keys() : [])].find((k) => !last.pictures[k]);
   if (wanted === undefined) return isOpen() && frame.of !== last && fillPlayer();
   coming = wanted;
-  worker.postMessage({ id, latents: [last.path[wanted].x0] });
+  worker.postMessage({ id, latent: last.path[wanted].x0 });
   listen();
 }
 
-function shown({ pictures: [picture] }) {
+function shown({ picture }) {
   last.pictures[coming] = picture;
   coming = null;
   showPicture();
@@ -220,7 +222,6 @@ function ready(data) {
 }
 
 const keepSite = async () => navigator.serviceWorker.register(file("../offline.js"), { scope: file("../") });
-
 
 const HEARD = {
   coming: ({ share, total }) => {

@@ -123,16 +123,8 @@ async function draw(asked) {
   tell({ kind: "drawn", id: asked.id, picture, ms: performance.now() - began });
 }
 
-// The pictures of many latents, for the player; given up where there is something newer to draw.
-async function show({ id, latents }) {
-  const pictures = [];
-  for (const x0 of latents) {
-    pictures.push(await pixels(x0));
-    await breath();
-    if (wanted) return;
-  }
-  tell({ kind: "shown", id, pictures });
-}
+// The picture of one latent of a path, which the page lacks.
+const show = async ({ id, latent }) => tell({ kind: "shown", id, picture: await pixels(latent) });
 
 async function work() {
   busy = true;
@@ -140,7 +132,7 @@ async function work() {
     const asked = wanted;
     wanted = null;
     try {
-      await (asked.latents ? show(asked) : draw(asked));
+      await (asked.latent ? show(asked) : draw(asked));
     } catch (error) {
       failed(error);
     }
