@@ -31,6 +31,7 @@ class Exact:
     x0(x_t) = sum_i w_i x_i  with  w = softmax_i(-|x_t - sqrt(alpha_bar) x_i|^2 / (2 (1 - alpha_bar))),
     eps = (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar): no function of x_t has a smaller squared error (Karras et
     al., "Elucidating the Design Space of Diffusion-Based Generative Models", 2022, appendix B.3).
+
     Arguments: `data`, pictures uint8 (N, H, W, 3) or points float (N, 2); `captions`, N strings, so that a prompt
     picks the data whose captions hold all its words; `schedule` (cosine if left out).
     """
@@ -123,6 +124,7 @@ class LocalExact(Exact):
 
     At pixel p the weights are softmax_i(-sum over q in window(p) of |x_t(q) - sqrt(alpha_bar) x_i(q)|^2 / (2 (1 -
     alpha_bar))): neighbouring pixels may follow different pictures, so parts of many are put together.
+
     Arguments: as for Exact, and `window`: the width of the window in pixels, a number, or a function of alpha_bar
     (wide at high noise, small at low). A window of twice the picture's size or more sees everything: Exact.
     """

@@ -75,6 +75,7 @@ class Learning:
 
     Called with a Progress of a training it measures the network on fixed `probes`, loss = mean |guess - eps|^2 and
     error = mean |guess - perfect|^2, and draws both fields at one noise level, and both curves up to here: a Figure.
+
     Arguments: `model`, the perfect denoiser (Exact) of points; `steps`, how many there will be; `t`, the timestep of
     the arrows. `floor` is the perfect denoiser's loss, `rows` what was measured, (step, loss, error) each.
     """

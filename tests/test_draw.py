@@ -178,6 +178,31 @@ def test_after_a_hundred_pictures_more_nothing_has_grown(engine, address, site):
         assert networks == 0 and max(others) < 1e6, others  # a picture has 65,536 bytes, a step as many
 
 
+# Counts what a page hears of its first request, and asks for another as soon as it has heard of one step of it.
+TYPED_ON = """window.heard = {};
+window.Worker = class extends Worker {
+    constructor(...to) {
+        super(...to);
+        this.addEventListener("message", ({ data: { kind, id } }) => {
+            heard[`${kind} ${id}`] = (heard[`${kind} ${id}`] || 0) + 1;
+            if (kind !== "step" || id !== 1 || heard["step 1"] > 1) return;
+            const steps = document.querySelector("[data-is=steps]");
+            steps.value = "2";
+            steps.dispatchEvent(new Event("input"));
+        });
+    }
+};"""
+
+
+@BOTH
+def test_who_types_on_while_it_draws_does_not_wait_for_what_was_asked_before(engine, address):
+    asked = "#prompt=a+cat&steps=100&guidance=2.5"
+    with drawing(engine, address, asked, before=lambda tab: tab.add_init_script(TYPED_ON)) as tab:
+        until(lambda: "2 steps of DPM++ 2M" in answered(tab, "drawn"))
+        heard = tab.evaluate("heard")
+        assert heard["step 2"] == 3 and heard["drawn 2"] == 1 and "drawn 1" not in heard and heard["step 1"] < 101
+
+
 @BOTH
 def test_two_tabs_draw_at_once(engine, address):
     pair = [hashed(prompt, 1, 9, 2.5, "dpmpp_2m") for prompt in ("a red cat", "a blue dog")]
@@ -249,6 +274,10 @@ def test_on_a_phone_prompt_sentence_and_picture_are_seen_together(engine, addres
         assert boxes[0]["y"] > 0 and boxes[2]["y"] + boxes[2]["height"] < 844
         assert [box["y"] for box in boxes] == sorted(box["y"] for box in boxes)
         assert tab.evaluate("[scrollY, document.documentElement.scrollWidth <= innerWidth]") == [0, True]
+        field(tab, "words").get_by_role("button", name="pink", exact=True).tap()
+        assert "“a pink dog”" in answered(tab, "drawn")
+        picture, chip = field(tab, "picture").bounding_box(), tab.locator("button:text-is('pink')").bounding_box()
+        assert 0 < picture["y"] < picture["y"] + picture["height"] <= chip["y"] < 844  # it stays in sight
 
 
 def test_the_start_page_draws_once_it_is_asked_to_and_not_before(engine, site, address):

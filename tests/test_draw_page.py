@@ -229,6 +229,16 @@ def test_the_player_is_saved_once_it_is_that_of_the_picture(stage):
     assert field(tab, "saveplayer").is_disabled()
 
 
+def test_the_player_asks_for_the_step_that_is_looked_at_first_and_then_for_all_others(stage):
+    stage.ends(3)
+    field(stage.tab, "open").click()
+    field(stage.tab, "step").fill("2")
+    for _ in range(3):
+        stage.says("shown", id=stage.heard()[-1]["id"], picture=[50, 50, 50, 255] * 4)
+    assert [asked["latent"][0] * 8 for asked in stage.heard() if "latent" in asked] == [0, 2, 1]
+    stage.tab.frame_locator("#draw-player").locator('.dl-player[data-live="yes"]').wait_for()
+
+
 def test_a_worker_that_says_nothing_for_half_a_minute_counts_as_lost(stage):
     stage.ends(1)
     field(stage.tab, "step").fill("0")
@@ -239,6 +249,8 @@ def test_a_worker_that_says_nothing_for_half_a_minute_counts_as_lost(stage):
     assert stage.tab.evaluate("made[0].gone")
     field(stage.tab, "again").click()
     assert stage.tab.evaluate("made.length") == 2 and stage.reads("say") == "The model is coming."
+    stage.tab.evaluate("made[0].onmessage({ data: { kind: 'failed', say: 'it is too late' } })")
+    assert stage.reads("say") == "The model is coming."
     stage.says("ready", told=TOLD)
     stage.ends(1)
     assert json.loads(stage.tab.evaluate("JSON.stringify(made[1].heard[0])"))["prompt"] == "a cat"

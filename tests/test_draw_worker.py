@@ -86,7 +86,7 @@ def side(told: dict) -> int:
 
 
 def test_whoever_types_on_is_answered_and_what_was_asked_before_is_given_up(plays, told):
-    """While the second step of one is computed three others come: only the last of them is drawn, from then on."""
+    """While the second of 50 steps is computed three others come: only the last of them is drawn, at once."""
     said = plays("""
         let calls = 0;
         globalThis.asked = (name) => {
@@ -96,8 +96,7 @@ def test_whoever_types_on_is_answered_and_what_was_asked_before_is_given_up(play
         ask(1, { n: 50 });
         await until(() => heard("drawn", 4));
     """)
-    assert said == [["ready"], ["step", 1], ["step", 1], ["step", 4], ["step", 4], ["step", 4],
-                    ["drawn", 4, side(told)]]  # fmt: skip
+    assert said == [["ready"], *[["step", 1]] * 2, *[["step", 4]] * 3, ["drawn", 4, side(told)]]
 
 
 def test_a_request_that_comes_while_the_model_comes_is_drawn_once_it_is_there(plays, told):
@@ -158,6 +157,14 @@ def test_after_a_failure_it_says_why_and_nothing_more(plays, error, sentence):
     ("model.json", b"{}", "model.json came damaged, or is another file")])  # fmt: skip
 def test_a_file_that_is_not_the_models_is_named(plays, name, body, sentence):
     assert plays('await until(() => heard("failed"));', **{name: address(body)}) == [["failed", sentence]]
+
+
+def test_without_encryption_a_file_is_told_by_its_length(plays):
+    bare = "delete Crypto.prototype.subtle;"
+    other = {"unet.bin": address(gzip.compress(b"uneT"))}, {"unet.bin": address(gzip.compress(b"une"))}
+    wait = 'await until(() => heard("ready") || heard("failed"));'
+    assert [plays(bare + wait, **one) for one in other] == [
+        [["ready"]], [["failed", "unet.bin came incomplete or damaged"]]]  # fmt: skip
 
 
 def test_a_host_that_has_unpacked_what_is_packed_is_served_too(plays):

@@ -28,6 +28,7 @@ def ancestral(source: torch.Generator | Sequence[torch.Generator], eta: float = 
 
     sigma = eta sqrt((1 - alpha_bar_next) / (1 - alpha_bar)) sqrt(1 - alpha_bar / alpha_bar_next)
     x_next = sqrt(alpha_bar_next) x0 + sqrt(1 - alpha_bar_next - sigma^2) eps + sigma z
+
     Arguments: `source`, one generator for each picture; `eta` from 0 (DDIM) to 1 (DDPM with its smaller variance).
     Raises LabError for another eta; the rule does where generators and pictures are not as many.
     """

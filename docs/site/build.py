@@ -81,7 +81,7 @@ def build(out: Path, address: str) -> None:
         brought = drawing.bring(PAGES / "extra" / "draw")
         fill("draw.md", **brought)
         fill("index.md", **brought)
-    teaching(lessons)
+    teaching(lessons, address)
     for path in sorted(WEIGHTS.glob("*/README.md")):
         card(path)
     for name in modules():
@@ -158,14 +158,14 @@ def told(path: Path) -> tuple[str, int]:
     return " ".join(title(words)), sum(slide.minutes for slide in decks.slides(notebook))
 
 
-def teaching(lessons: list[Path]) -> None:
-    """The teachers' page: the slides of every lesson, its notes, and how long it takes to tell."""
+def teaching(lessons: list[Path], address: str) -> None:
+    """The teachers' page: the slides of every lesson, its notes, and how long it takes to tell; whence to clone it."""
     lines = ["| Lesson | Slides | Notes | To tell |", "|---|---|---|---|"]
     for path in lessons:
         links = f"<a href=\"slides/{path.stem}.html\">Slides</a> | <a href=\"slides/{path.stem}_notes.html\">Notes</a>"
         name, minutes = told(path)
         lines.append(f"| [{name}](lessons/{path.name}) | {links} | {minutes} minutes |")
-    fill("teaching.md", decks="\n".join(lines))
+    fill("teaching.md", decks="\n".join(lines), address=address)
 
 
 def fill(name: str, **texts: str) -> None:

@@ -72,8 +72,8 @@ def bring(folder: Path) -> dict[str, str]:
     for name, data in packed(source).items():
         (folder / f"{name}.bin").write_bytes(data)
     (folder / "model.json").write_text(told(source), encoding="utf-8")
-    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    return words(source, size=f"{size:.1f}", fetched=f"The first visit fetches {size:.1f} MB; "
+    size = sum(map(len, packed(source).values())) / 1e6
+    return words(source, size=f"{size:.1f}", fetched=f"The first visit fetches the model, {size:.1f} MB; "
                  "from the second on, most browsers need no network for it.",
                  alike="It draws what Python draws from the same prompt, seed and settings, to one grey level.",
                  shared="The address above holds all of them: send it, and somebody else sees this picture.")

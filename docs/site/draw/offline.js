@@ -38,8 +38,9 @@ async function brought(name, ways = ["default", "reload"]) {
 // Only what is whole is put to use: where one file is missing nothing is installed, and the next visit goes on from there.
 async function keepAll() {
   const cache = await caches.open(NAME);
-  for (const name of Object.keys(FILES)) if (!(await cache.match(key(name)))) {
-    await cache.put(key(name), (await whole(name, await caches.match(key(name)))) || (await brought(name))); // one of an earlier build is as good
+  for (const name of Object.keys(FILES)) {
+    const kept = await whole(name, await caches.match(key(name))); // that of an earlier build is as good
+    await cache.put(key(name), kept || (await brought(name)));
   }
 }
 

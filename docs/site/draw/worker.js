@@ -128,7 +128,7 @@ const show = async ({ id, latent }) => tell({ kind: "shown", id, picture: await 
 
 async function work() {
   busy = true;
-  while (wanted && !over.signal.aborted) {
+  while (wanted) {
     const asked = wanted;
     wanted = null;
     try {
