@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [f"tests/test_{name}.py" for name in ("lessons", "formulas", "readability", "coursework", "coursework_pages",
                                               "decks", "coursework_browser")] + ["lessons"]  # fmt: skip

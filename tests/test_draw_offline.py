@@ -143,8 +143,8 @@ def test_what_is_typed_while_the_model_comes_leaves_the_rest_of_the_address(engi
         field(tab, "step").fill("0")
         until(lambda: field(tab, "save").inner_text(), "Save this guess")
         tab.evaluate(f"void (window.first = {FIRST_SEEN})")
-        field(tab, "prompt").fill("a green frog")
-        assert tab.evaluate("window.first") == "Drawn from the prompt “a green frog”, seed 3"
+        field(tab, "seed").fill("4")
+        assert tab.evaluate("window.first") == "Drawn from the prompt “a blue dog”, seed 4"
         until(lambda: field(tab, "save").inner_text(), "Save this guess")
         field(tab, "step").fill("1")
         field(tab, "steps").fill("1")  # the step that was looked at is the end now

@@ -1,18 +1,19 @@
-// The page that draws as you type: fields, the address that holds them, and the steps to scrub. worker.js does the work.
+// The page that draws as you type: fields, and the steps to scrub. worker.js does the work.
 
+import { held, hold } from "./address.js";
+import { Artist } from "./artist.js";
 import { offer, toolbar } from "./chips.js";
 import { arrows, move, request } from "./fields.js";
-import { brought, file } from "./files.js";
+import { file } from "./files.js";
 import { Frame } from "./frame.js";
 import { paint, playerData } from "./path.js";
 
 const root = document.getElementById("draw"), $ = (name) => root.querySelector(`[data-is="${name}"]`);
 const compact = "compact" in root.dataset; // on the start page, where nothing comes before it is asked for
 const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
-const SILENCE = 30_000; // milliseconds without a word of the worker's after which it counts as lost
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
-let told = null, worker = null, id = 0, asked = null, path = [], last = null, follow = true, alarm;
+let told = null, id = 0, asked = null, path = [], last = null, follow = true;
 let seen = 0, coming = null; // the step whose picture stands there, and the one whose picture is on its way
 const frame = new Frame($("player"), (k) => {
   if (k === null) return showStep();
@@ -21,6 +22,8 @@ const frame = new Frame($("player"), (k) => {
   look();
 });
 
+const artist = new Artist(hear, fail, () => coming !== null || ["loading", "drawing"].includes(root.dataset.state));
+
 function say(state, text) {
   root.dataset.state = state;
   $("again").hidden = state !== "failed";
@@ -28,7 +31,7 @@ function say(state, text) {
 }
 
 function ask() {
-  if (!told || !worker) return; // the model is still coming, or what went wrong stands there, with a button
+  if (!told || !artist.alive) return; // the model is still coming, or what went wrong stands there, with a button
   const wanted = request(Object.fromEntries(FIELDS.map((name) => [name, $(name).value])));
   id += 1; // what is still on its way is for an older request
   coming = null;
@@ -40,22 +43,13 @@ function ask() {
   root.dataset.state = "drawing";
   if (!last) say("drawing", "Drawing …");
   else later(() => root.dataset.state === "drawing" && say("drawing", `Drawing ${quoted(asked.prompt)} …`));
-  worker.postMessage(asked);
-  listen();
+  artist.ask(asked);
 }
 
 function fail(why) {
-  worker?.terminate();
-  worker = coming = null;
+  coming = null;
   say("failed", `It cannot draw: ${why}.`);
   showStep(); // of what stands there
-}
-
-// Whoever waits for a worker that is gone is told so.
-function listen() {
-  clearTimeout(alarm);
-  const waits = () => coming !== null || ["loading", "drawing"].includes(root.dataset.state);
-  alarm = setTimeout(() => waits() && fail("nothing was heard of the worker for half a minute"), SILENCE);
 }
 
 // Do something once nothing else was asked for a while.
@@ -75,24 +69,17 @@ function refuse(why) {
 
 const quoted = (prompt) => (prompt.trim() ? `“${prompt.trim()}”` : "no prompt");
 
-// The address holds all that makes the picture, as far as an address goes; the start page's link takes it along.
+// The address holds all that makes the picture; the start page leaves its own alone, and has a link that takes it along.
 function keepAddress() {
-  const held = new URLSearchParams(FIELDS.map((name) => [name, $(name).value]));
-  if (String(held).length > 4000) return;
-  $("all").hash = held;
-  try {
-    if (!compact) history.replaceState(null, "", `#${held}`);
-  } catch (error) { // some browsers allow only so many a minute: the next one holds all
-  }
+  const kept = hold(Object.fromEntries(FIELDS.map((name) => [name, $(name).value])), !compact);
+  if (kept) $("all").hash = kept;
 }
 
 function readAddress() {
   if (compact) return;
-  const held = new URLSearchParams(location.hash.slice(1));
-  for (const name of FIELDS) {
-    if (!held.has(name)) continue;
-    const field = $(name), known = field.options ? [...field.options].some((option) => option.value === held.get(name)) : true;
-    if (known) field.value = held.get(name);
+  for (const [name, value] of held(FIELDS)) {
+    const field = $(name);
+    if (!field.options || [...field.options].some((option) => option.value === value)) field.value = value;
   }
 }
 
@@ -108,7 +95,7 @@ function showStep() {
   paint($("eps"), told, eps, 0);
   const signal = `${(100 * alphaBar).toFixed(alphaBar < 0.01 ? 2 : 0)} % signal`;
   const all = path.at(-1).alphaBar === 1 ? path.length - 1 : asked.n, stands = path === last?.path;
-  const guess = stands && (last.pictures[k] || worker) ? " Above, its guess." : "";
+  const guess = stands && (last.pictures[k] || artist.alive) ? " Above, its guess." : "";
   const words = alphaBar < 1 ? `Step ${k + 1} of ${all}: t = ${t}, ${signal}.${guess}` : stands ? "The end: the picture." : "The end: now the decoder paints it.";
   $("where").textContent = words;
   $("step").setAttribute("aria-valuetext", words);
@@ -142,12 +129,11 @@ const atEnd = () => seen === last.path.length - 1;
 
 // Ask for a picture that is missing: that of the step that is looked at, and all of them where the player is open.
 function fetchPicture() {
-  if (!worker || coming !== null || root.dataset.state === "drawing") return;
+  if (!artist.alive || coming !== null || root.dataset.state === "drawing") return;
   const wanted = [at(), ...(isOpen() ? last.path.keys() : [])].find((k) => !last.pictures[k]);
   if (wanted === undefined) return isOpen() && frame.of !== last && fillPlayer();
   coming = wanted;
-  worker.postMessage({ id, latent: last.path[wanted].x0 });
-  listen();
+  artist.ask({ id, latent: last.path[wanted].x0 });
 }
 
 function shown({ picture }) {
@@ -230,8 +216,11 @@ const HEARD = {
   },
   ready, step: took, drawn, shown,
   refused: (data) => later(() => refuse(data.say)), // half a word is no mistake yet
-  failed: (data) => fail(data.say),
 };
+
+function hear(data) {
+  if (data.id === undefined || data.id === id) HEARD[data.kind](data);
+}
 
 function save(blob, ending) {
   const { prompt, seed } = last.asked, name = (prompt.toLowerCase().match(/[a-z0-9]+/g) || ["picture"]).join("_").slice(0, 60);
@@ -240,29 +229,10 @@ function save(blob, ending) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// The worker, begun or begun anew.
 function start() {
-  worker?.terminate();
   $("coming").hidden = false;
   say("loading", "The model is coming.");
-  listen();
-  try {
-    worker = new Worker(file("worker.js"), { type: self.HELD ? "classic" : "module" });
-  } catch (error) {
-    return fail("this browser starts no worker here; try another one");
-  }
-  const mine = worker; // an empty script is no error and says nothing
-  brought("worker.js").then((answer) => answer.text()).then((text) => mine === worker && !text.trim() && fail("worker.js came empty")).catch(() => {});
-  mine.onmessage = ({ data }) => {
-    if (mine !== worker) return; // the last words of one that is given up
-    listen();
-    try {
-      if (data.id === undefined || data.id === id) HEARD[data.kind](data);
-    } catch (error) {
-      fail(error.message);
-    }
-  };
-  mine.onerror = () => mine === worker && fail(told ? "the worker broke down" : "the worker did not start; if it does not when you try again, take a newer browser");
+  artist.start();
 }
 
 function begin() {
