@@ -58,9 +58,10 @@ def test_the_page_draws_what_python_draws(engine, address, drawn_by_python):
 
 def test_whatever_is_typed_the_page_lives_and_says_why_it_does_not_draw(engine, address):
     hostile = {
-        "prompt": {"😀🎈": "Tiny SD does not know “😀🎈”.",
+        "prompt": {"😀🎈": "Tiny SD does not know “😀🎈”. Take one of the words to press.",
                    "<script>alert(1)</script>": "does not know “<script>alert”, “1”, “</script>”.",
-                   "a" * 10_000: "A prompt has at most 1,000 letters; 10,000 came.", "a rad cat": "Did you mean red?",
+                   "a" * 10_000: "A prompt has at most 1,000 letters; 10,000 came.",
+                   "a rad cat": "does not know “rad” (red?).",
                    "a " * 40: "reads at most 22 words and signs; 40 came."},
         "steps": {"0": "from 1 to 100; 0 came", "1e3": "from 1 to 100; 1e3 came", "": "nothing came", "x": "x came"},
         "seed": {"-1": "whole number from 0 to 9007199254740991; -1 came", "9007199254740993": "9007199254740993 came"},

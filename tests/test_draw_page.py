@@ -18,8 +18,8 @@ window.Worker = class {
 };
 delete Navigator.prototype.serviceWorker;"""
 SAYS = """(data) => {
-    const floats = ({ x_t, x0, eps, ...step }) => ({ ...step, ...Object.fromEntries(
-        Object.entries({ x_t, x0, eps }).map(([name, x]) => [name, Float32Array.from(x)])) });
+    const floats = ({ t, alphaBar, ...latents }) => ({ t, alphaBar, ...Object.fromEntries(
+        Object.entries(latents).map(([name, x]) => [name, x && Float32Array.from(x)])) });
     if (data.step) data.step = floats(data.step);
     if (data.picture) data.picture = Uint8ClampedArray.from(data.picture);
     made.at(-1).onmessage({ data });
@@ -34,7 +34,7 @@ class Stage:
     """The page with that worker, opened and ready."""
 
     def __init__(self, tab):
-        self.tab, self.greys = tab, itertools.count(10)
+        self.tab, self.greys, self.guided = tab, itertools.count(10), False
 
     def says(self, kind: str, **data) -> None:
         self.tab.evaluate(SAYS, {"kind": kind, **data})
@@ -50,9 +50,9 @@ class Stage:
 
     def step(self, k: int, n: int, value: float = 0) -> None:
         """Step k of n of what was asked last."""
-        x = [value] * 4
+        x, uncond = [value] * 4, [value + 10] * 4 if self.guided and k < n else None
         self.says("step", id=self.heard()[-1]["id"], step={
-            "t": 1000 - 100 * k, "alphaBar": k / n, "x_t": x, "x0": x, "eps": x, "x0_uncond": None})  # fmt: skip
+            "t": 1000 - 100 * k, "alphaBar": k / n, "x_t": x, "x0": x, "eps": x, "x0_uncond": uncond})  # fmt: skip
 
     def ends(self, n: int) -> int:
         """All steps of what was asked last, and its picture; the grey of that."""
@@ -177,6 +177,68 @@ def test_a_refusal_gives_the_picture_that_stands_there_its_steps_back(stage):
     assert stage.value("step") == "0" and stage.reads("where").startswith("Step 1 of 2: t = 1000")
 
 
+def test_the_field_at_fault_is_marked_until_something_is_drawn(stage):
+    stage.ends(2)
+    marked = "Array.from(document.querySelectorAll('#draw [aria-invalid=true]'), (one) => one.dataset.is)"
+    stage.asks(seed="x", guidance="y")
+    assert stage.tab.evaluate(marked) == ["seed"]
+    stage.asks(seed=1)
+    assert stage.tab.evaluate(marked) == ["guidance"]
+    asked = stage.asks(guidance=1)
+    stage.says("refused", id=asked["id"], say="Never heard of it.")
+    stage.tab.clock.fast_forward(501)
+    assert stage.tab.evaluate(marked) == ["prompt"]
+    stage.asks(prompt="a dog")
+    stage.ends(2)
+    assert stage.tab.evaluate(marked) == []
+
+
+def test_a_word_that_is_not_known_leaves_the_step_that_is_looked_at(stage):
+    stage.ends(2)
+    field(stage.tab, "step").fill("0")
+    asked = stage.asks(prompt="a zzz")
+    stage.says("refused", id=asked["id"], say="Never heard of it.")
+    stage.tab.clock.fast_forward(501)
+    assert stage.value("step") == "0" and stage.reads("where").startswith("Step 1 of 2")
+
+
+def test_a_worker_that_is_silent_while_it_draws_is_lost_too(stage):
+    stage.step(0, 2)
+    stage.tab.clock.fast_forward(31_000)
+    assert answered(stage.tab, "failed") == "It cannot draw: nothing was heard of the worker for half a minute."
+    assert field(stage.tab, "coming").is_hidden()
+
+
+def test_what_comes_of_the_model_is_told_until_it_is_there(stage):
+    tab = stage.tab
+    assert field(tab, "coming").is_hidden()
+    tab.evaluate("made.at(-1).onerror()")
+    assert answered(tab, "failed") == "It cannot draw: the worker broke down."
+    field(tab, "again").click()
+    assert field(tab, "coming").is_visible() and field(tab, "coming").get_attribute("value") == "0"
+    assert tab.evaluate("document.activeElement.dataset.is") == "say"
+    stage.says("coming", share=0.25, total=14.5e6)
+    assert stage.reads("say") == "The model is coming: 25 % of 14.5 MB."
+    assert field(tab, "coming").get_attribute("value") == "0.25"
+    stage.says("coming", share=1, total=14.5e6)
+    assert stage.reads("say") == "The model is being set up …"
+    tab.evaluate("made.at(-1).onerror()")
+    assert "the worker did not start" in answered(tab, "failed") and field(tab, "coming").is_hidden()
+
+
+def test_a_player_that_did_not_come_is_asked_for_again(stage):
+    lost = []
+    stage.tab.route("**/draw/player.txt", lambda route: route.continue_() if lost else (lost.append(1), route.abort()))
+    stage.ends(1)
+    field(stage.tab, "open").click()
+    stage.says("shown", id=stage.heard()[-1]["id"], picture=[50, 50, 50, 255] * 4)
+    until(lambda: stage.reads("where"), "The player is not to be had: player.txt did not come (is there a network?).")
+    field(stage.tab, "open").click()
+    assert stage.reads("open") == "All of it in the player" and field(stage.tab, "player").is_hidden()
+    field(stage.tab, "open").click()
+    stage.tab.frame_locator("#draw-player").locator('.dl-player[data-live="yes"]').wait_for()
+
+
 def test_an_address_that_is_too_long_stays_as_it_was(stage):
     where = "location.hash.length"
     stage.asks(prompt="😀" * 300)
@@ -230,17 +292,51 @@ def test_the_player_is_saved_once_it_is_that_of_the_picture(stage):
 
 
 def test_the_player_asks_for_the_step_that_is_looked_at_first_and_then_for_all_others(stage):
+    stage.guided = True
     stage.ends(3)
     field(stage.tab, "open").click()
     field(stage.tab, "step").fill("2")
-    for _ in range(3):
-        stage.says("shown", id=stage.heard()[-1]["id"], picture=[50, 50, 50, 255] * 4)
-    assert [asked["latent"][0] * 8 for asked in stage.heard() if "latent" in asked] == [0, 2, 1]
-    stage.tab.frame_locator("#draw-player").locator('.dl-player[data-live="yes"]').wait_for()
+    for k in range(6):
+        stage.says("shown", id=stage.heard()[-1]["id"], picture=[50 + k, 50 + k, 50 + k, 255] * 4)
+    asked = [one["latent"][0] for one in stage.heard() if "latent" in one]
+    assert asked == [0, 2 / 8, 1 / 8, 10, 10 + 1 / 8, 10 + 2 / 8]  # with the prompt, then without
+    player = stage.tab.frame_locator("#draw-player")
+    player.locator('.dl-player[data-live="yes"]').wait_for()
+    until(lambda: set(pixels(stage.tab.frames[1], ".dl-hero canvas").flat), {51})
+    player.locator("input[type=range]").focus()
+    stage.tab.keyboard.down("u")
+    until(player.locator(".dl-hero").inner_text, "without prompt, decoded · purple: where it differs")
+
+
+@pytest.mark.parametrize("stage", ["index.html"], indirect=True)
+@pytest.mark.parametrize("how", ["click", "Enter"])
+def test_whoever_asks_the_start_page_to_draw_sees_the_picture_and_keeps_a_place(stage, how):
+    """The button that was pressed is gone: the sentence has the focus; or the prompt, where Enter was pressed."""
+    tab = stage.tab
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    tab.reload()
+    field(tab, "begin" if how == "click" else "prompt").press("Enter")
+    stage.says("ready", told=TOLD)
+    stage.ends(2)
+    focus = tab.evaluate("document.activeElement.dataset.is")
+    assert focus == {"click": "say", "Enter": "prompt"}[how]
+    box = field(tab, "picture").bounding_box()
+    until(lambda: field(tab, "prompt").bounding_box()["y"] > 0)
+    assert 0 < box["y"] and box["y"] + box["height"] < 800
 
 
 def test_a_worker_that_says_nothing_for_half_a_minute_counts_as_lost(stage):
+    for share in (0.2, 0.4):  # as long as anything comes it is not silent
+        stage.tab.clock.fast_forward(29_000)
+        stage.says("coming", share=share, total=2e6)
+    stage.tab.clock.fast_forward(29_000)
+    assert stage.reads("say") == "The model is coming: 40 % of 2.0 MB."
+    stage.says("ready", told=TOLD)
+    stage.step(0, 1)
+    stage.tab.clock.fast_forward(29_000)
     stage.ends(1)
+    stage.tab.clock.fast_forward(31_000)
+    assert "drawn here" in stage.reads("say")  # nobody waits
     field(stage.tab, "step").fill("0")
     stage.tab.clock.fast_forward(29_000)
     assert "It cannot draw" not in stage.reads("say")

@@ -13,7 +13,8 @@ from diffusion_lab.commands.environment import ROOT
 from diffusion_lab.stable_diffusion import StableDiffusion, web
 
 DRAW = ROOT / "docs" / "site" / "draw"
-# Three networks that say nothing: each run of the U-Net is `asked` first, as the page may speak at that moment.
+# Three small networks: the text's says the sum of a prompt's tokens, the U-Net this and no more, the decoder the
+# latent's first number everywhere. Each run is `asked` first, as the page may speak at that moment.
 RUNTIME = """
 class Session {
   constructor(name) { this.name = name; }
@@ -22,7 +23,11 @@ class Session {
     const [, h, w] = globalThis.shape;
     const dims = { text: () => [1, given.ids.dims[1], 2], unet: () => given.x.dims,
                    decoder: () => [1, 3, 8 * h, 8 * w] }[this.name]();
-    return { out: { dims, data: new Float32Array(dims.reduce((a, b) => a * b)) } };
+    const size = dims.reduce((a, b) => a * b), said = Array.from(given.condition?.data ?? []);
+    const sum = this.name === "text" && Array.from(given.ids.data, Number).reduce((a, b) => a + b) / 1e4;
+    const number = { text: () => sum, decoder: () => given.latent.data[0],
+                     unet: (i) => said[Math.floor(i / (size / dims[0])) * (said.length / dims[0])] }[this.name];
+    return { out: { dims, data: Float32Array.from({ length: size }, (_, i) => number(i)) } };
   }
 }
 export const env = { wasm: {} };
@@ -68,7 +73,8 @@ def plays(told, tmp_path):
 
     def play(script: str, **other: str) -> list[list]:
         (tmp_path / "stage.js").write_text(STAGE % script, encoding="utf-8")
-        given = {"shape": told["shape"], "held": held | {"model.json": address(json.dumps(told).encode())} | other}
+        files = held | {"model.json": address(json.dumps(told).encode())} | other
+        given = {"shape": told["shape"], "factor": told["scaling_factor"], "held": files}
         run = subprocess.run(["node", "stage.js"], cwd=tmp_path, input=json.dumps(given), capture_output=True,
                              text=True, encoding="utf-8", timeout=120)  # fmt: skip
         assert run.returncode == 0, run.stderr
@@ -116,10 +122,51 @@ def test_a_prompt_that_it_cannot_read_costs_no_step_and_a_latent_no_more_than_it
         await until(() => heard("shown", 7));
         said.push({ kind: names.join() });
     """)
-    assert said == [["ready"], ["refused", 1, "Tiny SD does not know “zzz”."], ["shown", 7, side(told)], ["decoder"]]
+    why = "Tiny SD does not know “zzz”. Take one of the words to press."
+    assert said == [["ready"], ["refused", 1, why], ["shown", 7, side(told)], ["decoder"]]
 
 
-@pytest.mark.parametrize("guidance", [1, 2.5])
+def test_guidance_goes_from_the_guess_without_the_prompt_towards_that_with_it(plays):
+    """v = v_uncond + w (v_cond - v_uncond), and x0 = alpha x - sigma v; whatever w is but 1."""
+    numbers = """
+        const steps = said.map(({ step }) => step).filter((step) => step?.x0_uncond);
+        const first = ({ alphaBar, x_t, x0, x0_uncond }) => [alphaBar, x_t[0], x0[0], x0_uncond[0]];
+        said.splice(0, said.length, ...steps.map((step) => ({ kind: first(step) })));"""
+    sigma, guess = lambda bar: (1 - bar) ** 0.5, {}  # noqa: E731
+    for w in (0, 0.5, 2.5):
+        said = plays(f'ask(1, {{ guidance: {w} }}); await until(() => heard("drawn", 1)); {numbers}')
+        assert len(said) == 3
+        for (bar, x, x0, without), in said:
+            v, v_uncond = ((bar**0.5 * x - one) / sigma(bar) for one in (x0, without))
+            guess.setdefault("uncond", v_uncond), guess.setdefault(w, v)
+            assert v == pytest.approx(guess[w], rel=1e-4) and v_uncond == pytest.approx(guess["uncond"], rel=1e-4)
+    pull = guess[2.5] - guess["uncond"]
+    assert abs(pull) > 0.01 and guess[0] == pytest.approx(guess["uncond"], rel=1e-4)
+    assert guess[0.5] - guess["uncond"] == pytest.approx(pull / 5, rel=1e-3)
+
+
+def test_a_picture_is_that_of_the_latent_as_the_decoder_has_it(plays, told):
+    said = plays("""
+        await until(() => heard("ready"));
+        const latent = Float32Array.from({ length: given.shape.reduce((a, b) => a * b) }, () => 0.5 * given.factor);
+        onmessage({ data: { id: 7, latent } });
+        await until(() => heard("shown", 7));
+        said.splice(0, said.length, { kind: [...new Set(said.at(-1).picture)] });
+    """)
+    assert said == [[[191, 255]]]  # 255 (0.5 / 2 + 0.5), and opaque
+
+
+def test_what_has_come_of_the_model_is_told_as_a_share(plays, told):
+    said = plays("""
+        await until(() => heard("ready"));
+        const come = said.filter(({ kind }) => kind === "coming").map(({ share, total }) => [share, total]);
+        said.splice(0, said.length, { kind: come });
+    """)
+    (shares,), total = said[0], sum(told["packed"].values())
+    assert shares[-1] == [1, total] and [share for share, _ in shares] == sorted({share for share, _ in shares})
+
+
+@pytest.mark.parametrize("guidance", [1, 0.5, 2.5])
 def test_guidance_asks_twice_in_one_batch_and_none_once(plays, guidance):
     (_, *calls), *_ = plays(f"""
         const batches = [];

@@ -1,9 +1,11 @@
 """The service worker of the site, its host, network and disk played by a test: what it asks, keeps and serves."""
 
+import gzip
 import hashlib
 import json
 import shutil
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,8 @@ HERE = "http://host/site/"
 STAGE = """import fs from "fs";
 import vm from "vm";
 const { script, here, site, prints } = JSON.parse(fs.readFileSync(0, "utf8"));
-const disk = new Map(), asked = [], set = { network: true, full: false };
+let fetched = () => undefined; // what the host has instead, of a name and past which cache
+const disk = new Map(), asked = [], set = { network: true, full: false, open: [1] };
 class Kept extends Map {
     async match(key) { return this.get(String(key.url ?? key))?.clone(); }
     async put(key, answer) {
@@ -33,10 +36,11 @@ const caches = {
     match: async (key) => (await Promise.all([...disk.values()].map((one) => one.match(key)))).find(Boolean),
 };
 async function fetch(request, { cache } = {}) {
-    const name = new URL(request.url ?? request).href.replace(here, "").split("?")[0];
-    asked.push(name);
+    const [name, print] = new URL(request.url ?? request).href.replace(here, "").split("?is=");
+    asked.push(name + (print ? "?" : "") + (cache === "reload" ? " anew" : ""));
     if (!set.network) throw new TypeError("Failed to fetch");
-    const had = await site[name], { status = 200, text = had, to } = had?.text || had?.to ? had : {};
+    const had = fetched(name, cache) ?? (await site[name]);
+    const { status = 200, text = had, to } = had?.text || had?.to ? had : {};
     const answer = new Response(to ? site[to] : text, { status: had === undefined ? 404 : status });
     if (to) Object.defineProperties(answer, { redirected: { value: true }, clone: { value: () => answer } });
     return answer;
@@ -45,7 +49,8 @@ function build(version, files) {
     const on = {}, registration = { scope: here, unregister: async () => said.push("gone") };
     const browser = { URL, Response, Blob, DecompressionStream, crypto, AbortSignal, Uint8Array };
     const text = script.replace("{{version}}", version).replace("{{files}}", JSON.stringify(files));
-    const own = { caches, fetch, registration, addEventListener: (name, act) => (on[name] = act) };
+    const own = { caches, fetch, registration, setTimeout, addEventListener: (name, act) => (on[name] = act),
+                  clients: { matchAll: async () => set.open }, skipWaiting: async () => said.push("takes over") };
     vm.runInNewContext(text, { ...browser, ...own });
     const wait = (name) => new Promise((done, no) => on[name]({ waitUntil: (act) => act.then(done, no) }));
     // What a page gets: the text, or the kind of an error; null where the worker leaves it to the browser.
@@ -57,7 +62,8 @@ function build(version, files) {
         answer = await answer;
         return answer && (answer.type === "error" ? "error" : answer.text());
     };
-    return { get, install: () => wait("install"), activate: () => wait("activate") };
+    const hear = (data) => new Promise((done) => on.message({ data, waitUntil: done }) || done());
+    return { get, hear, install: () => wait("install"), activate: () => wait("activate") };
 }
 const names = () => Object.fromEntries([...disk].map(([name, kept]) =>
     [name.split("#")[1], [...kept.keys()].map((url) => url.replace(here, "").split("?")[0]).sort()]));
@@ -68,6 +74,7 @@ console.log(JSON.stringify(said));
 SITE = {"index.html": "start", "draw.html": "draw", "draw/page.js": "page", "draw/unet.bin": "weights",
         "lesson.html": "lesson", "_static/style.css": "style", "offline.js": "worker",
         "old.html": {"to": "lesson.html"}, "soon.html": {"status": 202, "text": "soon"}}  # fmt: skip
+ASKED = ("index.html", "draw.html", "draw/page.js", "draw/unet.bin?", "_static/style.css")  # as the page asks for them
 FILES = ("index.html", "draw.html", "draw/page.js", "draw/unet.bin", "_static/style.css")
 
 
@@ -103,7 +110,7 @@ def test_a_new_build_fetches_what_has_changed_and_nothing_else(tmp_path):
         await two.activate();
         said.push(names());
     """, tmp_path)  # fmt: skip
-    assert first == sorted(FILES) and second == ["draw.html"]
+    assert first == sorted(ASKED) and second == ["draw.html"]
     assert after == {"two": sorted(FILES), "seen": ["lesson.html"]}
 
 
@@ -117,7 +124,7 @@ def test_where_one_file_is_missing_nothing_is_put_to_use(tmp_path, there):
         await one.install();
         said.push(took());
     """, tmp_path)  # fmt: skip
-    assert said == ["draw/page.js is not that of this build", sorted(FILES[FILES.index("draw/page.js"):])]
+    assert said == ["draw/page.js is not that of this build", sorted(ASKED[2:])]
 
 
 def test_what_is_kept_is_served_without_asking_and_the_rest_comes_from_the_site(tmp_path):
@@ -220,3 +227,49 @@ def test_what_was_on_its_way_when_it_left_is_not_kept(tmp_path):
         said.push(await late, names());
     """, tmp_path)
     assert said == ["gone", "lesson", {}]
+
+
+@pytest.mark.parametrize(("pages", "asked", "expected"), [
+    (1, "now", ["takes over"]), (2, "now", []), (0, "now", []), (1, "soon", [])])  # fmt: skip
+def test_a_newer_build_takes_over_where_no_other_page_is_open(tmp_path, pages, asked, expected):
+    assert plays(f"set.open = Array({pages}); await one.hear({json.dumps(asked)});", tmp_path) == expected
+
+
+def test_where_the_network_hangs_what_was_seen_is_shown_and_kept_anew_once_it_comes(tmp_path):
+    said = plays("""
+        await one.install();
+        await one.get("lesson.html");
+        let come;
+        site["lesson.html"] = new Promise((done) => (come = done));
+        said.push(await one.get("lesson.html"));
+        come("newer");
+        await new Promise((done) => setTimeout(done, 0));
+        set.network = false;
+        said.push(await one.get("lesson.html"));
+    """, tmp_path)
+    assert said == ["lesson", "newer"]
+
+
+def test_without_a_network_a_page_that_nobody_has_here_says_so(tmp_path):
+    said = plays("""
+        await one.install();
+        set.network = false;
+        said.push(await one.get("never.html", { mode: "navigate" }), await one.get("never.png"));
+    """, tmp_path)
+    assert "This page was not looked at before" in said[0] and f'href="{HERE}"' in said[0] and said[1] == "error"
+
+
+def test_a_file_that_the_browsers_cache_has_broken_is_asked_for_once_more(tmp_path):
+    """Packed with gzip, and cut off."""
+    weights = b"weights" * 100
+    whole, print_ = b64encode(gzip.compress(weights)).decode(), hashlib.sha256(weights).hexdigest()
+    said = plays(f"""
+        const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+        const whole = bytes("{whole}");
+        site["draw/unet.bin"] = {{ text: whole.slice(0, -9) }};
+        const packed = build("packed", {{ ...prints, "draw/unet.bin": "{print_}" }});
+        fetched = (name, cache) => name === "draw/unet.bin" && cache === "reload" ? {{ text: whole }} : undefined;
+        await packed.install();
+        said.push(took().filter((name) => name.includes("bin")));
+    """, tmp_path)  # fmt: skip
+    assert said == [["draw/unet.bin?", "draw/unet.bin? anew"]]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from functools import partial
 from types import SimpleNamespace
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -189,7 +190,7 @@ def test_modules_put_one_behind_the_other_do_the_same(tiny, monkeypatch):
     held = "const in_worker ="  # all but the worker itself, which needs a browser
     assert script.count(held) == 1
     said, numbers, names = node(script[: script.index(held)] + BUNDLE, web.habits(tiny))
-    assert said == "Tiny SD does not know “rad”. Did you mean red?"
+    assert said == "Tiny SD does not know “rad” (red?)."
     expected = torch.randn(2, generator=torch.Generator().manual_seed(1))
     assert np.abs(np.array(numbers) - expected.numpy()).max() < 5e-6
     assert set(names) == {"SAMPLERS", "denoise", "roundHalfEven", "timesteps"}
@@ -289,6 +290,32 @@ def test_a_build_takes_its_own_earlier_one_away_and_nothing_else(monkeypatch, tm
     (tmp_path / "objects.inv").write_bytes(b"# Sphinx inventory version 2\n# Project: diffusion_lab\n# Version: \n")
     build.forget(tmp_path)
     assert {path.name for path in tmp_path.rglob("*")} == kept | {"objects.inv"}
+
+
+def test_whoever_gives_the_courses_address_finds_it_on_the_pages(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(DRAW.parent)
+    build, asked = importlib.import_module("build"), []
+    monkeypatch.setattr(build, "PAGES", tmp_path)
+    shutil.copy(DRAW.parent / "teaching.md", tmp_path)
+    build.teaching([], "https://host/course.git")
+    page = (tmp_path / "teaching.md").read_text(encoding="utf-8")
+    assert "colab 04 https://host/course.git --out" in page and "repo=https://host/course.git&" in page
+    start = build.start((ROOT / "README.md").read_text(encoding="utf-8"), "https://host/course.git")
+    assert "git clone --depth 1 https://host/course.git diffusion_lab" in start and "<address>" not in start
+    monkeypatch.setattr(build, "build", lambda *given: asked.append(given))
+    monkeypatch.setattr("sys.argv", ["build.py", "--out", str(tmp_path / "site"), "--address", "https://host/a.git"])
+    build.main()
+    assert asked == [(tmp_path / "site", "https://host/a.git")]
+
+
+def test_what_a_lesson_says_of_the_page_that_draws_can_be_drawn(tiny, monkeypatch):
+    monkeypatch.syspath_prepend(DRAW.parent)
+    links = [parse_qs(asked) for _, asked in importlib.import_module("reading").TRY.values()]
+    assert links and {name for link in links for name in link} <= {"prompt", "seed", "steps", "guidance", "sampler"}
+    clip = "const clip = words.tokenizer(given.merges);"
+    script = clip + "out = given.asked.map(([text]) => words.complaint(text, given, clip));"
+    assert set(node(script, web.habits(tiny) | {"asked": [link["prompt"] for link in links]})) == {""}
+    assert {name for link in links for name in link.get("sampler", [])} <= set(web.habits(tiny)["samplers"])
 
 
 def test_two_builds_at_once_end_in_one_sentence(monkeypatch, tmp_path):
@@ -410,22 +437,24 @@ def test_a_prompt_that_cannot_be_read_is_told_in_one_sentence(tiny):
     script = """const clip = words.tokenizer(given.merges);
     out = given.asked.map((text) => words.complaint(text, given, clip));"""
     said = node(script, told | {"asked": asked})
-    assert said[0] == "" and said[1] == "Tiny SD does not know “rad”. Did you mean red?"
-    assert said[2:5] == [f"Tiny SD does not know “{word}”." for word in ("xylophone", "<script>", "😀")]
+    assert said[0] == "" and said[1] == "Tiny SD does not know “rad” (red?)."
+    press = "Take one of the words to press."
+    assert said[2:5] == [f"Tiny SD does not know “{word}”. {press}" for word in ("xylophone", "<script>", "😀")]
     assert said[5] == "Tiny SD reads at most 22 words and signs; 23 came."
     assert said[6] == "A prompt has at most 1,000 letters; 10,000 came."
     assert said[7].startswith("Tiny SD does not know “b”, “c”.")
 
 
 def test_what_a_refusal_names_has_an_end(tiny):
-    nonsense = [letter * 3 for letter in "qxzjkvwy"]
+    nonsense, press = [letter * 3 for letter in "qxzjkvwy"], "Take one of the words to press."
     asked = {
-        "a " * 22: "", "x" * 1000: f"does not know “{'x' * 24}…”.", "x" * 1001: "at most 1,000 letters; 1,001 came.",
-        "x" * 24: f"does not know “{'x' * 24}”.", "rad dgo rad": "does not know “rad”, “dgo”. Did you mean red or dog?",
-        "rad rod": "does not know “rad”, “rod”. Did you mean red?",
-        " ".join(nonsense[:5]): "does not know “qqq”, “xxx”, “zzz”, “jjj” and 1 more.",
-        " ".join([*nonsense[:7], "rad"]): "“jjj” and 4 more. Did you mean red?",
-        " ".join([*nonsense, "rad"]): "“jjj” and 5 more.",
+        "a " * 22: "", "x" * 1000: f"does not know “{'x' * 24}…”. {press}",
+        "x" * 1001: "at most 1,000 letters; 1,001 came.",
+        "x" * 24: f"does not know “{'x' * 24}”. {press}", "rad dgo rad": "does not know “rad” (red?), “dgo” (dog?).",
+        "rad qqq": "does not know “rad” (red?), “qqq”.", "ponny kitens": "“ponny” (pony?), “kitens” (kittens?).",
+        "three turtle flying please dragon": f"“three”, “turtle”, “flying”, “please” and 1 more. {press}",
+        " ".join(nonsense[:4]): f"does not know “qqq”, “xxx”, “zzz”, “jjj”. {press}",
+        " ".join([*nonsense[:4], "rad"]): f"“jjj” and 1 more. {press}",
     }  # fmt: skip
     script = """const clip = words.tokenizer(given.merges);
     out = given.asked.map((text) => words.complaint(text, given, clip));"""
@@ -453,7 +482,7 @@ def test_the_fields_numbers_are_read_as_people_write_them():
     for (name, text, said), found in zip(cases, got, strict=True):
         mine = {"steps": "n"}.get(name, name)
         whole = {"prompt": "a cat", "seed": 3, "n": 8, "guidance": 2.5, "sampler": "ddim"} | {mine: said}
-        assert found == (said if isinstance(said, str) else whole), (name, text)
+        assert found == ({"field": name, "say": said} if isinstance(said, str) else whole), (name, text)
 
 
 def test_a_field_answers_to_the_arrow_keys():
@@ -617,7 +646,8 @@ def test_the_player_is_given_what_python_packs():
              "x0_uncond": None if s.x0_uncond is None else s.x0_uncond.flatten().tolist()} for s in steps]  # fmt: skip
     told = {"name": "Tiny", "shape": [4, 2, 3], "size": [2, 1], "to_rgb": to_rgb.tolist(), "samplers": {"ddim": "DDIM"}}
     asked = {"prompt": " a cat ", "seed": 3, "n": 3, "guidance": 2.5, "sampler": "ddim"}
-    pictures = [[10 * k + c if c else 255 for c in (1, 2, 3, 0, 4, 5, 6, 0)] for k in range(4)]
+    drawn = [[10 * k + c if c else 255 for c in (1, 2, 3, 0, 4, 5, 6, 0)] for k in range(7)]
+    pictures = {"x0": drawn[:4], "x0_uncond": drawn[4:]}
     got = node(f"{CANVAS} out = path.playerData(given.told, given.asked, given.path, given.pictures);",
                {"told": told, "asked": asked, "path": path, "pictures": pictures})  # fmt: skip
     packed = got["paths"][0]
@@ -638,9 +668,10 @@ def test_the_player_is_given_what_python_packs():
         unit = units[1] if name == "eps" else units[0]
         wanted = values.clamp(-127 * unit, 127 * unit).numpy()
         assert np.abs(unpacked(packed["frames"][name], unit) - wanted).max() <= 0.501 * unit
-    shown = packed["pictures"]["x0"]
-    assert shown["at"] == [0, 1, 2, 3] and shown["size"] == [2, 1]
-    assert [data for _, _, data in json.loads(shown["src"])] == pictures
+    for name, kept in (("x0", drawn[:4]), ("x0_uncond", [*drawn[4:], drawn[3]])):  # at the end there is one picture
+        shown = packed["pictures"][name]
+        assert shown["at"] == [0, 1, 2, 3] and shown["size"] == [2, 1]
+        assert [data for _, _, data in json.loads(shown["src"])] == kept
     assert got["stops"] == sorted({int(np.abs(np.array([*bars, 1]) - share).argmin()) for share in paths.STOPS})
     assert got["title"] == "“a cat”" and got["recipe"] == ["Tiny · seed 3 · DDIM, 3 steps · guidance 2.5"]
     assert [panel["what"] for panel in got["panels"]] == list(views) and got["pairs"] == [[k, 0] for k in range(4)]

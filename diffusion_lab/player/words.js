@@ -83,7 +83,7 @@ function details(state) {
   if (!paths[1] && alpha < 1) said.push(`SNR ${brief(alpha / (1 - alpha))}: picture ÷ noise`);
   if (!paths[1] && path.moved && path.moved[a] > 0) said.push(VIEWS[path.beside].says.replace("{share}", percent(path.moved[a])));
   const made = data.recipe.filter(Boolean).map((line, n) => (paths[1] ? `${"AB"[n]}: ${line}` : line));
-  return [said.join(" · "), ...made, "Keys: ← → one step · Page Up, Page Down ten at once · Home, End · Space plays · Esc leaves"].filter(Boolean);
+  return [said.join(" · "), ...made, "Keys: ← → one step · Page Up, Page Down a tenth of the way · Home, End · Space plays · Esc leaves"].filter(Boolean);
 }
 
 // How the learner's flag compares with the machine.

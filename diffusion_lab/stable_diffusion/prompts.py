@@ -34,7 +34,7 @@ def _check_words(tokenizer, prompt: str, name: str) -> None:
         return
     unknown = [word for word in dict.fromkeys(words_of(prompt)) if word not in known]
     if unknown:
-        near = [like for word in unknown[:8] if (like := nearest(word, known))]
+        near = [like for word in unknown[:8] if (like := nearest(word, names(known)))]
         hint = f"try {' or '.join(dict.fromkeys(near))}; " if near else ""
         verb = "is" if len(unknown) == 1 else "are"
         raise LabError(f"{told(unknown)} {verb} not in {name}'s world; {hint}it knows: {', '.join(to_draw(known))}")
@@ -46,7 +46,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
     if len(word) < 3:
         return ""
     like = min(known, key=lambda other: distance(word, other), default="")
-    return like if distance(word, like) <= max(1, len(word) / 3) else ""
+    return like if distance(word, like) <= max(1, (len(word) - 1) / 3) else ""
 
 
 def distance(a: str, b: str) -> int:
@@ -67,11 +67,17 @@ def to_draw(known: Sequence[str]) -> list[str]:
     return [word for words in kinds(known).values() for word in words]
 
 
+def names(known: Sequence[str]) -> list[str]:
+    """These and their other names: "dogs", "puppy"."""
+    return [name for words in kinds(known).values() for word, (_, *others) in words.items() for name in (word, *others)]
+
+
 def kinds(known: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     """The words to draw by kind, each with how a prompt says it and its other names; all as one kind where the world
     is another one."""
     every = scenes.words_by_kind().items()
-    named = {kind: {word: say for word, say in words.items() if word in known} for kind, words in every}
+    named = {kind: {word: [say, *(other for other in others if other in known)]
+                    for word, (say, *others) in words.items() if word in known} for kind, words in every}  # fmt: skip
     return {kind: words for kind, words in named.items() if words} or {"word": {word: [word] for word in known}}
 
 

@@ -19,6 +19,11 @@ ONLY_THERE = re.compile(r"\*How to run a cell:")  # what makes sense in a notebo
 ELSEWHERE = re.compile(r"Run this cell: it looks at your machine, .*\n?")
 MOVED = re.compile(r'(<p class="dl-moved"[^>]*>[^<]*\(prompt, (?:seed|w)\)[^<]*)</p>')
 NOT_YET = re.compile(r"<b>… Not yet</b></p>(<p[^>]*>).*?</p>", re.S)
+INSTEAD = {
+    "Put it in place of the cat's.":
+        "In the notebook it goes in place of the cat's; here, [the page that draws](../draw.html) takes it.",
+    "## Keys that help\n": "## Keys that help in the notebook\n",
+}  # what a lesson says that is otherwise on the site
 GUESS = re.compile(r"Write a number (from \S+ to \S+) in the place of <code>\.\.\.</code> and run the cell again\.")
 COUNT = re.compile(r'<th scope="col"[^>]*>exercises</th>|<td [^>]*>(?:\d+ of \d+(?: ✓)?|–)</td>|<p [^>]*>Nothing is '
                    "checked yet[^<]*</p>")  # fmt: skip
@@ -38,6 +43,9 @@ def page(path: Path, draws: bool) -> nbformat.NotebookNode:
                 told(output, there, asked)
             if decks.folded(cell, above):
                 cell.metadata.tags = ["hide-input"]
+        if cell.cell_type == "markdown":
+            for said, instead in INSTEAD.items() if draws else ():
+                cell.source = cell.source.replace(said, instead)
         above = cell.source if cell.cell_type == "markdown" else ""
     heading, _, text = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{heading}\n\n{here(path, there, draws)}\n{text}"
@@ -47,7 +55,7 @@ def page(path: Path, draws: bool) -> nbformat.NotebookNode:
 def settled(output: nbformat.NotebookNode) -> bool:
     """Take from what a cell printed that it is at work; is anything left of it?"""
     if output.output_type == "stream":
-        output.text = ELSEWHERE.sub("In the notebook, this cell looks at your machine.\n",
+        output.text = ELSEWHERE.sub("This one answers in the notebook, live.\n",
                                     decks.WAITS.sub("", output.text))  # fmt: skip
     return output.get("text") != ""
 

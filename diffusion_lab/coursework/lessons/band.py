@@ -50,7 +50,7 @@ def predicted(guess, riders: int, places: int, of: int = 8) -> tuple:
     named = {"a": "the places", "b": "the riders", "c": "both", "d": "neither"}.get(guess)
     told = f"{riders} of {of} riders are new, {places} of {of} places"
     return (figure, f"Two bars: {told}. " + (f"Your guess: {named}." if named else "No guess is marked."),
-            f"At strength 0.2 {told}. " + (f"You said: {named}." if named else "You have not guessed yet."))
+            f"At strength 0.2, {told}. " + (f"You said: {named}." if named else "You have not guessed yet."))
 
 
 def profile(pixels: Tensor, joints: Sequence[int], measures: dict, usual: float, strangers: Sequence = ()) -> tuple:

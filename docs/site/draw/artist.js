@@ -7,13 +7,14 @@ const SILENCE = 30_000; // milliseconds without a word of the worker's after whi
 export class Artist {
   // `hear(message)` is told what it says, `fail(why)` that it is gone; `waits()` says whether anybody waits for a word.
   constructor(hear, fail, waits) {
-    Object.assign(this, { hear, waits, worker: null, alarm: 0 });
+    Object.assign(this, { hear, waits, worker: null, begun: false, alarm: 0 });
     this.fail = (why) => { this.stop(); fail(why); };
   }
 
   get alive() { return this.worker !== null; }
 
   stop() {
+    clearTimeout(this.alarm);
     this.worker?.terminate();
     this.worker = null;
   }
@@ -27,9 +28,9 @@ export class Artist {
       return this.fail("this browser starts no worker here; try another one");
     }
     const mine = this.worker, now = (act) => (...given) => mine === this.worker && act(...given); // not what was given up
-    let begun = false;
+    this.begun = false;
     mine.onmessage = now(({ data }) => {
-      begun ||= data.kind === "ready";
+      this.begun ||= data.kind === "ready";
       this.listen();
       try {
         if (data.kind === "failed") throw new Error(data.say);
@@ -38,7 +39,7 @@ export class Artist {
         this.fail(error.message);
       }
     });
-    mine.onerror = now(() => this.fail(begun ? "the worker broke down" : "the worker did not start; if it does not when you try again, take a newer browser"));
+    mine.onerror = now(() => this.fail(this.begun ? "the worker broke down" : "the worker did not start; if it does not when you try again, take a newer browser"));
     const empty = now((text) => text.trim() || this.fail("worker.js came empty")); // which is no error and says nothing
     brought("worker.js").then((answer) => answer.text()).then(empty).catch(() => {});
     this.listen();
@@ -51,6 +52,7 @@ export class Artist {
 
   listen() {
     clearTimeout(this.alarm);
-    this.alarm = setTimeout(() => this.waits() && this.fail("nothing was heard of the worker for half a minute"), SILENCE);
+    const silent = `nothing was heard of the worker for half a minute${this.begun ? "" : " (is there a network?)"}`;
+    this.alarm = setTimeout(() => this.waits() && this.fail(silent), SILENCE);
   }
 }

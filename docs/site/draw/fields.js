@@ -13,13 +13,13 @@ function came(text) {
   return `; ${letters.slice(0, 24).join("") || "nothing"}${letters.length > 24 ? "…" : ""} came.`;
 }
 
-// What is asked for, from the fields' texts; a string where it cannot be drawn: the sentence about it.
+// What is asked for, from the fields' texts; where it cannot be drawn { field, say }: whose fault that is, and the sentence.
 export function request({ prompt, seed, steps, guidance, sampler }) {
   const asked = { prompt, seed: number(seed), n: number(steps), guidance: number(guidance, true), sampler };
   const most = Number.MAX_SAFE_INTEGER;
-  if (!(Number.isSafeInteger(asked.seed) && asked.seed >= 0)) return `The seed is a whole number from 0 to ${most}${came(seed)}`;
-  if (!(Number.isInteger(asked.n) && asked.n >= 1 && asked.n <= 100)) return `The steps are a whole number from 1 to 100${came(steps)}`;
-  if (!(asked.guidance >= 0 && asked.guidance <= 20)) return `Guidance is a number from 0 to 20${came(guidance)}`;
+  if (!(Number.isSafeInteger(asked.seed) && asked.seed >= 0)) return { field: "seed", say: `The seed is a whole number from 0 to ${most}${came(seed)}` };
+  if (!(Number.isInteger(asked.n) && asked.n >= 1 && asked.n <= 100)) return { field: "steps", say: `The steps are a whole number from 1 to 100${came(steps)}` };
+  if (!(asked.guidance >= 0 && asked.guidance <= 20)) return { field: "guidance", say: `Guidance is a number from 0 to 20${came(guidance)}` };
   return asked;
 }
 

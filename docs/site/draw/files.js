@@ -7,7 +7,7 @@ export const file = (name, print) => self.HELD?.[name] ?? new URL(print ? `${nam
 // not come.
 export async function brought(name, options = {}, print = "") {
   const answer = await fetch(file(name, print), options).catch(() => null);
-  if (!answer?.ok) throw new Error(`${name} did not come${answer ? ` (${answer.status})` : ""}`);
+  if (!answer?.ok) throw new Error(`${name} did not come${answer ? ` (${answer.status})` : " (is there a network?)"}`);
   return answer;
 }
 

@@ -13,7 +13,12 @@ export class Frame {
   // Show a picture's steps: `of` is that picture, `data` what the player reads.
   async fill(of, data) {
     this.of = of;
-    this.empty ||= await brought("player.txt").then((answer) => answer.text());
+    try {
+      this.empty ||= await brought("player.txt").then((answer) => answer.text());
+    } catch (error) {
+      if (this.of === of) this.of = null; // it is not there: whoever opens it again asks again
+      throw error;
+    }
     if (this.of !== of) return; // there is a newer one
     const title = data.title.replaceAll("&", "&amp;").replaceAll("<", "&lt;"), json = JSON.stringify(data).replaceAll("<", "\\u003c");
     this.text = this.empty.replace("{{title}}", () => title).replace("{{data}}", () => json);

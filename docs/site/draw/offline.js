@@ -3,6 +3,7 @@
 
 const FILES = {{files}}; // by their way from the site's folder, the light ones first
 const HERE = registration.scope, NAME = `${HERE}#{{version}}`, SEEN = `${HERE}#seen`;
+const SOON = 2000; // milliseconds that a network has which may hang
 let gone = false; // is the site that it belongs to?
 const key = (name) => new URL(`${name}?is=${FILES[name]}`, HERE).href;
 
@@ -59,20 +60,28 @@ async function held(name, request) {
   return (await cache.match(key(name))) || fetch(request);
 }
 
-// What is not of the pages that draw comes from the site; without a network as it was seen last, whatever was asked of it.
+// What is not of the pages that draw comes from the site; where none comes soon, as it was seen last, whatever was asked
+// of it. Where the disk is full it is shown all the same.
 async function seen(request, place) {
-  try {
-    const answer = await fetch(request), copy = answer.clone();
-    if (answer.status === 200 && !answer.redirected && !gone) await caches.open(SEEN).then((cache) => cache.put(place, copy)).catch(() => {}); // where the disk is full it is shown all the same
+  const cache = await caches.open(SEEN), kept = await cache.match(place);
+  const fresh = fetch(request).then(async (answer) => {
+    const copy = answer.clone();
+    if (answer.status === 200 && !answer.redirected && !gone) await cache.put(place, copy).catch(() => {});
     return answer;
-  } catch (error) {
-    return (await (await caches.open(SEEN)).match(place)) || Response.error();
-  }
+  }).catch(() => null);
+  const soon = kept ? Promise.race([fresh, new Promise((done) => setTimeout(done, SOON, null))]) : fresh;
+  return (await soon) || kept || (request.mode === "navigate" ? nowhere() : Response.error());
 }
+
+// A page in the place of one that nobody has here.
+const nowhere = () => new Response(`<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Not kept here</title><p>This page was not looked at before, and
+there is no network. What is kept here: <a href="${HERE}">the start page</a>, which draws, and each lesson that was read.</p>`,
+{ headers: { "Content-Type": "text/html; charset=utf-8" } });
 
 // Where the site has no such worker any more, or is another one at the same address, this one goes with all it keeps.
 async function leave() {
-  const soon = AbortSignal.timeout?.(2000); // a network that hangs is none
+  const soon = AbortSignal.timeout?.(SOON); // a network that hangs is none
   const answer = await fetch(new URL("offline.js", HERE), { cache: "no-store", signal: soon }).catch(() => null);
   gone = answer?.status === 404;
   if (gone) await Promise.all([forget(), registration.unregister()]);
@@ -91,6 +100,13 @@ async function answered(request, name, ours) {
   return ours ? held(name, request) : seen(request, new URL(name, HERE).href);
 }
 
+// A newer build takes over at once where the page that asks for it is the only one that is open.
+async function takeOver() {
+  const open = await clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (open.length === 1) await skipWaiting();
+}
+
+addEventListener("message", (event) => event.data === "now" && event.waitUntil(takeOver()));
 addEventListener("install", (event) => event.waitUntil(keepAll()));
 addEventListener("activate", (event) => event.waitUntil(forget([NAME, SEEN])));
 addEventListener("fetch", (event) => {

@@ -14,7 +14,7 @@ const FIELDS = ["prompt", "seed", "guidance", "steps", "sampler"];
 const PATIENCE = 500; // milliseconds after the last key until a word counts as unknown, and a drawing as long
 // What is asked for and its steps so far; `last` is the same of the picture that stands there.
 let told = null, id = 0, asked = null, path = [], last = null, follow = true;
-let seen = 0, coming = null; // the step whose picture stands there, and the one whose picture is on its way
+let seen = 0, coming = null; // the step whose picture stands there; the picture on its way: of what, of which step
 const frame = new Frame($("player"), (k) => {
   if (k === null) return showStep();
   if (path !== last.path || Number($("step").value) === k) return;
@@ -35,19 +35,17 @@ function ask() {
   const wanted = request(Object.fromEntries(FIELDS.map((name) => [name, $(name).value])));
   id += 1; // what is still on its way is for an older request
   coming = null;
-  if (typeof wanted === "string") return refuse(wanted);
-  // A setting keeps the step that is looked at; a new sentence ends in its picture.
-  if (wanted.prompt !== asked?.prompt) follow = true;
+  if (wanted.say) return refuse(wanted);
   asked = { ...wanted, id };
   path = [];
   root.dataset.state = "drawing";
   if (!last) say("drawing", "Drawing …");
-  else later(() => root.dataset.state === "drawing" && say("drawing", `Drawing ${quoted(asked.prompt)} …`));
+  else later(() => root.dataset.state === "drawing" && say("drawing", asked.prompt.trim() ? `Drawing ${quoted(asked.prompt)} …` : "Drawing without a prompt …"));
   artist.ask(asked);
 }
 
 function fail(why) {
-  coming = null;
+  $("coming").hidden = true;
   say("failed", `It cannot draw: ${why}.`);
   showStep(); // of what stands there
 }
@@ -59,13 +57,17 @@ function later(act) {
 }
 
 // Say why it is not drawn; the picture that stands there keeps its steps.
-function refuse(why) {
+function refuse({ field, say: why }) {
   say("refused", why);
+  blame(field);
   path = last ? last.path : [];
   $("step").max = Math.max(1, path.length - 1);
   if (follow) $("step").value = $("step").max;
   showStep();
 }
+
+// Mark the field whose fault it is that nothing is drawn.
+const blame = (field) => FIELDS.forEach((name) => $(name).setAttribute("aria-invalid", name === field));
 
 const quoted = (prompt) => (prompt.trim() ? `“${prompt.trim()}”` : "no prompt");
 
@@ -95,7 +97,7 @@ function showStep() {
   paint($("eps"), told, eps, 0);
   const signal = `${(100 * alphaBar).toFixed(alphaBar < 0.01 ? 2 : 0)} % signal`;
   const all = path.at(-1).alphaBar === 1 ? path.length - 1 : asked.n, stands = path === last?.path;
-  const guess = stands && (last.pictures[k] || artist.alive) ? " Above, its guess." : "";
+  const guess = stands && (last.pictures.x0[k] || artist.alive) ? " Above, its guess." : "";
   const words = alphaBar < 1 ? `Step ${k + 1} of ${all}: t = ${t}, ${signal}.${guess}` : stands ? "The end: the picture." : "The end: now the decoder paints it.";
   $("where").textContent = words;
   $("step").setAttribute("aria-valuetext", words);
@@ -112,7 +114,7 @@ function paintPicture(k) {
   const canvas = $("picture"), [w, h] = told.size, { prompt, seed } = last.asked;
   seen = k;
   Object.assign(canvas, { width: w, height: h });
-  canvas.getContext("2d").putImageData(new ImageData(last.pictures[k], w, h), 0, 0);
+  canvas.getContext("2d").putImageData(new ImageData(last.pictures.x0[k], w, h), 0, 0);
   const from = `${prompt.trim() ? `the prompt ${quoted(prompt)}` : "no prompt"}, seed ${seed}`;
   canvas.setAttribute("aria-label", atEnd() ? `Drawn from ${from}` : `The guess at step ${k + 1}, from ${from}`);
   $("save").textContent = atEnd() ? "Save the picture" : "Save this guess";
@@ -121,29 +123,35 @@ function paintPicture(k) {
 // That of the step that is looked at, once it has come.
 function showPicture() {
   if (!last || path !== last.path) return;
-  if (last.pictures[at()]) paintPicture(at());
+  if (last.pictures.x0[at()]) paintPicture(at());
   fetchPicture();
 }
 
 const atEnd = () => seen === last.path.length - 1;
 
-// Ask for a picture that is missing: that of the step that is looked at, and all of them where the player is open.
+// Ask for a picture that is missing: that of the step that is looked at, and where the player is open those of all steps,
+// with the prompt and without.
 function fetchPicture() {
-  if (!artist.alive || coming !== null || root.dataset.state === "drawing") return;
-  const wanted = [at(), ...(isOpen() ? last.path.keys() : [])].find((k) => !last.pictures[k]);
-  if (wanted === undefined) return isOpen() && frame.of !== last && fillPlayer();
-  coming = wanted;
-  artist.ask({ id, latent: last.path[wanted].x0 });
+  if (!artist.alive || coming !== null) return;
+  const of = (name, steps) => steps.filter((k) => last.path[k][name] && !last.pictures[name][k]).map((k) => [name, k]);
+  const all = isOpen() ? [...last.path.keys()] : [];
+  [coming = null] = [...of("x0", [at(), ...all]), ...of("x0_uncond", all)];
+  if (!coming) return isOpen() && frame.of !== last && fillPlayer();
+  const [name, k] = coming;
+  artist.ask({ id, latent: last.path[k][name] });
 }
 
 function shown({ picture }) {
-  last.pictures[coming] = picture;
+  const [name, k] = coming;
+  last.pictures[name][k] = picture;
   coming = null;
   showPicture();
 }
 
 function took({ step }) {
   path.push(step);
+  // A setting keeps the step that is looked at; a new sentence ends in its picture.
+  if (path.length === 1 && last?.asked.prompt !== asked.prompt) follow = true;
   const range = $("step");
   range.max = Math.max(path.length - 1, asked.n);
   if (follow) range.value = path.length - 1;
@@ -152,8 +160,8 @@ function took({ step }) {
 
 function drawn({ picture, ms }) {
   const { prompt, seed, n, guidance, sampler } = asked;
-  last = { asked, path, pictures: [] };
-  last.pictures[path.length - 1] = picture;
+  last = { asked, path, pictures: { x0: [], x0_uncond: [] } };
+  last.pictures.x0[path.length - 1] = picture;
   paintPicture(path.length - 1); // until that of the step that is looked at comes
   $("step").max = path.length - 1;
   follow = at() === path.length - 1;
@@ -161,6 +169,7 @@ function drawn({ picture, ms }) {
   $("saveplayer").disabled = true;
   const what = prompt.trim() ? quoted(prompt) : "No prompt at all";
   const how = `seed ${seed}, ${n} step${n === 1 ? "" : "s"} of ${told.samplers[sampler]}, guidance ${guidance}`;
+  blame(null);
   say("drawn", `${what}: ${how}, drawn here in ${(ms / 1000).toFixed(2)}\u00a0s.`);
   showStep();
 }
@@ -215,7 +224,7 @@ const HEARD = {
     say("loading", share < 1 ? `The model is coming: ${Math.round(100 * share)} % of ${(total / 1e6).toFixed(1)} MB.` : "The model is being set up …");
   },
   ready, step: took, drawn, shown,
-  refused: (data) => later(() => refuse(data.say)), // half a word is no mistake yet
+  refused: (data) => later(() => refuse({ field: "prompt", say: data.say })), // half a word is no mistake yet
 };
 
 function hear(data) {
@@ -230,7 +239,7 @@ function save(blob, ending) {
 }
 
 function start() {
-  $("coming").hidden = false;
+  Object.assign($("coming"), { hidden: false, value: 0 });
   say("loading", "The model is coming.");
   artist.start();
 }
@@ -256,8 +265,10 @@ function begin() {
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (root.dataset.state !== "waiting") return;
-  if (document.activeElement === $("begin")) $("say").focus(); // the button goes, and no keyboard comes up on a phone
+  const pressed = document.activeElement === $("begin");
   begin();
+  if (pressed) $("say").focus({ preventScroll: true }); // the button is gone, and no keyboard comes up on a phone
+  root.scrollIntoView(); // or the picture would come below what is seen
 });
 if (compact) {
   root.dataset.state = "waiting";

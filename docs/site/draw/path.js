@@ -53,7 +53,8 @@ function packed(told, path, pictures) {
   const most = seen.x0.reduce((most, frame) => frame.reduce((a, v) => Math.max(a, Math.abs(v)), most), 1);
   const units = { x0: FINEST.x0 * Math.min(2, most), eps: FINEST.eps };
   const frames = Object.entries(seen).map(([name, values]) => [name, sprite(values, units[name] || units.x0, w, h)]);
-  const shown = pictures.map((picture) => picture.filter((_, i) => i % 4 !== 3));
+  const shown = (kept) => kept.map((picture) => picture.filter((_, i) => i % 4 !== 3));
+  const decoded = (kept) => ({ at: [...kept.keys()], ...grid(shown(kept), ...told.size) });
   return {
     direction: "reverse", points: false, total: last, latents: true, corrections: [],
     alpha: path.map((step) => Number(step.alphaBar.toPrecision(6))), t: path.map((step) => step.t),
@@ -62,11 +63,12 @@ function packed(told, path, pictures) {
     moved: guided ? floats(path.map((step) => rms(minus(step.x0, of.x0_uncond(step))) / Math.max(rms(step.x0), 1e-12))) : null,
     units: floats([units.x0, units.eps, ...told.to_rgb[channels]]),
     frames: Object.fromEntries(frames),
-    pictures: { x0: { at: path.map((_, k) => k), ...grid(shown, ...told.size) } },
+    pictures: { x0: decoded(pictures.x0), ...(guided && { x0_uncond: decoded([...pictures.x0_uncond, pictures.x0.at(-1)]) }) },
   };
 }
 
-// All that a player reads: `asked` made the steps `path`, `pictures` are those of their guesses.
+// All that a player reads: `asked` made the steps `path`; `pictures` are those of their guesses x0 and, without the prompt,
+// x0_uncond, from the first step on; at the end there is one picture only.
 export function playerData(told, asked, path, pictures) {
   const [, h, w] = told.shape, views = ["x_t", "x0", "eps", ...(path[0].x0_uncond ? ["x0_uncond"] : [])];
   const alphas = path.map((step) => step.alphaBar);

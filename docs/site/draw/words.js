@@ -81,7 +81,7 @@ export function nearest(word, known) {
   const letters = [...word].slice(0, 40);
   if (letters.length < 3) return "";
   const few = known.map((other) => [distance(letters, other), other]).sort((a, b) => a[0] - b[0]);
-  return few.length && few[0][0] <= Math.max(1, letters.length / 3) ? few[0][1] : "";
+  return few.length && few[0][0] <= Math.max(1, (letters.length - 1) / 3) ? few[0][1] : "";
 }
 
 const short = (word) => (word.length > 24 ? word.slice(0, 24) + "…" : word);
@@ -91,10 +91,11 @@ export function complaint(text, told, clip) {
   if (text.length > 1000) return `A prompt has at most 1,000 letters; ${text.length.toLocaleString("en")} came.`;
   const unknown = told.words ? [...new Set(wordsOf(text))].filter((word) => !told.words.includes(word)) : [];
   if (unknown.length) {
-    const near = [...new Set(unknown.slice(0, 8).map((word) => nearest(word, told.words)).filter(Boolean))];
-    const named = unknown.slice(0, 4).map((word) => `“${short(word)}”`).join(", ");
+    const names = Object.values(told.kinds).flatMap((words) => Object.entries(words)).flatMap(([word, [, ...others]]) => [word, ...others]);
+    const like = unknown.slice(0, 4).map((word) => [short(word), nearest(word, names)]);
+    const named = like.map(([word, near]) => `“${word}”${near ? ` (${near}?)` : ""}`).join(", ");
     const more = unknown.length > 4 ? ` and ${unknown.length - 4} more` : "";
-    return `${told.name} does not know ${named}${more}.${near.length ? ` Did you mean ${near.join(" or ")}?` : ""}`;
+    return `${told.name} does not know ${named}${more}.${like.some(([, near]) => near) ? "" : " Take one of the words to press."}`;
   }
   const tokens = clip.encode(text).length;
   return tokens > told.tokens ? `${told.name} reads at most ${told.tokens - 2} words and signs; ${tokens - 2} came.` : "";
