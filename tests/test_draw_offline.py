@@ -35,7 +35,7 @@ FAULTS = {
                   (lambda body: b"delete self.WebAssembly;" + body, "this browser has no WebAssembly"),
                   (lambda body: b"delete self.DecompressionStream;" + body, "this browser is too old"),
                   (lambda body: b"self.fetch = () => Promise.reject(new TypeError('Failed to fetch'));" + body,
-                   "model.json did not come."),
+                   "model.json did not come (is there a network?)."),
                   (lambda body: MEMORY + body, "there is not enough memory here; close other pages.")],
     "model.json": [(lambda body: b"<!doctype html>", "model.json came damaged, or is another file."),
                    (lambda body: None, "model.json did not come (404).")],
@@ -84,10 +84,10 @@ def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, sit
         field(tab, "again").click()
         until(lambda: field(tab, "say").inner_text(), "The model is coming.")
         tab.clock.fast_forward(31_000)
-        silent = "It cannot draw: nothing was heard of the worker for half a minute."
-        assert answered(tab, "failed") == silent
+        silent = "It cannot draw: nothing was heard of the worker for half a minute"
+        assert answered(tab, "failed") == f"{silent} (is there a network?)."
         field(tab, "prompt").fill("a dog")  # nobody is there to draw it
-        assert answered(tab, "failed") == silent and field(tab, "again").is_visible()
+        assert answered(tab, "failed") == f"{silent} (is there a network?)." and field(tab, "again").is_visible()
         fault.clear()
         field(tab, "again").click()
         assert "“a dog”: seed 0, 2 steps" in answered(tab, "drawn") and field(tab, "again").is_hidden()
@@ -95,7 +95,7 @@ def test_what_keeps_it_from_drawing_is_said_and_tried_again(engine, address, sit
         tab.evaluate("made.terminate()")
         field(tab, "step").fill("0")
         tab.clock.fast_forward(31_000)
-        assert answered(tab, "failed") == silent and "guess" not in field(tab, "where").inner_text()
+        assert answered(tab, "failed") == f"{silent}." and "guess" not in field(tab, "where").inner_text()
         field(tab, "again").click()
         answered(tab, "drawn")
         assert tab.errors == [] and tab.refused == []
@@ -316,11 +316,12 @@ def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_wit
         assert answered(tab, "refused") == "Tiny SD does not know “zzz”. Take one of the words to press."
         visited(tab, here)
         assert "Tiny SD, a" in tab.locator("article").inner_text()  # another page is open that belongs to the old build
-        other.close()
-        third = tab
-        third.goto(here + "teaching.html")
-        until(lambda: keeps(third), ["new", "seen"])
-        assert visited(third, here) == "Other SD never read “zzz”. Take one of the words to press."
+        third = other
+        if engine.browser_type.name == "firefox":  # which may count a page that "back" would show: close all
+            third = tab.context.new_page()
+            other.close()
+        tab.close()
+        until(lambda: visited(third, here), "Other SD never read “zzz”. Take one of the words to press.")
         assert "Other SD, a" in third.locator("article").inner_text()
         until(lambda: keeps(third), ["new", "seen"])
         assert third.evaluate(KEPT, ["new", LICENCE]) == (site / LICENCE).stat().st_size
@@ -340,7 +341,8 @@ def test_from_the_second_visit_on_no_network_is_needed_and_no_build_is_mixed_wit
 
 
 def visited(tab, here: str) -> str:
-    """What the page says of a word that nobody knows, in a visit with no other tab."""
+    """What the page says of a word that nobody knows, in a new visit; a newer build may take its place meanwhile."""
     tab.goto("about:blank")
-    tab.goto(here + "draw.html#prompt=a+zzz")
-    return answered(tab, "refused")
+    tab.goto(here + "draw.html#prompt=a+zzz", wait_until="commit")
+    tab.locator("#draw[data-state=refused]").wait_for()
+    return field(tab, "say").inner_text()

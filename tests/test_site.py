@@ -154,7 +154,7 @@ def test_the_search_finds_words_of_the_text_and_shows_no_others(engine, site, ad
             told = " ".join(tab.locator("p.context").all_inner_texts())
             assert "\\(" not in told and "\\bar" not in told, told
             marked = {one.lower() for one in tab.locator("p.context .highlighted").all_inner_texts()}
-            assert marked <= {"x0", "guidance", "prediction", "u-net"}
+            assert marked <= {"x0", "guidance", "prediction", "v-prediction", "u-net"}
         assert tab.refused == [] and tab.errors == []
 
 

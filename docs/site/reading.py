@@ -21,7 +21,7 @@ MOVED = re.compile(r'(<p class="dl-moved"[^>]*>[^<]*\(prompt, (?:seed|w)\)[^<]*)
 NOT_YET = re.compile(r"<b>… Not yet</b></p>(<p[^>]*>).*?</p>", re.S)
 INSTEAD = {
     "Put it in place of the cat's.":
-        'In the notebook it goes in place of the cat\'s; here, <a href="../draw.html">the page that draws</a> takes it.',
+        'In the notebook it takes the cat\'s place; here, <a href="../draw.html">the page that draws</a> does it.',
     "## Keys that help\n": "## Keys that help in the notebook\n",
 }  # what a lesson says that is otherwise on the site
 GUESS = re.compile(r"Write a number (from \S+ to \S+) in the place of <code>\.\.\.</code> and run the cell again\.")
