@@ -358,7 +358,7 @@ def test_a_folder_may_name_its_own_numbers(tmp_path):
 
 @pytest.mark.parametrize("arguments, expected", [
     ({"prompt": "a dragon riding a hors"}, "'dragon', 'hors' are not in new-epsilon's world; try horse; it knows"),
-    ({"prompt": "a cat", "negative_prompt": "a circel"}, "'circel' is not in new-epsilon's world; try circle"),
+    ({"prompt": "a cat", "negative_prompt": "a hrose"}, "'hrose' is not in new-epsilon's world; try horse"),
     ({"prompt": "a \U0001f431 on mars"}, "'\U0001f431' is not in new-epsilon's world"),
     ({"prompt": "a \\cat"}, r"cat' is not in new-epsilon's world; try cat"),
     ({"prompt": "a cat\u2605"}, "'cat\u2605' is not in new-epsilon's world; try cat"),
