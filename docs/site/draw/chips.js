@@ -1,11 +1,13 @@
 // Words to press: each takes the place of the word of its kind in the prompt, or comes where one reads it.
 
+import { names } from "./words.js";
+
 const ROWS = { figure: "Who", ride: "Doing what", place: "Where", colour: "Colour" };
 const PLACE = String.raw`(?:\b(?:on|in|at|by|near) )?(?:\b(?:the|a) )?(?:\b(?:red|outer) )?`;
 
 // The places in a text of the words of a kind: [first letter, behind the last one, the word], the first one first.
 function places(text, kind, before = "") {
-  const words = Object.entries(kind || {}).flatMap(([word, [, ...others]]) => [word, ...others]);
+  const words = names(kind || {});
   if (!words.length) return [];
   const longest = words.sort((a, b) => b.length - a.length).join("|");
   const found = text.matchAll(new RegExp(String.raw`${before}\b(?:${longest})\b`, "gi"));

@@ -84,6 +84,9 @@ export function nearest(word, known) {
   return few.length && few[0][0] <= Math.max(1, (letters.length - 1) / 3) ? few[0][1] : "";
 }
 
+// The words of a kind, as model.json has them, with their other names.
+export const names = (words) => Object.entries(words).flatMap(([word, [, ...others]]) => [word, ...others]);
+
 const short = (word) => (word.length > 24 ? word.slice(0, 24) + "…" : word);
 
 // One sentence about a prompt that a model cannot read; "" for one that it can.
@@ -91,8 +94,8 @@ export function complaint(text, told, clip) {
   if (text.length > 1000) return `A prompt has at most 1,000 letters; ${text.length.toLocaleString("en")} came.`;
   const unknown = told.words ? [...new Set(wordsOf(text))].filter((word) => !told.words.includes(word)) : [];
   if (unknown.length) {
-    const names = Object.values(told.kinds).flatMap((words) => Object.entries(words)).flatMap(([word, [, ...others]]) => [word, ...others]);
-    const like = unknown.slice(0, 4).map((word) => [short(word), nearest(word, names)]);
+    const drawn = Object.values(told.kinds).flatMap(names);
+    const like = unknown.slice(0, 4).map((word) => [short(word), nearest(word, drawn)]);
     const named = like.map(([word, near]) => `“${word}”${near ? ` (${near}?)` : ""}`).join(", ");
     const more = unknown.length > 4 ? ` and ${unknown.length - 4} more` : "";
     return `${told.name} does not know ${named}${more}.${like.some(([, near]) => near) ? "" : " Take one of the words to press."}`;
